@@ -1,0 +1,113 @@
+"""A token is never seen."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import logging
+import pickle
+import pprint
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import pytest
+
+from hatch_trusted_publish.secret import Secret
+
+TEXT = "pypi-AgEIcHlwaS5vcmc"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Something that has a token, as an upload has."""
+
+    token: Secret
+
+
+def as_logged(secret: Secret) -> str:
+    """What a log says of it."""
+    stream = io.StringIO()
+    logger = logging.Logger("tests")
+    logger.addHandler(logging.StreamHandler(stream))
+    logger.error("the token is %s, %r", secret, {"token": secret})
+    return stream.getvalue()
+
+
+def as_traceback(secret: Secret) -> str:
+    """What a traceback with locals says of it."""
+    try:
+        holder = Holder(secret)
+        raise RuntimeError(holder)
+    except RuntimeError as error:
+        return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        pytest.param(repr, id="repr"),
+        pytest.param(str, id="str"),
+        pytest.param(ascii, id="ascii"),
+        pytest.param(lambda secret: f"{secret}{secret!r}{secret!s}", id="f-string"),
+        pytest.param(lambda secret: "%s %r" % (secret, secret), id="percent"),  # noqa: UP031
+        pytest.param(lambda secret: repr([secret, {"a": secret}]), id="in-a-list"),
+        pytest.param(lambda secret: repr(Holder(secret)), id="in-a-dataclass"),
+        pytest.param(pprint.pformat, id="pprint"),
+        pytest.param(as_logged, id="logging"),
+        pytest.param(as_traceback, id="traceback-with-locals"),
+    ],
+)
+def test_is_redacted(show: Callable[[Secret], str]) -> None:
+    """No way to print it shows the text."""
+    shown = show(Secret(TEXT))
+    assert "Secret(***)" in shown
+    assert TEXT not in shown
+
+
+def test_redacted_whole() -> None:
+    """It is said that there is a secret, and nothing of its length."""
+    expected = "Secret(***)"
+    assert expected == repr(Secret(TEXT)) == str(Secret(""))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(pickle.dumps, id="pickle"),
+        pytest.param(copy.copy, id="copy"),
+        pytest.param(copy.deepcopy, id="deepcopy"),
+        pytest.param(lambda secret: asdict(Holder(secret)), id="asdict"),
+    ],
+)
+def test_is_not_written(write: Callable[[Secret], object]) -> None:
+    """Nothing takes the text out without asking for it by name."""
+    with pytest.raises(TypeError) as caught:
+        write(Secret(TEXT))
+    expected = "a secret is not written anywhere"
+    assert expected == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(json.dumps, id="json"),
+        pytest.param(vars, id="vars"),
+        pytest.param(lambda secret: format(secret, ">80"), id="format-with-a-width"),
+        pytest.param(bytes, id="bytes"),
+        pytest.param(lambda secret: "-" + secret, id="concatenated"),
+    ],
+)
+def test_is_no_text(read: Callable[[Secret], object]) -> None:
+    """What wants a text fails, and does not show it in failing."""
+    with pytest.raises(TypeError) as caught:
+        read(Secret(TEXT))
+    assert TEXT not in str(caught.value)
+
+
+def test_reveal() -> None:
+    """The text comes out by its one name; two secrets are never equal, so that none is guessed by comparing."""
+    one, other = Secret(TEXT), Secret(TEXT)
+    assert TEXT == one.reveal() == other.reveal()
+    assert one != other
