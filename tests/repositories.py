@@ -1,0 +1,122 @@
+"""Git repositories for tests of versions: the same steps make the same commits on every machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+FIRST_COMMIT = datetime(2024, 1, 1, tzinfo=UTC)
+_FOREIGN = ("GIT_", "SETUPTOOLS_SCM_", "VCS_VERSIONING_", "HATCH_", "GITHUB_", "GITLAB_")
+"""What the machine that runs the tests may have set, and a version depends on."""
+_FOREIGN_NAMES = ("CI", "SOURCE_DATE_EPOCH", "TZ")
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Hide the settings of the machine and of its CI, and any repository around *folder*."""
+    for name in os.environ:
+        if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    person = {"NAME": "Ada", "EMAIL": "ada@example.org"}
+    settings = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
+    settings |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    settings |= {"GIT_CEILING_DIRECTORIES": str(folder)}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+
+def git(root: Path, *arguments: str, **environ: str) -> str:
+    """What git prints, run in *root*."""
+    done = subprocess.run(
+        ["git", "-c", "protocol.file.allow=always", *arguments],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environ},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+class Repository:
+    """A repository with a project whose commits are a minute apart."""
+
+    def __init__(self, root: Path, table: str = 'source = "vcs-public"') -> None:
+        """Make it, with no commit yet.
+
+        Args:
+            root: the folder to make.
+            table: what stands in ``[tool.hatch.version]``.
+        """
+        root.mkdir(parents=True)
+        self.root = root
+        self._when = FIRST_COMMIT
+        self.git("init", "--quiet", "--initial-branch=main")
+        write_project(root, table)
+
+    def git(self, *arguments: str, **environ: str) -> str:
+        return git(self.root, *arguments, **environ)
+
+    def commit(self, *tags: str, when: str = "") -> str:
+        """Commit all files, with a change, and tag that; its hash."""
+        (self.root / "sample.py").write_text(f'"""Changed at {self._when}."""\n', "utf-8")
+        self.git("add", "--all")
+        self._dated("commit", "--quiet", "--message=Change", when=when)
+        for tag in tags:
+            self.git("tag", tag)
+        return self.git("rev-parse", "HEAD")
+
+    def commits(self, count: int) -> None:
+        for _ in range(count):
+            self.commit()
+
+    def merge(self, branch: str) -> None:
+        """Merge *branch*; both may have changed the same file."""
+        self._dated("merge", "--quiet", "--no-ff", "--strategy-option=ours", "--message=Merge", branch)
+
+    def clone(self, target: Path, *options: str) -> Path:
+        """A clone by the protocol that servers use, as a CI makes it."""
+        git(self.root, "clone", "--quiet", *options, self.root.as_uri(), str(target))
+        return target
+
+    def _dated(self, *arguments: str, when: str = "") -> None:
+        date = when or self._when.isoformat()
+        self.git(*arguments, GIT_AUTHOR_DATE=date, GIT_COMMITTER_DATE=date)
+        self._when += timedelta(minutes=1)
+
+
+def write_project(root: Path, table: str) -> None:
+    """A project of one module, whose version is dynamic."""
+    write_pyproject(root, table)
+    write_lines(root / "sample.py", ['"""Nothing yet."""'])
+    write_lines(root / ".gitignore", ["/dist/"])
+
+
+def write_pyproject(root: Path, table: str, plugin: str = "hatch-trusted-publish") -> None:
+    """Its ``pyproject.toml`` alone.
+
+    Args:
+        root: the project's folder.
+        table: what stands in ``[tool.hatch.version]``.
+        plugin: what it requires to be built, besides hatchling.
+    """
+    lines = [
+        "[build-system]",
+        f'requires = ["hatchling", "{plugin}"]',
+        'build-backend = "hatchling.build"',
+        "[project]",
+        'name = "sample"',
+        'dynamic = ["version"]',
+        "[tool.hatch.version]",
+        table,
+    ]
+    write_lines(root / "pyproject.toml", lines)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
