@@ -1,0 +1,192 @@
+"""A small HTTP server on loopback whose answers are written down before, faults included.
+
+    with Scripted({"GET /a": Answer(body=b"x"), "POST /b": [Answer(500), Answer(fault="no reply")]}) as server:
+        ...  # ask server.url
+    assert ["GET /a", "POST /b", "POST /b"] == server.lines
+
+The last answer of a list stays; what is not written down is answered with 404. Each answer ends
+its connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import BinaryIO, Literal, Self
+
+Fault = Literal["", "no reply", "cut", "early", "bytewise", "silence"]
+"""How an answer goes wrong.
+
+``no reply``: the connection is closed when the request was read. ``cut``: and so it is in the
+middle of the body. ``early``: the answer comes, and the connection ends, before the request's body
+was read. ``bytewise``: one byte at a time, slowly. ``silence``: nothing, until the other side has
+had enough.
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fault: Fault = ""
+    reason: str = "Scripted"
+
+    @classmethod
+    def of(cls, value: object, status: int = 200, media_type: str = "application/json") -> Answer:
+        """*value* in JSON."""
+        return cls(status, json.dumps(value).encode(), media_type)
+
+    def __bytes__(self) -> bytes:
+        headers = {
+            "Content-Type": self.media_type,
+            "Content-Length": str(len(self.body)),
+            "Connection": "close",
+            **self.headers,
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"HTTP/1.1 {self.status} {self.reason}\r\n{lines}\r\n".encode("latin-1") + self.body
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came; the names of headers are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def line(self) -> str:
+        return f"{self.method} {self.target}"
+
+
+Script = Mapping[str, Answer | Sequence[Answer]] | Callable[[Asked], Answer]
+
+
+class Scripted:
+    """The server, from ``with`` to the end of its block."""
+
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
+        """
+        Args:
+            script: method and target → what is answered in turn; or a function.
+        """
+        self._script = script
+        self._tls = tls
+        self.asked: list[Asked] = []
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def lines(self) -> list[str]:
+        """Method and target of each request, in their order."""
+        return [asked.line for asked in self.asked]
+
+    def bodies(self, line: str) -> list[bytes]:
+        """The bodies of the requests with this method and target."""
+        return [asked.body for asked in self.asked if asked.line == line]
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        # Closing a listener does not wake the thread that waits for it on every system; a visit does.
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
+            pass
+        self._accepting.join()
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._closing.is_set():
+            connection, _ = self._listener.accept()
+            if self._closing.is_set():
+                connection.close()
+                return
+            with self._lock:
+                self._open.add(connection)
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, plain: socket.socket) -> None:
+        connection = plain
+        # The other side may go at any time: that is what some tests are about.
+        with contextlib.suppress(OSError):
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+                with self._lock:
+                    self._open.discard(plain)
+                    self._open.add(connection)
+                connection.do_handshake()
+            with connection.makefile("rb") as stream:
+                self._answer(connection, stream)
+        with self._lock:
+            self._open.discard(plain)
+            self._open.discard(connection)
+        connection.close()
+
+    def _answer(self, connection: socket.socket, stream: BinaryIO) -> None:
+        head = stream.readline().decode("latin-1").split()
+        if len(head) < 2:
+            return
+        headers = dict(map(_header, iter(stream.readline, b"\r\n")))
+        asked = Asked(head[0], head[1], headers, b"")
+        answer = None if callable(self._script) else self._written(self._script, asked)
+        if answer is None or answer.fault != "early":
+            asked = Asked(head[0], head[1], headers, stream.read(int(headers.get("content-length", 0))))
+        if answer is None:
+            answer = self._script(asked)  # type: ignore[operator]
+        with self._lock:
+            self.asked.append(asked)
+        whole = bytes(answer)
+        if answer.fault == "silence":
+            stream.read(1)
+        elif answer.fault == "bytewise":
+            for place in range(len(whole)):
+                connection.sendall(whole[place : place + 1])
+                if self._closing.wait(0.01):
+                    return
+        elif answer.fault != "no reply":
+            connection.sendall(whole[: len(whole) - max(1, len(answer.body) // 2)] if answer.fault == "cut" else whole)
+
+    def _written(self, script: Mapping[str, Answer | Sequence[Answer]], asked: Asked) -> Answer:
+        found = script.get(asked.line, Answer(404, b"not written down", "text/plain"))
+        if isinstance(found, Answer):
+            return found
+        with self._lock:
+            before = sum(one.line == asked.line for one in self.asked)
+        return found[min(before, len(found) - 1)]
+
+
+def _header(line: bytes) -> tuple[str, str]:
+    if not line:
+        raise ConnectionResetError  # gone in the middle of its headers
+    name, _, value = line.decode("latin-1").partition(":")
+    return name.lower(), value.strip()
