@@ -1,0 +1,43 @@
+"""Work beside the main thread, left behind when the run ends."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+LOOK: Final = 0.2
+"""Seconds between two looks of the main thread at whether it was interrupted."""
+
+
+def later(work: Callable[[], T]) -> Future[T]:
+    """Start *work* in a thread of its own; its result or exception comes out of the future.
+
+    No pool: the interpreter waits for a pool's threads, and one may be waiting for a server that
+    never answers.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
+
+
+def wait(future: Future[T]) -> T:
+    """The result of *future*, for the main thread, which a signal has to reach meanwhile.
+
+    The system may hand a signal to any thread, and Python's handler runs in the main one alone,
+    when that comes back from a wait: so no wait is long.
+    """
+    while not future.done():
+        concurrent.futures.wait([future], LOOK)
+    return future.result()
