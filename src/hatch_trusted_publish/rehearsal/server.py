@@ -1,0 +1,126 @@
+"""uvicorn in a thread, on a free loopback port, for as long as a `with` block."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from hatch_trusted_publish.errors import RehearsalError
+
+from . import checkout, environment
+from .app import application
+from .provider import Ci, Kind
+from .store import Store
+
+AUDIENCE: Final = "rehearsal"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Where the embedded index is, and what makes a run use it."""
+
+    upload_url: str
+    simple_url: str
+    audience: str
+    environ: Mapping[str, str | None] = field(repr=False)
+    requests: Sequence[str]
+
+
+@contextmanager
+def hold(provider: Kind, root: Path, projects: Sequence[str]) -> Iterator[Rehearsal]:
+    """An index that has a pending publisher for each of *projects*, matching *provider*."""
+    gitlab = provider == "gitlab"
+    ci = Ci(checkout.look(root, (*projects, "project")[0], groups=gitlab), time.time)
+    requests: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
+        store = Store(Path(folder), time.time, AUDIENCE)
+        store.add_pending(ci.publisher(provider), projects)
+        with listening() as sock, serving(application(store, ci.trusted, requests, ci), sock):
+            base = f"http://127.0.0.1:{sock.getsockname()[1]}"
+            if gitlab:
+                token = ci.identity_token("gitlab", AUDIENCE)
+                own = environment.gitlab(ci.checkout, AUDIENCE, token)
+            else:
+                # Clients append `&audience=`, so the address has a query already, as GitHub's.
+                url = f"{base}/ci/github/token?api-version=2.0"
+                own = environment.github(ci.checkout, url, ci.request_token)
+            environ = environment.changes(os.environ, own)
+            yield Rehearsal(f"{base}/legacy/", f"{base}/simple/", AUDIENCE, environ, requests)
+
+
+@contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A socket on a loopback port that nobody else has: other machines cannot reach it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        yield sock
+
+
+class _Server(uvicorn.Server):
+    """Says when it has started."""
+
+    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+
+@contextmanager
+def serving(app: ASGIApp, sock: socket.socket) -> Iterator[None]:
+    """*app* answers on *sock*; at the end the thread and all its sockets are gone."""
+    ready = threading.Event()
+    # Everything that uvicorn would take from what else is installed is named.
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config, ready)
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(server.serve(sockets=[sock]))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by the thread that waits
+            failures.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="rehearsal index")
+    thread.start()
+    try:
+        ready.wait()
+        if failures:
+            msg = (
+                f"The rehearsal index did not start on this machine: {failures[0]!r}. "
+                "Try again, or see whether loopback connections are allowed here."
+            )
+            raise RehearsalError(msg) from failures[0]
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,17 @@
+"""Fixtures for the tests of the embedded index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A fresh index with the publishers that the recordings name."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return World(folder)

@@ -1,0 +1,222 @@
+"""Uploads; what the recordings do not show."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from packaging.version import Version
+
+from hatch_trusted_publish.rehearsal import attestations, metadata
+from hatch_trusted_publish.rehearsal.rules import wheel_name
+
+from .world import SAMPLE, World, basic, sdist, wheel
+
+WHEEL = "sampleproject-2.0.0-py3-none-any.whl"
+
+
+def _form(content: bytes, **changed: str) -> list[tuple[str, str]]:
+    usual = {
+        ":action": "file_upload",
+        "metadata_version": "2.1",
+        "name": "sampleproject",
+        "version": "2.0.0",
+        "filetype": "bdist_wheel",
+        "pyversion": "py3",
+        "sha256_digest": hashlib.sha256(content).hexdigest(),
+    }
+    return list({**usual, **changed}.items())
+
+
+def _code(world: World, content: bytes, filename: str = WHEEL, **changed: str) -> str:
+    code: str = world.upload(_form(content, **changed), filename, content).json()["code"]
+    return code
+
+
+def test_an_unknown_file_type(world: World) -> None:
+    """There are wheels and sdists."""
+    content = wheel(WHEEL)
+    assert (
+        _code(world, content, filetype="bdist_egg") == "400 Invalid value for filetype. Error: Use a known file type."
+    )
+
+
+def test_another_action(world: World) -> None:
+    """Only uploads are left of the old API."""
+    assert _code(world, wheel(WHEEL), **{":action": "doc_upload"}) == "405 Method Not Allowed"
+
+
+def test_no_form_at_all(world: World) -> None:
+    """A body of another type has no fields."""
+    reply = world.ask("POST", "/legacy/", content=b"{}", headers={"accept": "application/json"})
+    assert reply.status_code == 405
+
+
+@pytest.mark.parametrize("authorization", ["Basic %%%", "Basic //79", "Bearer", "Digest x"])
+def test_credentials_that_cannot_be_read(world: World, authorization: str) -> None:
+    """Not base64, not UTF-8, nothing, another scheme: as if there were none."""
+    content = wheel(WHEEL)
+    reply = world.upload(_form(content), WHEEL, content, authorization=authorization)
+    assert reply.status_code == 403
+    assert "Invalid or non-existent authentication" in reply.json()["code"]
+
+
+def test_unreadable_user_name_is_refused_as_a_password(world: World) -> None:
+    """Any other user name is a password login."""
+    content = wheel(WHEEL)
+    reply = world.upload(_form(content), WHEEL, content, authorization=basic("", world.token()))
+    assert reply.json()["code"].startswith("403 Username/Password")
+
+
+def test_digests_are_compared_in_any_case(world: World) -> None:
+    """Hexadecimal is the same in capitals."""
+    content = wheel(WHEEL)
+    digest = hashlib.sha256(content).hexdigest().upper()
+    assert _code(world, content, sha256_digest=digest) == "200 OK"
+
+
+def test_a_zip_sdist(world: World) -> None:
+    """Taken as a tar is, and looked into as well."""
+    form = {"filetype": "sdist", "pyversion": "source"}
+    bad = sdist("sampleproject-2.0.0/setup.py", "sampleproject-2.0.0/a.py", zipped=True)
+    good = sdist("sampleproject-2.0.0/PKG-INFO", "sampleproject-2.0.0/a.py", zipped=True)
+    filename = "sampleproject-2.0.0.zip"
+
+    assert (
+        _code(world, bad, filename, **form)
+        == "400 Invalid distribution file. PKG-INFO not found at sampleproject-2.0.0/PKG-INFO"
+    )
+    assert _code(world, b"PK", filename, **form) == "400 Invalid distribution file. File is not a zipfile"
+    assert _code(world, good, filename, **form) == "200 OK"
+
+
+@pytest.mark.parametrize("paths", [(), ("a/PKG-INFO", "/b")])
+def test_an_sdist_with_no_folder_of_its_own(world: World, paths: tuple[str, ...]) -> None:
+    """An empty archive, or members that share nothing."""
+    code = _code(world, sdist(*paths), "sampleproject-2.0.0.tar.gz", filetype="sdist", pyversion="source")
+    assert code.startswith("400 Invalid distribution file. ")
+
+
+def test_an_sdist_without_its_license_file(world: World) -> None:
+    """The form names a file that the archive has to have."""
+    content = sdist("sampleproject-2.0.0/PKG-INFO", "sampleproject-2.0.0/a.py")
+    filename = "sampleproject-2.0.0.tar.gz"
+    kind = {"filetype": "sdist", "pyversion": "source", "metadata_version": "2.4"}
+    assert _code(world, content, filename, license_file="LICENSE", **kind) == (
+        "400 License-File LICENSE does not exist in distribution file sampleproject-2.0.0.tar.gz "
+        "at sampleproject-2.0.0/LICENSE"
+    )
+
+
+def test_a_zip_with_a_comment_has_no_trailing_bytes(world: World) -> None:
+    """A comment belongs to the archive; one byte more does not."""
+    content = wheel(WHEEL)
+    commented = content[:-2] + b"\x05\x00hello"
+    assert _code(world, commented + b"!").endswith("See https://docs.pypi.org/archives for more information")
+    assert _code(world, commented) == "200 OK"
+
+
+def test_project_urls_of_one_label(world: World) -> None:
+    """Two of them: one would be lost, so neither is taken."""
+    content = wheel(WHEEL)
+    form = [*_form(content), ("project_urls", "A, https://a.example"), ("project_urls", "A, https://b.example")]
+    code = world.upload(form, WHEEL, content).json()["code"]
+    assert code.startswith("400 'project_urls' has invalid data. ")
+
+
+def test_keywords_and_urls_are_split() -> None:
+    """They come as text, and are lists and mappings."""
+    form = [
+        ("metadata_version", "2.1"),
+        ("name", "a"),
+        ("version", "1"),
+        ("keywords", "x, y"),
+        ("project_urls", "Home, https://a.example"),
+        ("no_such_field", "x"),
+    ]
+    core = metadata.read(form)
+    assert not isinstance(core, str)
+    assert (core.keywords, core.project_urls) == (["x", "y"], {"Home": "https://a.example"})
+
+
+def test_the_first_complaint_is_shown() -> None:
+    """Metadata version, name, version, then by the fields' names."""
+    form = [("requires_python", "bogus"), ("metadata_version", "2.1"), ("name", "a"), ("version", "one")]
+    assert str(metadata.read(form)).startswith("'one' is invalid for 'version'. ")
+    form = [("requires_python", "bogus"), ("metadata_version", "2.1"), ("name", "a"), ("version", "1")]
+    assert str(metadata.read([*form, ("requires_dist", "!!")])).startswith("'!!' is invalid for 'requires-dist'. ")
+
+
+@pytest.mark.parametrize(
+    ("platform", "good"),
+    [
+        ("any", True),
+        ("win_arm64", True),
+        ("manylinux_2_17_x86_64.manylinux2014_x86_64", True),
+        ("musllinux_1_2_aarch64", True),
+        ("macosx_11_0_arm64", True),
+        ("ios_13_0_arm64_iphoneos", True),
+        ("linux_armv7l", True),
+        ("linux_x86_64", False),
+        ("manylinux_2_17_x86_64.linux_x86_64", False),
+        ("solaris", False),
+    ],
+)
+def test_platforms(platform: str, *, good: bool) -> None:
+    """All the platforms of a compressed tag have to be known."""
+    refusal = wheel_name(f"a-1-py3-none-{platform}.whl", "a", Version("1"))
+    assert (refusal is None) is good
+
+
+def test_attestations_that_are_no_objects() -> None:
+    """Each item is named by its place."""
+    said = attestations.read('[{"version": 1, "verification_material": {}, "envelope": {}}, 1]', SAMPLE)
+    assert "\n1\n  Input should be an object [type=model_type, input_value=1, input_type=int]" in said
+
+
+def test_the_index_keeps_the_bytes_and_gives_them_back(world: World) -> None:
+    """File, metadata and links; a name with an epoch is quoted in links."""
+    filename = "sampleproject-1!2.0.0-py3-none-any.whl"
+    content = wheel(filename)
+    assert _code(world, content, filename, version="1!2.0.0", requires_python=">=3.9") == "200 OK"
+    accept = {"accept": "application/vnd.pypi.simple.v1+json, text/html; q=0.1"}
+
+    (listed,) = world.ask("GET", "/simple/sampleproject/", headers=accept).json()["files"]
+
+    assert "%21" in listed["url"]
+    assert world.ask("GET", listed["url"]).content == content
+    got = world.ask("GET", listed["url"] + ".metadata").content
+    assert hashlib.sha256(got).hexdigest() == listed["core-metadata"]["sha256"]
+    assert world.ask("GET", listed["url"] + "x").status_code == 404
+    assert listed["url"] in world.ask("GET", "/simple/sampleproject/").text
+
+
+def test_provenance_of_a_file_that_is_not_there(world: World) -> None:
+    """No such file is not the same as no attestations."""
+    content = wheel(WHEEL)
+    assert _code(world, content) == "200 OK"
+    reply = world.ask("GET", "/integrity/sampleproject/2.0.0/other.whl/provenance")
+    assert (reply.status_code, reply.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("application/vnd.pypi.simple.v1+json", "application/vnd.pypi.simple.v1+json"),
+        ("text/html; q=0.1, application/vnd.pypi.simple.v1+json; q=0.2", "application/vnd.pypi.simple.v1+json"),
+        ("application/vnd.pypi.simple.v1+json; q=much, text/html; level=1; q=0.1", "text/html; charset=utf-8"),
+        ("*/*", "text/html; charset=utf-8"),
+    ],
+)
+def test_list_of_projects(world: World, accept: str, media_type: str) -> None:
+    """The root of the simple API, in the form that is asked for."""
+    reply = world.ask("GET", "/simple/", headers={"accept": accept})
+    assert reply.headers["content-type"] == media_type
+    assert "sampleproject" in reply.text
+
+
+def test_requests_are_written_down_without_their_query(world: World) -> None:
+    """In the order of the answers."""
+    world.ask("GET", "/simple/?token=secret")
+    world.ask("GET", "/.well-known/pytp?discover=%2Flegacy%2F")
+    assert world.requests == ["GET /simple/ 200", "GET /.well-known/pytp 404"]
