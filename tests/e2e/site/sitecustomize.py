@@ -1,0 +1,49 @@
+"""What a subprocess of these tests finds elsewhere than it would in a CI; each by a variable.
+
+- ``E2E_WITHOUT``: a package that is not installed.
+- ``E2E_GOOGLE``: the address that stands for Google's metadata server, on a machine of Google's.
+- ``E2E_NO_WAIT``: retries do not wait.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+
+class _Without:
+    """A finder that does not find one package."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(self, name: str, _path: Sequence[str] | None = None, _target: object = None) -> ModuleSpec | None:
+        if name.partition(".")[0] == self._package:
+            msg = f"No module named {name!r}"
+            raise ModuleNotFoundError(msg, name=name)
+        return None
+
+
+def _on_google(url: str) -> None:
+    from id._internal.oidc import ambient
+
+    from hatch_trusted_publish import identity
+
+    product_name = Path(os.environ["HOME"], "product_name")
+    product_name.write_text("Google Compute Engine\n", "utf-8")
+    vars(ambient)["_GCP_PRODUCT_NAME_FILE"] = str(product_name)
+    vars(ambient)["_GCP_IDENTITY_REQUEST_URL"] = url
+    vars(identity)["GOOGLE_PRODUCT_NAME"] = product_name
+
+
+if package := os.environ.get("E2E_WITHOUT"):
+    sys.meta_path.insert(0, _Without(package))
+if url := os.environ.get("E2E_GOOGLE"):
+    _on_google(url)
+if "E2E_NO_WAIT" in os.environ:
+    import stamina
+
+    stamina.set_testing(True, attempts=5, cap=True)

@@ -1,0 +1,438 @@
+"""PyPI and TestPyPI by their own names: which request goes to which host, and which release to which index.
+
+All that the command sends passes a proxy, which leads each of the two indexes' hosts to a server of its own on
+loopback, with a certificate for that host alone, and refuses everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from helpers import make_sdist, make_wheel
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hatch_trusted_publish.rehearsal.server import listening
+
+from .world import PROJECT, Ci, Index, Job, Run, identity_token
+
+TABLE: Final = "tool.hatch.publish.trusted"
+PYPROJECT: Final = f"""\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{PROJECT}"
+version = "%s"
+"""
+
+
+def release(upload: str, host: str, files: int = 2) -> list[str]:
+    """The requests of a whole release, as `in_order` has them."""
+    return [
+        f"GET {host}/_/oidc/audience 200",
+        f"GET {host}/simple/{PROJECT}/ 200",
+        f"POST {host}/_/oidc/mint-token 200",
+        *[f"POST {upload}/legacy/ 200"] * files,
+        f"POST {host}/_/oidc/burn-token 202",
+    ]
+
+
+def in_order(requests: list[str]) -> list[str]:
+    """What was asked, where the order of the first two does not matter: both only read."""
+    return [*sorted(requests[:2]), *requests[2:]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of the two indexes, as it is to be met."""
+
+    name: str
+    upload_url: str
+    page: str
+    audience: str
+    variable: str
+    requests: list[str]
+    hosts: list[str]
+    """In the order in which they are met."""
+
+
+MAIN: Final = Place(
+    "main",
+    "https://upload.pypi.org/legacy/",
+    f"https://pypi.org/project/{PROJECT}/",
+    "pypi",
+    "PYPI_ID_TOKEN",
+    release("upload.pypi.org", "pypi.org"),
+    ["pypi.org:443", "upload.pypi.org:443"],
+)
+TEST: Final = Place(
+    "test",
+    "https://test.pypi.org/legacy/",
+    f"https://test.pypi.org/project/{PROJECT}/",
+    "testpypi",
+    "TESTPYPI_ID_TOKEN",
+    release("test.pypi.org", "test.pypi.org"),
+    ["test.pypi.org:443"],
+)
+
+
+class _Named:
+    """An index at one of its hosts, which writes down what was asked there."""
+
+    def __init__(self, host: str, app: ASGIApp, requests: list[str]) -> None:
+        self._host = host
+        self._app = app
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._requests.append(f"{scope['method']} {self._host}{scope['path']} {message['status']}")
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+class _Proxy(socketserver.ThreadingTCPServer):
+    """An HTTP proxy that makes tunnels to the ports that it knows, and does nothing else."""
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.ports = ports
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Tunnel(socketserver.StreamRequestHandler):
+    rbufsize = 0  # what follows the header is for the other end
+    server: _Proxy
+
+    def handle(self) -> None:
+        method, target, _ = self.rfile.readline().decode().split()
+        while self.rfile.readline().strip():
+            pass
+        self.server.asked.append(target if method == "CONNECT" else f"{method} {target}")
+        if method != "CONNECT" or target not in self.server.ports:
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            return
+        with socket.create_connection(("127.0.0.1", self.server.ports[target])) as there:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            ends = {self.connection: there, there: self.connection}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    try:
+                        data = end.recv(65536)
+                        ends[end].sendall(data)
+                    except OSError:
+                        return
+                    if not data:
+                        return
+
+
+class Authority:
+    """A certificate authority of this test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        usage = x509.KeyUsage(
+            digital_signature=False,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=True,
+            crl_sign=True,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        certificate = (
+            self._begun(self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage, critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.path = folder / "authority.pem"
+        self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _begun(self, name: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+
+    def certificate(self, host: str) -> Path:
+        """A certificate for this host and no other, with its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+        signed = (
+            self._begun(name, key.public_key())
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path = self._folder / f"{host}.pem"
+        path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + private)
+        return path
+
+
+@contextmanager
+def _served(apps: Mapping[str, ASGIApp], authority: Authority) -> Iterator[dict[str, int]]:
+    """Each answers by HTTPS, as its host, on the port that is told."""
+    with ExitStack() as stack:
+        sockets = {host: stack.enter_context(listening()) for host in apps}
+        servers = {}
+        for host, app in apps.items():
+            certificate = str(authority.certificate(host))
+            config = uvicorn.Config(
+                app, log_config=None, log_level="critical", access_log=False, lifespan="off", ssl_certfile=certificate
+            )
+            servers[host] = uvicorn.Server(config)
+
+        async def serve() -> None:
+            await asyncio.gather(*(server.serve(sockets=[sockets[host]]) for host, server in servers.items()))
+
+        # Connections wait on the socket until the thread takes them: nothing has to wait for its start.
+        thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        thread.start()
+        try:
+            yield {f"{host}:443": sock.getsockname()[1] for host, sock in sockets.items()}
+        finally:
+            for server in servers.values():
+                server.should_exit = True
+            thread.join()
+
+
+class Internet:
+    """PyPI and TestPyPI at their own hosts, and the way there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.requests: list[str] = []
+        self.pypi, self.testpypi = Index(folder / "pypi"), Index(folder / "testpypi")
+        self.pypi.store.audience, self.testpypi.store.audience = "pypi", "testpypi"
+        self.authority = Authority(folder)
+        self._proxy: _Proxy
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        hosts = {"pypi.org": self.pypi, "upload.pypi.org": self.pypi, "test.pypi.org": self.testpypi}
+        apps = {host: _Named(host, index, self.requests) for host, index in hosts.items()}
+        with _served(apps, self.authority) as ports, _Proxy(ports) as self._proxy:
+            thread = threading.Thread(target=self._proxy.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            try:
+                yield
+            finally:
+                self._proxy.shutdown()
+                thread.join()
+
+    @property
+    def hosts(self) -> list[str]:
+        """What the proxy was asked for, each once."""
+        return list(dict.fromkeys(self._proxy.asked))
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """All goes through the proxy, but for the CI's own endpoint on this machine."""
+        proxies = {f"{kind}_PROXY": self._proxy.url for kind in ("HTTP", "HTTPS", "ALL")}
+        return proxies | {"NO_PROXY": "127.0.0.1", "E2E_NO_WAIT": "1"}
+
+
+@pytest.fixture
+def internet(tmp_path: Path) -> Iterator[Internet]:
+    folder = tmp_path / "internet"
+    folder.mkdir()
+    internet = Internet(folder)
+    with internet.served():
+        yield internet
+
+
+@pytest.fixture
+def job(tmp_path: Path, internet: Internet) -> Job:
+    """A job whose only way out is the proxy, with no files yet."""
+    template = tmp_path / "template"
+    (template / "dist").mkdir(parents=True)
+    job = Job(tmp_path / "job", template)
+    job.environ |= internet.environ
+    return job
+
+
+def build(job: Job, version: str) -> list[str]:
+    """Files of this version, and what they are called."""
+    made = [make_wheel(job.dist, PROJECT, version), make_sdist(job.dist, PROJECT, version)]
+    return [path.name for path in made]
+
+
+def on_gitlab(job: Job, *places: Place) -> None:
+    """A job of GitLab, with the identity tokens for these."""
+    job.environ |= {"CI": "true", "GITLAB_CI": "true"}
+    job.environ |= {place.variable: identity_token("gitlab", place.audience) for place in places}
+
+
+def told(place: Place, version: str, files: list[str]) -> str:
+    """What is said of a release that went well."""
+    lines = [
+        f"{PROJECT} {version} → {place.name} ({place.upload_url})",
+        *(f"dist/{name} ... success" for name in files),
+        f"{place.page}{version}/",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("repo", "version", "place"),
+    [
+        ("main", "1.2.3", MAIN),
+        ("main", "1.2.4.dev1", MAIN),
+        ("test", "1.2.3", TEST),
+        ("test", "1.2.4.dev1", TEST),
+        ("auto", "1.2.3", MAIN),
+        ("auto", "1.2.4.dev1", TEST),
+    ],
+)
+def test_github(job: Job, ci: Ci, internet: Internet, repo: str, version: str, place: Place) -> None:
+    """Each request goes to its own host, and GitHub is asked for an identity with the audience of the index."""
+    files = build(job, version)
+    job.environ |= ci.github
+    run = job.publish("-r", repo, "--ca-cert", str(internet.authority.path))
+    minted = [*internet.pypi.store.minted, *internet.testpypi.store.minted]
+    masks = "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *minted])
+    unknown = "The files' version is not compared with the project's: there is no pyproject.toml here.\n"
+    assert Run(0, masks, unknown + told(place, version, files)) == run
+    assert place.requests == in_order(internet.requests)
+    assert place.hosts == internet.hosts
+    assert [f"GET /github?api-version=2.0&audience={place.audience} 200"] == ci.requests
+    there = {MAIN.name: internet.pypi.files, TEST.name: internet.testpypi.files}
+    assert {MAIN.name: [], TEST.name: []} | {place.name: sorted(files)} == there
+
+
+@pytest.mark.parametrize(("version", "place"), [("1.2.3", MAIN), ("1.2.4.dev1", TEST)])
+@pytest.mark.parametrize("declared", ["one", "both"])
+def test_gitlab(job: Job, internet: Internet, version: str, place: Place, declared: str) -> None:
+    """Of GitLab's variables, the one for the index where the release goes is needed, and sent there alone."""
+    files = build(job, version)
+    on_gitlab(job, *([place] if declared == "one" else [MAIN, TEST]))
+    unknown = "The files' version is not compared with the project's: there is no pyproject.toml here.\n"
+    run = job.publish("-r", "auto", HATCH_INDEX_CA_CERT=str(internet.authority.path))
+    assert Run(0, "", unknown + told(place, version, files)) == run
+    assert place.requests == in_order(internet.requests)
+    assert place.hosts == internet.hosts
+
+
+@pytest.mark.parametrize(("version", "place", "other"), [("1.2.3", MAIN, TEST), ("1.2.4.dev1", TEST, MAIN)])
+def test_gitlab_without_the_identity(job: Job, internet: Internet, version: str, place: Place, other: Place) -> None:
+    """The variable for the other index does not help, and is not sent anywhere."""
+    build(job, version)
+    on_gitlab(job, other)
+    run = job.publish("-r", "auto", "-o", "check-version=false", "--ca-cert", str(internet.authority.path))
+    lines = [
+        f"{PROJECT} {version} → {place.name} ({place.upload_url})",
+        (
+            f"GitLab gave this job no identity token for this index: {place.variable} is not set. Add to the job in "
+            ".gitlab-ci.yml:"
+        ),
+        "",
+        "  id_tokens:",
+        f"    {place.variable}:",
+        f"      aud: {place.audience}",
+        "",
+    ]
+    assert Run(1, "", "\n".join(lines) + "\n") == run
+    assert place.requests[:2] == in_order(internet.requests)
+    assert place.hosts[:1] == internet.hosts
+
+
+@pytest.mark.parametrize(
+    ("way", "version", "place"),
+    [
+        ("table", "1.2.3", MAIN),
+        ("table", "1.2.4.dev1", TEST),
+        ("variable", "1.2.3", MAIN),
+        ("variable", "1.2.4.dev1", TEST),
+        ("option", "1.2.3rc1", MAIN),
+        ("option", "1.2.3.post1", MAIN),
+        ("option", "1!1.2.3", MAIN),
+        ("option", "1.2.3.dev0", TEST),
+        ("option", "1.2.3rc1.dev20261120093015", TEST),
+        ("option", "1.2.3.post1.dev4", TEST),
+        ("option", "1!1.2.3a1.dev1", TEST),
+    ],
+)
+def test_where_auto_leads(job: Job, internet: Internet, way: str, version: str, place: Place) -> None:
+    """Every version with a `.devN` goes to TestPyPI, and no other, wherever `auto` is written."""
+    build(job, version)
+    configured = f'[{TABLE}]\nrepo = "auto"\n[{TABLE}.repos.{place.name}]\nca-cert = "{internet.authority.path}"\n'
+    (job.root / "pyproject.toml").write_text(PYPROJECT % version + (configured if way == "table" else ""), "utf-8")
+    options = ["-o", "dry-run=true"]
+    environ = {}
+    if way != "table":
+        environ["HATCH_INDEX_CA_CERT"] = str(internet.authority.path)
+    if way == "option":
+        options += ["-r", "rehearsal", "-o", "repo=auto"]
+    if way == "variable":
+        environ["HATCH_INDEX_REPO"] = "auto"
+    run = job.publish(*options, **environ)
+    assert f"{PROJECT} {version} → {place.name} ({place.upload_url})" == run.err.splitlines()[0]
+    assert 0 == run.code
+    assert place.requests[1:2] == internet.requests
+    assert place.hosts[:1] == internet.hosts
+
+
+@pytest.mark.parametrize("several", [[], ["-o", "several"]], ids=["one release", "several"])
+def test_mixed_files(job: Job, ci: Ci, internet: Internet, several: list[str]) -> None:
+    """Files for both indexes are refused, and nobody was asked for anything."""
+    build(job, "1.2.3")
+    build(job, "1.2.4.dev1")
+    job.environ |= ci.github
+    run = job.publish("-r", "auto", *several, "--ca-cert", str(internet.authority.path))
+    names = "dist/sample_project-1.2.4.dev1-py3-none-any.whl, dist/sample_project-1.2.4.dev1.tar.gz"
+    lines = [
+        "These files must not be published as they are; nothing was sent:",
+        (
+            f"  - with `repo` set to `auto`, development releases ({names}) and others cannot go in one run; name an "
+            "index"
+        ),
+    ]
+    assert Run(1, "", "\n".join(lines) + "\n") == run
+    assert ([], [], []) == (internet.requests, internet.hosts, ci.requests)
+
+
+def test_nowhere_else(job: Job, ci: Ci, internet: Internet) -> None:
+    """The proxy leads to the two indexes alone: what these tests show is all that was sent."""
+    build(job, "1.2.3")
+    job.environ |= ci.github
+    run = job.publish("-r", "https://upload.example.org/legacy/", "-o", "check-version=false")
+    assert 1 == run.code
+    assert ["upload.example.org:443"] == internet.hosts
+    assert ([], []) == (internet.requests, ci.requests)

@@ -1,0 +1,123 @@
+"""A release from each CI, with the exact requests that the index saw."""
+
+from __future__ import annotations
+
+from .world import PROJECT, SDIST, WHEEL, Ci, Index, Job, Run, identity_token, uploads
+
+SEARCH = ["GET /simple/sample-project/ 200", "GET /.well-known/pytp?discover=%2Flegacy%2F 404"]
+EXCHANGE = ["GET /_/oidc/audience 200", "POST /_/oidc/mint-token 200"]
+RELEASE = [*SEARCH, *EXCHANGE, *uploads(2), "POST /_/oidc/burn-token 202"]
+PRIVATE_RELEASE = [
+    "GET /simple/sample-project/ 200",
+    "GET /.well-known/pytp?discover=%2Flegacy%2F 200",
+    "GET /exchange/audience 200",
+    "POST /exchange/mint 200",
+    *uploads(2),
+]
+
+
+def released(index: Index) -> Run:
+    """What is said of a release that went well."""
+    lines = [
+        f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
+        f"dist/{WHEEL} ... success",
+        f"dist/{SDIST} ... success",
+        f"{index.url}/simple/{PROJECT}/",
+    ]
+    return Run(0, "", "\n".join(lines) + "\n")
+
+
+def nothing_left(index: Index) -> Run:
+    """What is said when all files are there."""
+    lines = [
+        f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
+        f"dist/{WHEEL} ... already there",
+        f"dist/{SDIST} ... already there",
+        "Nothing was left to upload.",
+        f"{index.url}/simple/{PROJECT}/",
+    ]
+    return Run(0, "", "\n".join(lines) + "\n")
+
+
+def again(job: Job, index: Index) -> None:
+    """The same command once more uploads nothing, and asks nobody who is publishing."""
+    index.forget()
+    assert nothing_left(index) == job.publish("-r", index.upload_url)
+    assert SEARCH[:1] == index.requests_but_terms
+
+
+def test_github(job: Job, ci: Ci, index: Index) -> None:
+    """GitHub's token service is asked once, and each token is masked before anything else is printed."""
+    job.environ |= ci.github
+    run = job.publish("-r", index.upload_url)
+    masks = "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *index.store.minted])
+    assert Run(0, masks, released(index).err) == run
+    assert RELEASE == index.requests
+    assert ["GET /github?api-version=2.0&audience=127.0.0.1 200"] == ci.requests
+    assert [WHEEL, SDIST] == index.files
+
+    again(job, index)
+    assert 1 == len(ci.requests)
+
+
+def test_gitlab(job: Job, index: Index) -> None:
+    """GitLab's token is the variable that is named by the audience."""
+    job.environ |= {"CI": "true", "GITLAB_CI": "true", "_27_0_0_1_ID_TOKEN": identity_token("gitlab", "127.0.0.1")}
+    assert released(index) == job.publish("-r", index.upload_url)
+    assert RELEASE == index.requests
+    again(job, index)
+
+
+def test_google(job: Job, ci: Ci, index: Index) -> None:
+    """Google's metadata server is asked once."""
+    job.environ["E2E_GOOGLE"] = f"{ci.url}/google"
+    assert released(index) == job.publish("-r", index.upload_url)
+    assert RELEASE == index.requests
+    assert ["GET /google?audience=127.0.0.1&format=full 200"] == ci.requests
+    again(job, index)
+    assert 1 == len(ci.requests)
+
+
+def test_buildkite(job: Job, private: Index) -> None:
+    """Buildkite's agent is called once; the index is one that takes its identities, found by PEP 807."""
+    calls = job.command("buildkite-agent")
+    job.environ |= {"CI": "true", "BUILDKITE": "true", "FAKE_TOKEN": identity_token("buildkite", "127.0.0.1")}
+    assert released(private) == job.publish("-r", private.upload_url)
+    assert PRIVATE_RELEASE == private.requests
+    assert "oidc request-token --audience 127.0.0.1\n" == calls.read_text()
+    again(job, private)
+    assert "oidc request-token --audience 127.0.0.1\n" == calls.read_text()
+
+
+def test_circleci(job: Job, private: Index) -> None:
+    """CircleCI's command is called once; the index is one that takes its identities, found by PEP 807."""
+    calls = job.command("circleci")
+    job.environ |= {"CI": "true", "CIRCLECI": "true", "FAKE_TOKEN": identity_token("circleci", "127.0.0.1")}
+    assert released(private) == job.publish("-r", private.upload_url)
+    assert PRIVATE_RELEASE == private.requests
+    assert 'run oidc get --root-issuer --claims {"aud": "127.0.0.1"}\n' == calls.read_text()
+    again(job, private)
+    assert 1 == len(calls.read_text().splitlines())
+
+
+def test_identity_variable(job: Job, ci: Ci, private: Index) -> None:
+    """A CI that nothing detects puts its token into a variable; that wins over a CI that is detected."""
+    job.environ |= ci.github | {"MY_TOKEN": identity_token("buildkite", "127.0.0.1")}
+    job.configure('[tool.hatch.publish.trusted]\nidentity-variable = "MY_TOKEN"')
+    run = job.publish("-r", private.upload_url)
+    masks = f"::add-mask::{job.environ['MY_TOKEN']}\n::add-mask::{private.store.minted[0]}\n"
+    assert Run(0, masks, released(private).err) == run
+    assert PRIVATE_RELEASE == private.requests
+    assert [] == ci.requests
+
+
+def test_a_lost_reply_to_the_exchange(job: Job, ci: Ci, index: Index) -> None:
+    """The index may have used the identity up before the reply was lost: the next try has a fresh one."""
+    from .world import Answer
+
+    job.environ |= ci.github | {"E2E_NO_WAIT": "1"}
+    index.answers["POST /_/oidc/mint-token"] = [Answer(lost=True)]
+    run = job.publish("-r", index.upload_url)
+    assert 0 == run.code
+    assert 2 == len(set(ci.issued))
+    assert [*SEARCH, EXCHANGE[0], *EXCHANGE[1:] * 2, *RELEASE[4:]] == index.requests

@@ -1,0 +1,329 @@
+"""A run that is killed, stopped, or not alone; and one with a thousand files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final
+
+import pytest
+from helpers import make_sdist, make_wheel
+from starlette.types import Message, Receive, Scope, Send
+
+from .test_contract import masks, on_github
+from .test_identities import EXCHANGE, SEARCH
+from .world import PROJECT, Answer, Ci, Index, Job, served, uploads
+
+VERSION: Final = "1.2.3"
+POINTS: Final = 40
+EVENTS: Final = 3 * 3 + 14 * 4
+"""What happens in a run of 12 files: three requests without a body, and 14 with one."""
+UNKNOWN: Final = "The files' version is not compared with the project's: there is no pyproject.toml here."
+BURN: Final = "POST /_/oidc/burn-token"
+PATIENCE: Final = 30
+"""Seconds after which something has gone wrong; it is measured in none of the tests."""
+
+
+class Watched(Index):
+    """An index that says what happens to it while it does."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.happens: Callable[[str], Awaitable[None]] = _nothing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        line = f"{scope['method']} {scope['path']}"
+        begun = False
+
+        async def receiving() -> Message:
+            nonlocal begun
+            message = await receive()
+            if scope["method"] == "POST" and not begun:
+                begun = True
+                await self.happens(f"body {line}")
+            return message
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await self.happens(f"done {line}")
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                await self.happens(f"answered {line}")
+
+        await self.happens(f"asked {line}")
+        await super().__call__(scope, receiving, sending)
+
+
+async def _nothing(_event: str) -> None:
+    """It matters to nobody."""
+
+
+@pytest.fixture
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """An index like PyPI, with a publisher for the sample project."""
+    index = Watched(tmp_path_factory.mktemp("index") / "files")
+    with served(index):
+        yield index
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """A job without a project, and with no files yet."""
+    (tmp_path / "template" / "dist").mkdir(parents=True)
+    return Job(tmp_path, tmp_path / "template")
+
+
+def build(job: Job, count: int, size: int = 100_000) -> list[str]:
+    """So many files of one release, each of about *size* bytes: the names, in the order of the uploads."""
+    noise = random.Random(count)
+    for number in range(count - 1):
+        filename = f"sample_project-{VERSION}-{number:04}-py3-none-any.whl"
+        make_wheel(job.dist, PROJECT, VERSION, members={"noise": noise.randbytes(size)}, filename=filename)
+    make_sdist(job.dist, PROJECT, VERSION, members={"noise": noise.randbytes(size)})
+    return sorted((path.name for path in job.dist.iterdir()), key=lambda name: (name.endswith(".tar.gz"), name))
+
+
+def start(job: Job, index: Index, *arguments: str) -> subprocess.Popen[str]:
+    return job.started("publish", "-p", "trusted", "-r", index.upload_url, *arguments)
+
+
+@pytest.mark.parametrize("point", [1 + number * (EVENTS - 2) // (POINTS - 1) for number in range(POINTS)])
+def test_killed_at_any_moment(job: Job, ci: Ci, index: Watched, point: int) -> None:
+    """The same command again completes the release, and stores nothing twice."""
+    on_github(job, ci)
+    names = build(job, 12)
+    started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+    events: list[str] = []
+
+    async def kill(event: str) -> None:
+        events.append(event)
+        if len(events) == point:
+            started.get(timeout=PATIENCE).kill()
+
+    index.happens = kill
+    process = start(job, index)
+    started.put(process)
+    process.communicate(timeout=PATIENCE)
+    assert -signal.SIGKILL == process.returncode
+    index.happens = _nothing
+
+    run = job.publish("-r", index.upload_url)
+    assert 0 == run.code, run.err
+    assert index.requests  # what was under way when it was killed has come to its end as well
+    assert sorted(names) == sorted(index.store.kept)
+    assert sorted(names) == index.files
+
+
+def test_the_points_are_all_of_a_run(job: Job, ci: Ci, index: Watched) -> None:
+    """A run of 12 files that nobody kills has so many events, and its last one is the end of the burning."""
+    on_github(job, ci)
+    build(job, 12)
+    events = []
+
+    async def count(event: str) -> None:
+        events.append(event)
+
+    index.happens = count
+    assert 0 == job.publish("-r", index.upload_url).code
+    assert index.requests
+    assert (EVENTS, f"answered {BURN}") == (len(events), events[-1])
+
+
+class Meeting:
+    """Lets nobody read the index before so many have come to do so."""
+
+    def __init__(self, count: int) -> None:
+        self._missing = count
+        self._complete = asyncio.Event()
+
+    async def __call__(self, event: str) -> None:
+        if event == f"asked GET /simple/{PROJECT}/":
+            self._missing -= 1
+            if self._missing == 0:
+                self._complete.set()
+            await asyncio.wait_for(self._complete.wait(), PATIENCE)
+
+
+def test_two_runs_at_once(job: Job, ci: Ci, index: Watched) -> None:
+    """Two jobs that release the same files at the same time both end well, and each file is stored once."""
+    on_github(job, ci)
+    names = build(job, 12)
+    index.happens = Meeting(2)
+    processes = [start(job, index) for _ in range(2)]
+    said = [process.communicate(timeout=2 * PATIENCE)[1] for process in processes]
+    assert [0, 0] == [process.returncode for process in processes], said
+    assert sorted(names) == sorted(index.store.kept)
+    assert 2 == len(index.store.minted) == sum(line == f"{BURN} 202" for line in index.requests)
+
+
+def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
+    """Twelve jobs that each upload one file of a release that is not there: what PyPI does to most of them is mended."""
+    (tmp_path / "template" / "dist").mkdir(parents=True)
+    jobs = [Job(tmp_path / str(number), tmp_path / "template") for number in range(12)]
+    names = build(jobs[0], 12)
+    for job, name in zip(jobs, names, strict=True):
+        on_github(job, ci)
+        if job is not jobs[0]:
+            (jobs[0].dist / name).rename(job.dist / name)
+    meeting = Meeting(12)
+    second, answered = asyncio.Event(), asyncio.Event()
+    begun: list[str] = []
+
+    async def collide(event: str) -> None:
+        await meeting(event)
+        if event == "asked POST /legacy/" and not index.files:
+            begun.append(event)
+            if len(begun) == 1:
+                await asyncio.wait_for(second.wait(), PATIENCE)
+            else:
+                second.set()
+                await asyncio.wait_for(answered.wait(), PATIENCE)
+                # PyPI's own answer to who makes a release that another one is making.
+                index.answers["POST /legacy/"] = [Answer(500)]
+        if event == "answered POST /legacy/":
+            answered.set()
+
+    index.happens = collide
+    processes = [start(job, index) for job in jobs]
+    said = [process.communicate(timeout=3 * PATIENCE)[1] for process in processes]
+    assert [0] * 12 == [process.returncode for process in processes], said
+    assert sorted(names) == sorted(index.store.kept)
+    assert len(begun) - 1 == index.requests.count("POST /legacy/ 500") > 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "burns"),
+    [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGINT, False)],
+    ids=["SIGINT", "SIGTERM", "SIGINT and the burning hangs"],
+)
+def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: signal.Signals, burns: bool) -> None:
+    """Nothing new is begun, the token is burned, and it is said what is on the index, what not, and what is not known."""
+    on_github(job, ci)
+    names = build(job, 7)
+    started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+    stopped: list[float] = []
+    hanging = 0
+
+    def stop() -> None:
+        nonlocal hanging
+        hanging += 1
+        if hanging == 4:
+            stopped.append(time.monotonic())
+            started.get(timeout=PATIENCE).send_signal(sent)
+
+    index.answers["POST /legacy/"] = [Answer(), *[Answer(first=stop, never=True)] * 4]
+    index.answers[BURN] = [Answer(never=not burns)]
+    process = start(job, index, "-o", "report=report.json")
+    started.put(process)
+    out, err = process.communicate(timeout=PATIENCE)
+    took = time.monotonic() - stopped[0]
+    unknown = ", ".join(f"{name} (sent, but no clear reply came)" for name in names[1:5])
+    end = "Stopped from outside. Run the same command again to finish; nothing is sent twice."
+    lines = [
+        UNKNOWN,
+        f"{PROJECT} {VERSION} → {index.upload_url} ({index.upload_url})",
+        f"dist/{names[0]} ... success",
+        *[
+            (
+                "The upload token was not burned; it ends by itself within 15 minutes. (While burning the upload token at "
+                f"{index.upload_url}: no whole reply came in time)"
+            )
+        ]
+        * (not burns),
+        end,
+        f"On the index: {names[0]}. Not there: {', '.join(f'{name} (not tried)' for name in names[5:])}. Perhaps there: {unknown}.",
+    ]
+    assert (1, masks(ci, index), "\n".join(lines) + "\n") == (process.returncode, out, err)
+    # It is to be two seconds; this is no clock for that, but less than any time-out of the run.
+    assert 10 > took
+    burned = f"{BURN} {'202' if burns else 'given up'}"
+    asked = [*SEARCH, *EXCHANGE, *uploads(1), *["POST /legacy/ given up"] * 4, burned]
+    assert sorted(asked) == sorted(index.requests)
+    assert burns == (index.store.token(index.store.minted[0]) is None)
+    report = json.loads((job.root / "report.json").read_text("utf-8"))
+    assert ["uploaded", *["unknown"] * 4, *["not tried"] * 2] == [file["outcome"] for file in report["files"]]
+    assert end == report["error"]
+
+
+@pytest.mark.parametrize(
+    ("line", "results"),
+    [
+        (f"GET /simple/{PROJECT}/", None),
+        ("GET /.well-known/pytp", None),
+        ("GET /_/oidc/audience", None),
+        ("GET /github", None),
+        ("POST /_/oidc/mint-token", None),
+        (BURN, "uploaded"),
+    ],
+)
+def test_stopped_while_another_request_hangs(job: Job, ci: Ci, index: Watched, line: str, results: str | None) -> None:
+    """Wherever it waits, the run ends."""
+    on_github(job, ci)
+    names = build(job, 2)
+    started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+    hang = Answer(first=lambda: started.get(timeout=PATIENCE).send_signal(signal.SIGINT), never=True)
+    (ci if line == "GET /github" else index).answers[line] = [hang]
+    process = start(job, index)
+    started.put(process)
+    err = process.communicate(timeout=PATIENCE)[1]
+    assert 1 == process.returncode
+    last = err.splitlines()[-1 if results is None else -2 :]
+    said = ["Stopped from outside. Run the same command again to finish; nothing is sent twice."]
+    there = f"On the index: {', '.join(names)}. Not there: none."
+    assert [*said, *[there] * (results is not None)] == last
+    assert (names if results else []) == index.store.kept
+    assert "Traceback" not in err
+
+
+def _peak(status: str) -> int:
+    """The most memory that a process has had, in KiB."""
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1])
+
+
+def _released(job: Job, index: Watched, count: int) -> tuple[int, list[str]]:
+    """A release of *count* files: the peak of the memory, and what is open at the end."""
+    names = build(job, count, 10_000)
+    started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+    peaks: list[int] = []
+    opened: list[str] = []
+
+    async def look(event: str) -> None:
+        if event == f"asked {BURN}":
+            proc = Path("/proc", str(started.get(timeout=PATIENCE).pid))
+            peaks.append(_peak((proc / "status").read_text()))
+            opened.extend(str(each.readlink()) for each in (proc / "fd").iterdir())
+
+    index.happens = look
+    process = start(job, index)
+    started.put(process)
+    err = process.communicate(timeout=3 * PATIENCE)[1]
+    assert 0 == process.returncode, err[-2000:]
+    assert sorted(names) == sorted(index.store.kept)
+    return peaks[0], opened
+
+
+def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Memory stays flat, and no file is left open."""
+    peaks, sockets = [], []
+    for count in (10, 1000):
+        folder = tmp_path / str(count)
+        (folder / "template" / "dist").mkdir(parents=True)
+        job = Job(folder, folder / "template")
+        on_github(job, ci)
+        index = Watched(tmp_path_factory.mktemp("index") / "files")
+        with served(index):
+            peak, opened = _released(job, index, count)
+        peaks.append(peak)
+        assert [] == [path for path in opened if path.startswith(str(job.folder / "project"))]
+        sockets.append(sum(path.startswith("socket:") for path in opened))
+    small, large = peaks
+    assert 8 * 1024 > large - small
+    assert sockets[0] + 2 > sockets[1]

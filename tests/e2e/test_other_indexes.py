@@ -1,0 +1,159 @@
+"""Two indexes that nobody here wrote, behind an exchange that is not theirs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hatch_trusted_publish.rehearsal.installing import find_uv
+
+from .world import PROJECT, SDIST, WHEEL, Index, Job, Run, clean_environ, identity_token
+
+PASSWORD = "a-token_that_the_exchange_knows"
+EXCHANGE = ["GET /exchange/audience 200", "POST /exchange/mint 200"]
+
+
+@pytest.fixture
+def exchange(private: Index, monkeypatch: pytest.MonkeyPatch) -> Index:
+    """An exchange whose upload token is the password that the index behind it knows."""
+    monkeypatch.setattr(private.store, "mint", lambda _publisher: (PASSWORD, 0))
+    return private
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(command: list[str], environ: dict[str, str], url: str) -> Iterator[None]:
+    """A server of its own, for as long as the block."""
+    environ = {name: value for name, value in environ.items() if not name.startswith(("COVERAGE_", "PYTHON"))}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            _wait(server, url)
+            yield
+        finally:
+            server.terminate()
+            server.communicate(timeout=30)
+
+
+def _wait(server: subprocess.Popen[str], url: str) -> None:
+    """Until it answers: a connection that is refused is tried again, as long as the server lives."""
+    while server.poll() is None:
+        try:
+            _ask(url)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return
+        except urllib.error.URLError:
+            time.sleep(0.05)  # it has two cores to start on, and this would take one
+            continue
+        return
+    raise AssertionError(server.communicate()[0])
+
+
+def _ask(url: str, *credentials: str, **content: object) -> None:
+    headers = {"Content-Type": "application/json"}
+    if credentials:
+        headers["Authorization"] = f"Basic {base64.b64encode(':'.join(credentials).encode()).decode()}"
+    body = json.dumps(content).encode() if content else None
+    request = urllib.request.Request(url, body, headers, method="PUT" if body else "GET")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as response:
+        response.read()
+
+
+def _released(job: Job, exchange: Index, url: str, simple_url: str) -> None:
+    """A release by the exchange to the index at *url*, the same again, and what was installed from there."""
+    job.configure(f"""
+[tool.hatch.publish.trusted]
+repo = "other"
+identity-variable = "MY_TOKEN"
+[tool.hatch.publish.trusted.repos.other]
+url = "{url}"
+simple-url = "{simple_url}"
+audience = "127.0.0.1"
+audience-endpoint = "{exchange.url}/exchange/audience"
+token-mint-endpoint = "{exchange.url}/exchange/mint"
+""")
+    job.environ["MY_TOKEN"] = identity_token("buildkite", "127.0.0.1")
+    first, last = f"{PROJECT} 1.2.3 → other ({url})", f"{simple_url}{PROJECT}/"
+    lines = [first, f"dist/{WHEEL} ... success", f"dist/{SDIST} ... success", last]
+    assert Run(0, "", "\n".join(lines) + "\n") == job.publish()
+    assert EXCHANGE == exchange.requests
+    exchange.forget()
+    there = [f"dist/{WHEEL} ... already there", f"dist/{SDIST} ... already there", "Nothing was left to upload."]
+    assert Run(0, "", "\n".join([first, *there, last]) + "\n") == job.publish()
+    assert [] == exchange.requests_but_terms
+    assert f"{PROJECT} 1.2.3" == _installed(job, simple_url, "--only-binary")
+    assert f"{PROJECT} 1.2.3" == _installed(job, simple_url, "--no-binary")
+
+
+def _installed(job: Job, simple_url: str, binary: str) -> str:
+    """What uv, or pip where there is none, finds installed after it has installed it from there."""
+    target = job.folder / f"installed{binary}"
+    uv = find_uv()
+    command = [uv, "pip", "install", "--no-config", "--no-cache"] if uv else [sys.executable, "-m", "pip", "install"]
+    # An sdist is built by what is here: its requirements are not on this index.
+    options = ["--quiet", "--no-deps", "--no-build-isolation", binary, ":all:", "--target", os.fspath(target)]
+    python = ["--python", sys.executable] if uv else []
+    done = subprocess.run(
+        [*command, *python, *options, "--index-url", simple_url, PROJECT],
+        env=job.environ | {"PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stderr
+    metadata = next(target.glob("*.dist-info/METADATA")).read_text("utf-8")
+    fields = dict(line.split(": ", 1) for line in metadata.splitlines() if ": " in line)
+    return f"{fields['Name']} {fields['Version']}"
+
+
+def test_pypiserver(job: Job, exchange: Index, tmp_path: Path) -> None:
+    """pypiserver takes the files from who has the token, and installers get them from there."""
+    files, passwords = tmp_path / "files", tmp_path / "passwords"
+    files.mkdir()
+    digest = base64.b64encode(hashlib.sha1(PASSWORD.encode()).digest()).decode()
+    passwords.write_text(f"__token__:{{SHA}}{digest}\n")
+    port = _free_port()
+    options = ["-P", str(passwords), "-a", "update", "--disable-fallback", "--server", "wsgiref"]
+    command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port), *options, str(files)]
+    url = f"http://127.0.0.1:{port}/"
+    with _running(command, clean_environ(tmp_path / "server"), url):
+        _released(job, exchange, url, f"{url}simple/")
+    assert [WHEEL, SDIST] == sorted(path.name for path in files.iterdir())
+    assert [(job.dist / name).read_bytes() for name in (WHEEL, SDIST)] == [
+        (files / name).read_bytes() for name in (WHEEL, SDIST)
+    ]
+
+
+def test_devpi(job: Job, exchange: Index, tmp_path: Path) -> None:
+    """devpi takes the files from who has the token, and installers get them from there."""
+    environ, folder, port = clean_environ(tmp_path / "server"), tmp_path / "devpi", _free_port()
+    quiet = {name: value for name, value in environ.items() if not name.startswith(("COVERAGE_", "PYTHON"))}
+    main = "import sys; from devpi_server.{} import {} as run; sys.argv[0] = 'devpi'; sys.exit(run())"
+    init = [sys.executable, "-c", main.format("init", "init"), "--serverdir", str(folder), "--no-root-pypi"]
+    subprocess.run([*init, "--root-passwd", "root"], env=quiet, check=True, capture_output=True)
+    server = [sys.executable, "-c", main.format("main", "main"), "--serverdir", str(folder), "--offline-mode"]
+    url = f"http://127.0.0.1:{port}/"
+    with _running([*server, "--host", "127.0.0.1", "--port", str(port)], environ, f"{url}+api"):
+        _ask(f"{url}__token__", "root", "root", password=PASSWORD)
+        _ask(f"{url}__token__/release", "__token__", PASSWORD, type="stage", bases=[], volatile=False)
+        _released(job, exchange, f"{url}__token__/release/", f"{url}__token__/release/+simple/")

@@ -1,0 +1,465 @@
+"""What a run meets: a CI that hands out identity tokens, an index, and a job with a checkout."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import jwt
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hatch_trusted_publish.rehearsal.app import application
+from hatch_trusted_publish.rehearsal.checkout import Checkout
+from hatch_trusted_publish.rehearsal.minting import Trusted
+from hatch_trusted_publish.rehearsal.provider import GITHUB_WORKFLOW, GITLAB_WORKFLOW, github_claims, gitlab_claims
+from hatch_trusted_publish.rehearsal.publishers import GitHub, GitLab, Google, Publisher
+from hatch_trusted_publish.rehearsal.server import listening, serving
+from hatch_trusted_publish.rehearsal.store import File, Project, Store
+
+PROJECT: Final = "sample-project"
+WHEEL: Final = "sample_project-1.2.3-py3-none-any.whl"
+SDIST: Final = "sample_project-1.2.3.tar.gz"
+PYPROJECT: Final = f"""\
+[build-system]
+requires = ["hatchling", "hatch-vcs"]
+build-backend = "hatchling.build"
+
+[project]
+name = "{PROJECT}"
+dynamic = ["version"]
+requires-python = ">=3.11"
+
+[tool.hatch.version]
+source = "vcs"
+
+[tool.hatch.build.targets.wheel]
+packages = ["src/sample_project"]
+"""
+SERVICE_ACCOUNT: Final = "publisher@sample.iam.gserviceaccount.com"
+SITE: Final = Path(__file__).with_name("site")
+_KEY: Final = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+_CHECKOUT: Final = Checkout("octo-org", PROJECT, "refs/tags/v1.2.3")
+CLAIMS: Final[Mapping[str, Mapping[str, object]]] = {
+    "github": github_claims(_CHECKOUT),
+    "gitlab": gitlab_claims(_CHECKOUT),
+    "google": {
+        "iss": Google.issuer,
+        "sub": "106608330000000000000",
+        "email": SERVICE_ACCOUNT,
+        "email_verified": True,
+    },
+    "buildkite": {
+        "iss": "https://agent.buildkite.com",
+        "sub": f"organization:octo-org:pipeline:{PROJECT}:ref:refs/tags/v1.2.3:commit:{_CHECKOUT.sha}:step:release",
+    },
+    "circleci": {"iss": "https://oidc.circleci.com", "sub": "org/65/project/66/user/67"},
+}
+PUBLISHERS: Final[tuple[Publisher, ...]] = (
+    GitHub("octo-org", "65", PROJECT, GITHUB_WORKFLOW),
+    GitLab("octo-org", PROJECT, GITLAB_WORKFLOW),
+    Google(SERVICE_ACCOUNT),
+)
+
+
+def identity_token(ci: str, audience: str) -> str:
+    """What the CI of this name says of the job, signed; Google's tokens have no `jti`."""
+    now = int(time.time())
+    once = {} if ci == "google" else {"jti": str(uuid.uuid4())}
+    claims = {**CLAIMS[ci], **once, "aud": audience, "iat": now, "exp": now + 300}
+    return jwt.encode(claims, _KEY, algorithm="RS256", headers={"kid": "known"})
+
+
+def git(root: Path, *arguments: str) -> None:
+    """Run git there, whatever the person at this machine has configured."""
+    person = {f"GIT_{who}_{what}": "octo@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
+    subprocess.run(["git", "-C", root, *arguments], env=person | nobody, check=True, capture_output=True)
+
+
+def make_checkout(root: Path, pyproject: str = PYPROJECT) -> None:
+    """A repository with a tagged commit."""
+    (root / "src" / "sample_project").mkdir(parents=True)
+    (root / "src" / "sample_project" / "__init__.py").write_text('"""A sample."""\n', "utf-8")
+    (root / "pyproject.toml").write_text(pyproject, "utf-8")
+    (root / ".gitignore").write_text("/dist/\n", "utf-8")
+    git(root, "init", "--quiet", "--initial-branch=main")
+    git(root, "remote", "add", "origin", f"https://github.com/octo-org/{PROJECT}.git")
+    commit(root)
+
+
+def commit(root: Path) -> None:
+    """Commit all that has changed, and let the tag point there."""
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message", "A release")
+    git(root, "tag", "--force", "v1.2.3")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def clean_environ(home: Path) -> dict[str, str]:
+    """An environment with nothing of the CI, proxies and settings of this machine, and all folders in *home*."""
+    for name in ("tmp", "site"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").touch()
+    kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")}
+    return kept | {
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "HATCH_CONFIG": str(home / "config.toml"),
+        "HATCH_DATA_DIR": str(home / "data"),
+        "HATCH_CACHE_DIR": str(home / "cache"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "NO_COLOR": "1",
+        "COLUMNS": "1000",
+        "PYTHONPATH": str(SITE),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+class Job:
+    """A job of a CI: a checkout with built files, an environment, and the command."""
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        self.folder = folder
+        self.root = folder / "project"
+        self.home = folder / "home"
+        self.dist = self.root / "dist"
+        self.environ = clean_environ(self.home)
+        shutil.copytree(template, self.root, symlinks=True)
+
+    def configure(self, toml: str) -> None:
+        """Add to pyproject.toml, and commit it: a dirty tree would have another version."""
+        with (self.root / "pyproject.toml").open("a", encoding="utf-8") as file:
+            file.write(f"\n{toml}\n")
+        commit(self.root)
+
+    def hatch(self, *arguments: str, **environ: str) -> Run:
+        """Run Hatch with these variables besides the job's own."""
+        with self.started(*arguments, **environ) as process:
+            out, err = process.communicate(timeout=90)
+        return Run(process.returncode, out, err)
+
+    def started(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """The same, not waited for."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "hatch", *arguments],
+            cwd=self.root,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def publish(self, *arguments: str, **environ: str) -> Run:
+        """``hatch publish -p trusted``."""
+        return self.hatch("publish", "-p", "trusted", *arguments, **environ)
+
+    def command(self, name: str) -> Path:
+        """Put an executable on the PATH that prints ``$FAKE_TOKEN``; where it writes what it was called with."""
+        folder = self.folder / "bin"
+        folder.mkdir(exist_ok=True)
+        calls = folder / f"{name}.calls"
+        script = folder / name
+        script.write_text(f'#!/bin/sh\necho "$*" >> "{calls}"\necho "$FAKE_TOKEN"\n', "utf-8")
+        script.chmod(0o755)
+        self.environ["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
+        return calls
+
+
+@dataclass
+class Answer:
+    """What the next request to a path meets, instead of what it would."""
+
+    status: int = 0
+    """The answer; with 0 it is the real one."""
+    body: str = ""
+    first: Callable[[], None] = lambda: None
+    """What happens before the answer."""
+    lost: bool = False
+    """The connection breaks before the answer arrives."""
+    never: bool = False
+    """No answer comes, until the client is gone."""
+
+
+@dataclass
+class _Log:
+    """Each request in the order of their beginnings: method, path, query, and the answer's status."""
+
+    lines: list[str] = field(default_factory=list)
+    _open: int = 0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def begin(self, line: str) -> int:
+        with self._changed:
+            self.lines.append(line)
+            self._open += 1
+            return len(self.lines) - 1
+
+    def end(self, number: int, status: str) -> None:
+        with self._changed:
+            self.lines[number] += f" {status}"
+            self._open -= 1
+            self._changed.notify_all()
+
+    def settled(self) -> list[str]:
+        """The lines, once nothing is under way any more."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._open == 0, 30)
+            return [*self.lines]
+
+
+class _Served:
+    """An application that writes down what it is asked, and can be told to answer otherwise."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._log = _Log()
+        self.answers: dict[str, list[Answer]] = {}
+        """By method and path: the answers to the next requests."""
+        self.agents: set[str] = set()
+
+    @property
+    def requests(self) -> list[str]:
+        return self._log.settled()
+
+    def forget(self) -> None:
+        """Begin the lists of requests and tokens anew."""
+        assert self._log.settled() is not None
+        self._log.lines.clear()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query = scope["query_string"].decode()
+        given_up = False
+        self.agents.add(dict(scope["headers"]).get(b"user-agent", b"").decode())
+        number = self._log.begin(f"{scope['method']} {scope['path']}{query and '?'}{query}")
+        status = "cut"
+
+        async def receiving() -> Message:
+            nonlocal given_up
+            message = await receive()
+            given_up = given_up or message["type"] == "http.disconnect"
+            return message
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await self._answered(scope, receiving, sending)
+        except ClientDisconnect:
+            given_up = True
+        finally:
+            self._log.end(number, "given up" if given_up else status)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answers = self.answers.get(f"{scope['method']} {scope['path']}", [])
+        if not answers:
+            await self._app(scope, receive, send)
+            return
+        answer = answers.pop(0)
+        body = await Request(scope, receive).body()
+        answer.first()
+        if answer.never:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+
+        async def again() -> Message:
+            return {"type": "http.request", "body": body}
+
+        async def nowhere(_message: Message) -> None:
+            """Nobody hears this."""
+
+        if answer.status == 0:
+            await self._app(scope, again, nowhere if answer.lost else send)
+        elif not answer.lost:
+            media_type = "application/json" if answer.body.startswith("{") else "text/plain"
+            await Response(answer.body, answer.status, media_type=media_type)(scope, again, send)
+        if answer.lost:
+            # uvicorn closes the connection of an answer without an end, and says so.
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+            await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+class Ci(_Served):
+    """The token services of GitHub and Google."""
+
+    def __init__(self) -> None:
+        self.issued: list[str] = []
+        self.url = ""
+        super().__init__(Starlette(routes=[Route("/github", self._github), Route("/google", self._google)]))
+
+    def forget(self) -> None:
+        super().forget()
+        self.issued.clear()
+
+    def _token(self, ci: str, audience: str) -> str:
+        self.issued.append(identity_token(ci, audience))
+        return self.issued[-1]
+
+    async def _github(self, request: Request) -> Response:
+        if request.headers["authorization"].lower() != "bearer request-token":
+            return Response(status_code=401)
+        return JSONResponse({"value": self._token("github", request.query_params["audience"])})
+
+    async def _google(self, request: Request) -> Response:
+        if request.headers["metadata-flavor"] != "Google" or request.query_params["format"] != "full":
+            return Response(status_code=403)
+        return PlainTextResponse(self._token("google", request.query_params["audience"]))
+
+    @property
+    def github(self) -> dict[str, str]:
+        """What GitHub's runner sets for a job with ``id-token: write``."""
+        return {
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/github?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
+        }
+
+
+class _Store(Store):
+    """The embedded index's, which keeps what it mints."""
+
+    def __init__(self, folder: Path, audience: str) -> None:
+        super().__init__(folder, time.time, audience)
+        self.minted: list[str] = []
+        self.kept: list[str] = []
+        """The name of each file, whenever it is stored."""
+
+    def keep(self, project: Project, file: File, content: BinaryIO) -> None:
+        super().keep(project, file, content)
+        self.kept.append(file.filename)
+
+    def mint(self, publisher: Publisher) -> tuple[str, int]:
+        token, expires = super().mint(publisher)
+        self.minted.append(token)
+        return token, expires
+
+
+class Index(_Served):
+    """The embedded index, or a private one that takes the identities of any CI, in the manner of PEP 807."""
+
+    def __init__(self, folder: Path, *, private: bool = False) -> None:
+        folder.mkdir()
+        self.store = _Store(folder, "127.0.0.1")
+        self.store.add_project(PROJECT, *PUBLISHERS)
+        self.url = ""
+        embedded = application(self.store, Trusted("known", _KEY.public_key()), [])
+        own = [
+            Route("/.well-known/pytp", self._discovery),
+            Route("/exchange/audience", self._audience),
+            Route("/exchange/mint", self._mint, methods=["POST"]),
+        ]
+        super().__init__(Starlette(routes=[*own, Mount("/", embedded)]) if private else embedded)
+
+    @property
+    def upload_url(self) -> str:
+        return f"{self.url}/legacy/"
+
+    @property
+    def files(self) -> list[str]:
+        return sorted(file.filename for file in self.store.files())
+
+    @property
+    def requests(self) -> list[str]:
+        """As they came, but for the list of files: a run asks for that and for the exchange's terms side by side."""
+        lines = super().requests
+        reading = list(takewhile(lambda line: line.startswith("GET "), lines))
+        return [*sorted(reading, key=lambda line: "/simple/" not in line), *lines[len(reading) :]]
+
+    @property
+    def requests_but_terms(self) -> list[str]:
+        """`requests`, without those for the exchange's terms: a run that ends before may have come to them or not."""
+        return [line for line in self.requests if not re.search("^GET .*(/pytp|/audience)", line)]
+
+    def forget(self) -> None:
+        super().forget()
+        self.store.minted.clear()
+
+    async def _discovery(self, _request: Request) -> Response:
+        endpoints = {
+            "audience-endpoint": f"{self.url}/exchange/audience",
+            "token-mint-endpoint": f"{self.url}/exchange/mint",
+        }
+        return JSONResponse(endpoints, media_type="application/vnd.pypi.pytp.v1+json")
+
+    async def _audience(self, _request: Request) -> Response:
+        return JSONResponse({"audience": self.store.audience})
+
+    async def _mint(self, request: Request) -> Response:
+        token = (await request.json())["token"]
+        claims = jwt.decode(token, _KEY.public_key(), algorithms=["RS256"], audience=self.store.audience)
+        assert claims["sub"] in {each["sub"] for each in CLAIMS.values()}
+        return JSONResponse({"token": self.store.mint(PUBLISHERS[0])[0]})
+
+
+@contextmanager
+def served(index: Ci | Index) -> Iterator[None]:
+    """It answers on a free port of loopback."""
+    with listening() as sock:
+        index.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        with serving(index, sock):
+            yield
+
+
+@contextmanager
+def served_with_tls(index: Index, certificate: Path, authority: Path) -> Iterator[None]:
+    """It answers by HTTPS, and only to who has a certificate of *authority* as well."""
+    with listening() as sock:
+        index.url = f"https://127.0.0.1:{sock.getsockname()[1]}"
+        config = uvicorn.Config(
+            index,
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            ssl_certfile=str(certificate),
+            ssl_ca_certs=str(authority),
+            ssl_cert_reqs=ssl.CERT_REQUIRED,
+        )
+        server = uvicorn.Server(config)
+        # Connections wait on the socket until the thread takes them: nothing has to wait for its start.
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def uploads(count: int) -> list[str]:
+    """The lines of so many files that were taken."""
+    return ["POST /legacy/ 200"] * count
