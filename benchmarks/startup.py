@@ -1,0 +1,95 @@
+"""What the plugin adds to the start of Hatch: ``python benchmarks/startup.py [ROUNDS]``.
+
+Each command is run with the plugin as it is installed, and with its distribution hidden from
+`importlib.metadata`: in turns, in one run and one environment, so that whatever else the machine
+does falls on both. The difference is the median of the rounds' differences, in milliseconds of
+the clock and of the processor. Hatch without the plugin runs twice a round: the difference of
+these two is what is noise.
+
+``hatch --version`` is what the goal is set for (less than 3 ms). ``hatch env show`` loads all the
+plugins, and so this one's hooks.
+"""  # noqa: INP001 - a script, not a package
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+PLUGIN, NOTHING = "hatch_trusted_publish-", "nothing-begins-like-this"
+COMMANDS = (("--version",), ("env", "show", "--ascii"))
+HIDE = """
+import importlib.metadata
+import os
+
+found = importlib.metadata.MetadataPathFinder.find_distributions
+hidden = os.environ["BENCHMARK_HIDES"]
+
+
+def others(*arguments, **keywords):
+    for each in found(*arguments, **keywords):
+        if not each._path.name.startswith(hidden):
+            yield each
+
+
+importlib.metadata.MetadataPathFinder.find_distributions = staticmethod(others)
+"""
+
+
+def run(command: tuple[str, ...], hides: str, folder: Path) -> tuple[float, float]:
+    """How long one run takes, by the clock and of the processor, in milliseconds."""
+    # All run the same code at their start: what hiding itself costs falls on each.
+    environ = os.environ | {"PYTHONPATH": str(folder), "BENCHMARK_HIDES": hides}
+    clock, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "hatch", *command], env=environ, cwd=folder, check=True, capture_output=True)
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    return (time.perf_counter() - clock) * 1000, processor * 1000
+
+
+def check(folder: Path) -> None:
+    """That the plugin is installed, and that hiding it hides it."""
+    program = "from importlib.metadata import entry_points; print(*entry_points(group='hatch').names)"
+    for hides, expected in ((NOTHING, True), (PLUGIN, False)):
+        environ = os.environ | {"PYTHONPATH": str(folder), "BENCHMARK_HIDES": hides}
+        done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+        if ("trusted-publish" in done.stdout.split()) is not expected:
+            sys.exit(f"The plugin is {'not installed' if expected else 'not hidden'}: {done.stdout}")
+
+
+def main() -> None:
+    """Measure, and print the medians."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "sitecustomize.py").write_text(HIDE, "utf-8")
+        check(folder)
+        for command in COMMANDS:
+            taken: list[list[tuple[float, float]]] = [[], [], []]
+            for number in range(-2, rounds):
+                for which in (0, 1, 2) if number % 2 else (2, 1, 0):
+                    found = run(command, (PLUGIN, NOTHING, PLUGIN)[which], folder)
+                    if number >= 0:  # the first rounds bring the files into the system's cache
+                        taken[which].append(found)
+            print(f"hatch {' '.join(command)}: {rounds} rounds, medians in ms")
+            for kind, what in enumerate(("clock", "processor")):
+                columns = [[pair[kind] for pair in column] for column in taken]
+                without, plugin, again = (statistics.median(column) for column in columns)
+                added, noise = (
+                    statistics.median(b - (a + c) / 2 for a, b, c in zip(*columns, strict=True)),
+                    statistics.median(c - a for a, _, c in zip(*columns, strict=True)),
+                )
+                print(
+                    f"  {what:<9}  without {without:6.1f} and {again:6.1f}  with {plugin:6.1f}  "
+                    f"added {added:+5.2f}  noise {noise:+5.2f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
