@@ -30,7 +30,7 @@ MINTED = Answer.of({"token": "pypi-1", "expires": 1})
 REUSED = Answer.of({"errors": [{"code": "invalid-reuse-token", "description": "used"}]}, 422)
 SPENT = (
     "own may have taken the identity token, but its reply was lost. Some CI gives this job one identity token, and an index "
-    "takes each once: run the job again for another. Nothing was uploaded."
+    "takes each once: run the job again for another."
 )
 AGAIN = (
     "That is on the index's side; nothing is lost. Run the same command again later, and look at "

@@ -188,8 +188,8 @@ class Exchange:
     def _spent(self, error: TrustedPublishError) -> ExchangeError:
         return ExchangeError(
             f"{clean(self._index.name)} may have taken the identity token, but its reply was lost. {self._ambient.name} gives "
-            "this job one identity token, and an index takes each once: run the job again for another. Nothing was "
-            f"uploaded. ({_what(error)})"
+            "this job one identity token, and an index takes each once: run the job again for another. "
+            f"({_what(error)})"
         )
 
     def burn(self) -> str | None:
