@@ -344,6 +344,9 @@ class Log:
         if outcome.distribution.filename == self._after:
             self._close.close()
 
+    def say(self, text: str) -> None:
+        """Nothing is said but of waiting, and nobody waits here."""
+
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 

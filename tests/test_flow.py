@@ -68,6 +68,9 @@ class Told:
     def end(self, outcome: Outcome) -> None:
         self.events.append(f"end {outcome.distribution.filename} {outcome.result}")
 
+    def say(self, text: str) -> None:
+        self.events.append(f"say {text}")
+
     def warn(self, text: str) -> None:
         self.events.append(f"warn {text}")
 
@@ -317,6 +320,33 @@ def test_other_bytes_are_left(tmp_path: Path) -> None:
 
     assert [LISTING, *TERMS, MINT, UPLOAD, BURN] == world.released()
     assert {WHEEL: "differs", SDIST: "uploaded"} == world.results()
+
+
+def test_until_the_index_lists_it(tmp_path: Path) -> None:
+    """With `wait` the run ends when the index lists what it was sent; by then the token is burned."""
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, wait=600.0)
+    sdist, wheel = world.files
+    world.script[LISTING] = [Answer(404), _listed(wheel=wheel.sha256, sdist=sdist.sha256)]
+
+    with Scripted(world.script) as server:
+        world.run(server)
+
+    assert [UPLOAD, UPLOAD, BURN, LISTING] == server.lines[-4:]
+    assert {WHEEL: "uploaded", SDIST: "uploaded"} == world.results()
+
+
+def test_a_name_that_is_taken_and_not_listed(tmp_path: Path) -> None:
+    """An index that has had a file and did not list it yet is waited for, where that is asked for."""
+    world = World(tmp_path, {UPLOAD: EXISTS})
+    world.settings = replace(world.settings, wait=600.0)
+    sdist, wheel = world.files
+    listed = _listed(wheel=wheel.sha256, sdist=sdist.sha256)
+    world.script[LISTING] = [Answer(404), Answer(404), Answer(404), listed]
+
+    assert LISTING in world.released()
+    assert {WHEEL: "there", SDIST: "there"} == world.results()
+    assert [f"end {WHEEL} there", f"end {SDIST} there"] == world.log.events[-2:]
 
 
 # Dry runs

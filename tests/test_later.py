@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 
 import pytest
 
-from hatch_trusted_publish.later import later, wait
+from hatch_trusted_publish.later import later, pause, wait
 
 
 def test_a_result() -> None:
@@ -80,3 +81,16 @@ def test_wait_for_an_exception() -> None:
 
     with pytest.raises(ValueError, match="no"):
         wait(later(work))
+
+
+def test_wait_no_longer() -> None:
+    """Who waits only so long is told that nothing came."""
+    with pytest.raises(TimeoutError):
+        wait(Future[str](), 0.01)
+
+
+def test_pause() -> None:
+    """A pause ends by itself."""
+    before = time.monotonic()
+    pause(0.01)
+    assert time.monotonic() - before >= 0.01

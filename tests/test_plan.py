@@ -19,6 +19,7 @@ from hatch_trusted_publish.errors import PlanError
 from hatch_trusted_publish.index import Index
 from hatch_trusted_publish.plan import (
     Item,
+    Listed,
     Listing,
     Plan,
     Project,
@@ -316,8 +317,10 @@ def test_in_order() -> None:
     ]
 
 
-SAME, OTHER = a_distribution(SDIST).sha256, "0" * 64
-OTHER_BYTES = f"main has another file of this name (sha256 00000000000… there, {SAME[:11]}… here)"
+SAME, OTHER, UNKNOWN = Listed(a_distribution(SDIST).sha256), Listed("0" * 64), Listed()
+OTHER_BYTES = (
+    f"main has another file of this name (sha256 00000000000… there, {a_distribution(SDIST).sha256[:11]}… here)"
+)
 NO_HASH = "main has a file of this name and tells no sha256 of it, so it cannot be called identical"
 LEFT = "it is left as it is (`existing` is `skip`)"
 
@@ -327,13 +330,13 @@ LEFT = "it is left as it is (`existing` is `skip`)"
     [
         ("identical", {}, "upload"),
         ("identical", {SDIST: SAME}, "there"),
-        ("identical", {SDIST: SAME.upper()}, "there"),
+        ("identical", {SDIST: Listed(a_distribution(SDIST).sha256.upper())}, "there"),
         ("identical", {SDIST: OTHER}, told(HELD, [f"dist/{SDIST}: {OTHER_BYTES}. {NEW_VERSION}"])),
-        ("identical", {SDIST: None}, told(HELD, [f"dist/{SDIST}: {NO_HASH}. {NEW_VERSION}"])),
+        ("identical", {SDIST: UNKNOWN}, told(HELD, [f"dist/{SDIST}: {NO_HASH}. {NEW_VERSION}"])),
         ("skip", {}, "upload"),
         ("skip", {SDIST: SAME}, "there"),
         ("skip", {SDIST: OTHER}, f"differs: dist/{SDIST}: {OTHER_BYTES}; {LEFT}"),
-        ("skip", {SDIST: None}, f"differs: dist/{SDIST}: {NO_HASH}; {LEFT}"),
+        ("skip", {SDIST: UNKNOWN}, f"differs: dist/{SDIST}: {NO_HASH}; {LEFT}"),
         ("fail", {}, "upload"),
         *[
             (
@@ -341,7 +344,7 @@ LEFT = "it is left as it is (`existing` is `skip`)"
                 {SDIST: held},
                 told(HELD, [f"dist/{SDIST}: main has a file of this name already (`existing` is `fail`)"]),
             )
-            for held in (SAME, OTHER, None)
+            for held in (SAME, OTHER, UNKNOWN)
         ],
     ],
 )
@@ -362,7 +365,7 @@ def test_existing(existing: Literal["identical", "skip", "fail"], listing: Listi
 def test_existing_all_at_once() -> None:
     """Every file that stands against the run is named, and nothing is decided for the others."""
     files = [a_distribution(SDIST), a_distribution(WHEEL), a_distribution("other-1.0.tar.gz")]
-    listings = {files[0].name: {SDIST: OTHER, WHEEL: None}, files[2].name: NOTHING}
+    listings = {files[0].name: {SDIST: OTHER, WHEEL: UNKNOWN}, files[2].name: NOTHING}
     with pytest.raises(PlanError) as caught:
         decide(SETTINGS, INDEX, files, listings)
 
@@ -375,13 +378,13 @@ def test_plan() -> None:
     """A plan has every file in order, its own warnings before the others, and each release once."""
     wheel, sdist = a_distribution(WHEEL, warnings=["w"]), a_distribution(SDIST, warnings=["s"])
     other = a_distribution("other-2.0.tar.gz")
-    listings = {wheel.name: {SDIST: OTHER}, other.name: {other.filename: other.sha256}}
+    listings = {wheel.name: {SDIST: OTHER}, other.name: {other.filename: Listed(other.sha256, "https://h/f")}}
     plan = decide(replace(SETTINGS, existing="skip"), INDEX, [other, sdist, wheel], listings)
 
     assert (
         Plan(
             INDEX,
-            (Item(wheel, "upload"), Item(other, "there"), Item(sdist, "differs")),
+            (Item(wheel, "upload"), Item(other, "there", "https://h/f"), Item(sdist, "differs")),
             ("s", "w", f"dist/{SDIST}: {OTHER_BYTES}; {LEFT}"),
         )
         == plan
@@ -396,9 +399,9 @@ def test_plan() -> None:
 )
 def test_hostile_hash(held: str, shown: str) -> None:
     """An index's hash is shown shortened and inert."""
-    expected = f"main has another file of this name (sha256 {shown} there, {SAME[:11]}… here)"
+    expected = f"main has another file of this name (sha256 {shown} there, {a_distribution(SDIST).sha256[:11]}… here)"
 
-    assert expected == existing_difference(a_distribution(SDIST), held, INDEX)
+    assert expected == existing_difference(a_distribution(SDIST), Listed(held), INDEX)
 
 
 TAGS = ["py3-none-any", "cp311-cp311-linux_x86_64", "cp311-cp311-manylinux_2_17_x86_64"]
@@ -486,11 +489,11 @@ def test_any_check(settings: Settings, index: Index, files: list[Distribution], 
 )
 def test_any_decision(settings: Settings, files: list[tuple[Distribution, str]]) -> None:
     """Each file is in exactly one part of a plan: what is free, what is the same, and what is left as it is."""
-    held: Mapping[str, Mapping[str, str | None]] = {
+    held: Mapping[str, Listing] = {
         "free": {},
-        "same": {one.filename: one.sha256 for one, _ in files},
+        "same": {one.filename: Listed(one.sha256) for one, _ in files},
         "other": {one.filename: OTHER for one, _ in files},
-        "no hash": {one.filename: None for one, _ in files},
+        "no hash": {one.filename: UNKNOWN for one, _ in files},
     }
     listings = {
         name: {one.filename: held[state][one.filename] for one, state in files if one.name == name and state != "free"}
@@ -566,7 +569,7 @@ def test_destination_of_both() -> None:
 )
 def test_has_release(expected: bool, filenames: list[str]) -> None:
     """A release exists when one of the files that are listed is of its version."""
-    assert expected == has_release(dict.fromkeys(filenames), Version("1.0"))
+    assert expected == has_release(dict.fromkeys(filenames, UNKNOWN), Version("1.0"))
 
 
 @given(
@@ -578,4 +581,4 @@ def test_has_release(expected: bool, filenames: list[str]) -> None:
 @hypothesis_settings(deadline=None, max_examples=100)
 def test_has_release_of_anything(filenames: list[str]) -> None:
     """Whatever an index lists, there is an answer."""
-    assert has_release(dict.fromkeys([*filenames, "sample-1.0.tar.gz"]), Version("1.0"))
+    assert has_release(dict.fromkeys([*filenames, "sample-1.0.tar.gz"], UNKNOWN), Version("1.0"))

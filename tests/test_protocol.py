@@ -396,7 +396,8 @@ def test_recorded_upload(name: str, wheel: Distribution) -> None:
 @pytest.mark.parametrize("name", to("/simple/"))
 def test_recorded_listing(name: str) -> None:
     """What PyPI lists, in JSON and in HTML, is read."""
-    assert LISTINGS[name] == simple.read_listing(ENTRIES[name].reply, MAIN, "sampleproject")
+    listing = simple.read_listing(ENTRIES[name].reply, MAIN, "sampleproject")
+    assert LISTINGS[name] == {filename: held.sha256 for filename, held in listing.items()}
 
 
 @pytest.mark.parametrize(("name", "code", "said"), brief_refusals())

@@ -112,6 +112,7 @@ GOOD: list[tuple[str, object, dict[str, Any]]] = [
     ("concurrency", "4", {}),
     ("concurrency", "16", {"concurrency": 16}),
     ("wait", "0", {}),
+    ("wait", "600", {"wait": 600.0}),
     ("timeout", "2.5", {"timeout": 2.5}),
     ("timeout", "3600", {"timeout": 3600.0}),
     ("several", "", {"several": True}),
@@ -134,6 +135,7 @@ GOOD_IN_TOML: list[tuple[str, object, dict[str, Any]]] = [
     ("concurrency", 4, {}),
     ("concurrency", 16, {"concurrency": 16}),
     ("wait", 0, {}),
+    ("wait", 0.5, {"wait": 0.5}),
     ("wait", 0.0, {}),
     ("timeout", 5, {"timeout": 5}),
     ("timeout", 1, {"timeout": 1}),
@@ -221,10 +223,9 @@ BAD: list[tuple[str, object, str]] = [
     ("concurrency", 2.0, "must be a whole number from 1 to 16, not 2.0"),
     ("concurrency", True, "must be a whole number from 1 to 16, not true"),
     ("concurrency", "many", "must be a whole number from 1 to 16, not 'many'"),
-    ("wait", -1, "must be a number from 0, not -1"),
-    ("wait", "soon", "must be a number from 0, not 'soon'"),
-    ("wait", 0.5, "0.5 is not yet possible; leave it out for now"),
-    ("wait", "600", "600.0 is not yet possible; leave it out for now"),
+    ("wait", -1, "must be a number from 0 to 86400, not -1"),
+    ("wait", "soon", "must be a number from 0 to 86400, not 'soon'"),
+    ("wait", 86401, "must be a number from 0 to 86400, not 86401"),
     ("timeout", 0.5, "must be a number from 1 to 3600, not 0.5"),
     ("timeout", "", "must be a number from 1 to 3600, not ''"),
     ("timeout", "nan", "must be a number from 1 to 3600, not 'nan'"),
@@ -306,8 +307,8 @@ def test_all_mistakes_at_once() -> None:
         "`publish.trusted.repos.home.url`: is missing",
         f"`{TABLE}.existing`: must be one of identical, skip, fail, not 'maybe'",
         f"`{TABLE}.tiemout`: there is no such key; did you mean `timeout`?",
+        f"`{TABLE}.wait`: must be a number from 0 to 86400, not -0.5",
         f"`{TABLE}.repos.company.url`: must be a text, not 5",
-        f"`{TABLE}.wait`: 0.5 is not yet possible; leave it out for now",
         "`-o timeout`: must be a number from 1 to 3600, not 'long'",
         "`--repo`: there is no repository 'tset'; there are main, test, home, company, auto, rehearsal, "
         "and any https:// URL will do",
@@ -316,7 +317,7 @@ def test_all_mistakes_at_once() -> None:
     found = mistakes(
         {"existing": "skip", "timeout": "long", "several": ""},
         Flags(repo="tset", user=True, auth=True, initialize_auth=True, client_key="key.pem"),
-        {"existing": "maybe", "tiemout": 5, "wait": 0.5, "report": "a.json", "repos": {"company": {"url": 5}}},
+        {"existing": "maybe", "tiemout": 5, "wait": -0.5, "report": "a.json", "repos": {"company": {"url": 5}}},
         {"existing": "never", "repos": {"home": {"audience": "home"}}},
     )
     assert expected == found
@@ -745,7 +746,7 @@ def test_too_much() -> None:
         table = {"a": table}
     expected = told(
         f"`{TABLE}.existing`: must be one of identical, skip, fail, not this dict",
-        f"`{TABLE}.wait`: this int is not yet possible; leave it out for now",
+        f"`{TABLE}.wait`: must be a number from 0 to 86400, not this int",
     )
     assert expected == mistakes(project={"existing": table, "wait": 1 << 20_000})
 

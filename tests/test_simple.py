@@ -102,7 +102,28 @@ def test_ask_listing() -> None:
 )
 def test_read_listing(reply: Reply, expected: dict[str, str | None]) -> None:
     """File name and hash of all that the index lists, in either form."""
-    assert expected == read_listing(reply, MAIN, "sample")
+    assert expected == {name: held.sha256 for name, held in read_listing(reply, MAIN, "sample").items()}
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        pytest.param(Reply(200, _page(_file("a.whl", {})), JSON), "https://files/x", id="JSON"),
+        pytest.param(
+            Reply(200, _page({"filename": "a.whl", "hashes": {}, "url": "../../f/a.whl"}), JSON),
+            "https://pypi.org/f/a.whl",
+            id="JSON, relative",
+        ),
+        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}}), JSON), None, id="JSON, none"),
+        pytest.param(
+            Reply(200, b'<a href="/f/a.whl#sha256=ab">', HTML), "https://pypi.org/f/a.whl", id="HTML, without its hash"
+        ),
+        pytest.param(Reply(200, b'<a href="https://h/a.whl?x=1">', HTML), "https://h/a.whl?x=1", id="HTML, elsewhere"),
+    ],
+)
+def test_where_a_file_is(reply: Reply, expected: str | None) -> None:
+    """The address of a file is the one that the index says, made whole by that of the page."""
+    assert expected == read_listing(reply, MAIN, "sample")["a.whl"].url
 
 
 NO_LIST = "answered with something that is no list of files"
@@ -138,6 +159,9 @@ NO_LIST = "answered with something that is no list of files"
         pytest.param(Reply(200, _page(_file("a", {"sha256": 1})), JSON), f"{NO_LIST} ({JSON})", id="JSON, hash 1"),
         pytest.param(Reply(200, _page(_file(1, {"sha256": "x"})), JSON), f"{NO_LIST} ({JSON})", id="JSON, name 1"),
         pytest.param(Reply(200, _page(_file(["a"], {})), JSON), f"{NO_LIST} ({JSON})", id="JSON, name a list"),
+        pytest.param(
+            Reply(200, _page({"filename": "a", "hashes": {}, "url": 1}), JSON), f"{NO_LIST} ({JSON})", id="JSON, URL 1"
+        ),
         pytest.param(Reply(200, b'{"files": [], "files": []}', JSON), f"{NO_LIST} ({JSON})", id="JSON, key twice"),
     ],
 )
@@ -167,4 +191,5 @@ def test_anything_is_a_listing_or_an_error(status: int, body: bytes, media_type:
     except IndexReadError:
         return
 
-    assert [] == [item for item in found.items() if not isinstance(item[0], str) or not isinstance(item[1], str | None)]
+    texts = [text for name, held in found.items() for text in (name, held.sha256 or "", held.url or "")]
+    assert [] == [text for text in texts if not isinstance(text, str)]

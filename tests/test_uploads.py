@@ -34,7 +34,7 @@ from hatch_trusted_publish.exchange import Exchange, Terms
 from hatch_trusted_publish.identity import Ambient
 from hatch_trusted_publish.index import Endpoints, Index
 from hatch_trusted_publish.outcome import Outcome, Release
-from hatch_trusted_publish.plan import Item, Listing, Plan
+from hatch_trusted_publish.plan import Item, Listed, Listing, Plan
 from hatch_trusted_publish.protocol import UploadToken
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings import Repository, Settings
@@ -49,8 +49,8 @@ FORBIDDEN = Answer.of({"code": "403 No."}, 403)
 EXPIRED = Answer.of({"code": "403 Invalid API Token: token is expired, token is expired"}, 403)
 TAKEN = Answer(409)
 CORRECT = "Correct what the index objects to, build again and run the same command."
-OLD: Listing = {"sample-0.9.tar.gz": None}
-NEW: Listing = {"sample-1.0-py2-none-any.whl": None}
+OLD: Listing = {"sample-0.9.tar.gz": Listed()}
+NEW: Listing = {"sample-1.0-py2-none-any.whl": Listed()}
 IDENTITY = f"e30.{base64.urlsafe_b64encode(json.dumps({'aud': 'us'}).encode()).decode().rstrip('=')}.x"
 
 
@@ -414,7 +414,7 @@ def test_tokens_of_another_project_are_explained_once() -> None:
         return STORED if name.startswith("third") else answer
 
     error = World(upload).stopped(
-        UploadError, files, sample=NEW, third={"third-1.0.tar.gz": None}, other={"other-1.0.tar.gz": None}
+        UploadError, files, sample=NEW, third={"third-1.0.tar.gz": Listed()}, other={"other-1.0.tar.gz": Listed()}
     )
 
     head, _, behind = error.partition("\n\n")

@@ -188,7 +188,7 @@ class Client:
 
 
 def _arguments(request: Request, body: ExitStack) -> dict[str, Any]:
-    headers = {"Accept": request.accept}
+    headers = {"Accept": request.accept, "Cache-Control": "no-cache"}  # a list of files from before is no answer
     if request.upload is not None:
         upload = request.upload
         headers |= {

@@ -26,6 +26,7 @@ from .retries import quiet
 from .secret import Secret
 from .settings import Settings
 from .uploads import Uploads, listing_of
+from .waiting import until_listed
 
 LAST_WORDS = 1.0
 """Seconds to burn the token in when somebody has stopped the run."""
@@ -36,6 +37,7 @@ class Log(Protocol):
 
     def planned(self, plan: Plan) -> None: ...
     def end(self, outcome: Outcome) -> None: ...
+    def say(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
     def mask(self, secret: Secret) -> None: ...
 
@@ -85,6 +87,8 @@ def release(
     finally:
         if problem := exchange.burn():
             log.warn(problem)
+    if settings.wait:
+        until_listed(index, client, settings.wait, log, done)
 
 
 def _find_terms(index: Index, client: Client) -> Terms:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Thread
 from typing import Final, TypeVar
 
@@ -32,12 +35,25 @@ def later(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-def wait(future: Future[T]) -> T:
+def wait(future: Future[T], seconds: float = math.inf) -> T:
     """The result of *future*, for the main thread, which a signal has to reach meanwhile.
 
     The system may hand a signal to any thread, and Python's handler runs in the main one alone,
     when that comes back from a wait: so no wait is long.
+
+    Raises:
+        TimeoutError: there is none after *seconds*.
     """
+    ends = time.monotonic() + seconds
     while not future.done():
-        concurrent.futures.wait([future], LOOK)
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        concurrent.futures.wait([future], min(left, LOOK))
     return future.result()
+
+
+def pause(seconds: float) -> None:
+    """Do nothing for *seconds*, with the same looks."""
+    with suppress(TimeoutError):
+        wait(Future[None](), seconds)

@@ -20,6 +20,8 @@ class Outcome:
     reason: str = ""
     error: TrustedPublishError | None = None
     """What stood against it."""
+    url: str | None = None
+    """Where the index has it, as far as the index was asked."""
 
     @property
     def ends_the_run(self) -> bool:
@@ -41,6 +43,6 @@ class Release:
             return []
         return [
             self.results.get(item.distribution.filename)
-            or Outcome(item.distribution, "not tried" if item.action == "upload" else item.action)
+            or Outcome(item.distribution, "not tried" if item.action == "upload" else item.action, url=item.url)
             for item in self.plan.items
         ]

@@ -25,8 +25,18 @@ from .errors import DistributionError, PlanError, clean
 from .index import Index
 from .settings import Repository, Settings
 
-Listing = Mapping[str, str | None]
-"""What an index holds of one project: file name → SHA-256, where it says one."""
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What an index says of one file."""
+
+    sha256: str | None = None
+    url: str | None = None
+    """Where it can be downloaded; as the index says it."""
+
+
+Listing = Mapping[str, Listed]
+"""What an index holds of one project, by file name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,8 @@ class Item:
     distribution: Distribution
     action: Literal["upload", "there", "differs"]
     """``differs``: the index holds other bytes under this name, and they are left there (``skip``)."""
+    url: str | None = None
+    """Where the index has it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +196,19 @@ def decide(
     items, problems = [], []
     warnings = [warning for one in distributions for warning in one.warnings]
     for distribution in in_order(distributions):
-        listing = listings[distribution.name]
-        if distribution.filename not in listing:
+        held = listings[distribution.name].get(distribution.filename)
+        if held is None:
             items.append(Item(distribution, "upload"))
             continue
-        difference = existing_difference(distribution, listing[distribution.filename], index)
+        difference = existing_difference(distribution, held, index)
         if settings.existing == "fail":
             problems.append(
                 f"{distribution.shown}: {index.name} has a file of this name already (`existing` is `fail`)"
             )
         elif difference is None:
-            items.append(Item(distribution, "there"))
+            items.append(Item(distribution, "there", held.url))
         elif settings.existing == "skip":
-            items.append(Item(distribution, "differs"))
+            items.append(Item(distribution, "differs", held.url))
             warnings.append(f"{distribution.shown}: {difference}; it is left as it is (`existing` is `skip`)")
         else:
             problems.append(
@@ -217,12 +229,11 @@ def has_release(listing: Listing, version: Version) -> bool:
     return False
 
 
-def existing_difference(distribution: Distribution, held: str | None, index: Index) -> str | None:
+def existing_difference(distribution: Distribution, held: Listed, index: Index) -> str | None:
     """How the file that the index holds under this name differs; ``None`` if it is the same."""
-    if held is None:
+    there, here = held.sha256, distribution.sha256
+    if there is None:
         return f"{index.name} has a file of this name and tells no sha256 of it, so it cannot be called identical"
-    if held.lower() == distribution.sha256:
+    if there.lower() == here:
         return None
-    return (
-        f"{index.name} has another file of this name (sha256 {clean(held, 12)} there, {distribution.sha256[:11]}… here)"
-    )
+    return f"{index.name} has another file of this name (sha256 {clean(there, 12)} there, {here[:11]}… here)"

@@ -9,7 +9,6 @@ Rules (docs/reference.md has the table of keys):
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -85,6 +84,8 @@ class Settings:
     report: str | None = None
     concurrency: int = 4
     """Uploads at once, after the first of a release."""
+    wait: float = 0
+    """Seconds, at most, until the index has to list every file with its hash; 0: nobody waits for that."""
     rehearse_as: Literal["github", "gitlab"] = "github"
     publisher: Mapping[str, str] | None = None
     """The trusted publisher as the index has it; each given field is compared with the identity's claims."""
@@ -111,7 +112,7 @@ _KEYS: Final[Mapping[str, values.Parser]] = {
     "keep-token": values.boolean,
     "attestations": values.one_of("auto", False, True),
     "concurrency": values.number(int, 1, 16),
-    "wait": values.number(float, 0, math.inf),
+    "wait": values.number(float, 0, 86400),
     "timeout": values.number(float, 1, 3600),
     "several": values.boolean,
     "check-version": values.boolean,
@@ -123,7 +124,6 @@ _HATCHS_OWN: Final = frozenset({"disable", "no_prompt", "initialize_auth"})
 _NOT_YET: Final[Mapping[str, tuple[object, ...]]] = {
     "keep-token": (False,),
     "attestations": ("auto", False),
-    "wait": (0,),
 }
 """Keys whose feature is still to come, with the values that ask for nothing."""
 

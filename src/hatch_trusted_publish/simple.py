@@ -5,11 +5,12 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from types import NoneType
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from .errors import IndexReadError, clean
 from .index import Index
 from .messages import Reply, Request, json_object
+from .plan import Listed, Listing
 
 LISTING_REPLY: Final = 128 * 1024 * 1024
 """Bytes; the largest project pages of PyPI are a fifth of this."""
@@ -25,8 +26,8 @@ def ask_listing(index: Index, project: str) -> Request:
     )
 
 
-def read_listing(reply: Reply, index: Index, project: str) -> dict[str, str | None]:
-    """File name → SHA-256, or ``None`` for a file without one; empty for an unknown project.
+def read_listing(reply: Reply, index: Index, project: str) -> Listing:
+    """What the index holds of *project*; nothing of an unknown one.
 
     Raises:
         IndexReadError: it is not known what the index holds.
@@ -36,9 +37,10 @@ def read_listing(reply: Reply, index: Index, project: str) -> dict[str, str | No
     problem = f"answered {reply.status}"
     if reply.status == 200:
         try:
+            page = index.listing_url(project)
             if reply.media_type.endswith("json"):
-                return _json_listing(json_object(reply))
-            return _html_listing(reply.body.decode())
+                return _json_listing(json_object(reply), page)
+            return _html_listing(reply.body.decode(), page)
         except (ValueError, LookupError, TypeError, AttributeError, AssertionError):  # the last is html.parser's
             problem = f"answered with something that is no list of files ({clean(reply.media_type, 60)})"
     if reply.location:
@@ -51,20 +53,20 @@ def read_listing(reply: Reply, index: Index, project: str) -> dict[str, str | No
     raise IndexReadError(msg)
 
 
-def _json_listing(listing: dict[str, Any]) -> dict[str, str | None]:
-    files: dict[str, str | None] = {}
+def _json_listing(listing: dict[str, Any], page: str) -> Listing:
+    files: dict[str, Listed] = {}
     if not isinstance(listing["files"], list):
         raise TypeError  # an empty object or text would be "nothing there" as well
     for file in listing["files"]:
-        name, digest = file["filename"], file["hashes"].get("sha256")
-        if not isinstance(name, str) or not isinstance(digest, (str, NoneType)):
+        name, digest, url = file["filename"], file["hashes"].get("sha256"), file.get("url")
+        if not isinstance(name, str) or not isinstance(digest, (str, NoneType)) or not isinstance(url, (str, NoneType)):
             raise TypeError
-        files[name] = digest
+        files[name] = Listed(digest, url and urljoin(page, url))
     return files
 
 
-def _html_listing(text: str) -> dict[str, str | None]:
-    parser = _Links()
+def _html_listing(text: str, page: str) -> Listing:
+    parser = _Links(page)
     parser.feed(text)
     if not parser.is_html:
         raise ValueError
@@ -74,9 +76,10 @@ def _html_listing(text: str) -> dict[str, str | None]:
 class _Links(HTMLParser):
     """The anchors of a project page (PEP 503): name in the path, hash in the fragment."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
-        self.files: dict[str, str | None] = {}
+        self._page = page
+        self.files: dict[str, Listed] = {}
         self.is_html = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -85,4 +88,5 @@ class _Links(HTMLParser):
         name = unquote(link.path.rpartition("/")[2])
         if tag == "a" and name:
             algorithm, _, digest = link.fragment.partition("=")
-            self.files[name] = digest if algorithm == "sha256" else None
+            url = urljoin(self._page, link._replace(fragment="").geturl())
+            self.files[name] = Listed(digest if algorithm == "sha256" else None, url)

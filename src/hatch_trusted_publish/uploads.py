@@ -147,20 +147,21 @@ class Uploads:
             listing = listing_of(self._index, distribution.name, self._client)
         except (IndexReadError, NetworkError) as error:
             return Outcome(distribution, "unknown", str(error), error)
-        if distribution.filename not in listing:
+        held = listing.get(distribution.filename)
+        if held is None:
             return self._not_listed(distribution, listing)
-        difference = existing_difference(distribution, listing[distribution.filename], self._index)
+        difference = existing_difference(distribution, held, self._index)
         if difference is None:
-            return Outcome(distribution, "there")
+            return Outcome(distribution, "there", url=held.url)
         if self._settings.existing == "skip":
-            return Outcome(distribution, "differs", difference)
+            return Outcome(distribution, "differs", difference, url=held.url)
         raise _about_one_file(
             f"{distribution.shown}: {difference}. A file on an index never changes: publish this as a new version."
         )
 
     def _not_listed(self, distribution: Distribution, listing: Listing) -> Outcome:
         name = clean(self._index.name)
-        if twin := next((name for name, held in listing.items() if held == distribution.sha256), None):
+        if twin := next((name for name, held in listing.items() if held.sha256 == distribution.sha256), None):
             raise _about_one_file(
                 f"{name} refused {distribution.shown}: it holds the same bytes as {clean(twin, 120)}, and takes "
                 "them once. Leave this file out, or build it again so that it differs."
@@ -169,7 +170,8 @@ class Uploads:
             f"{name} says that it has {distribution.filename} already, but does not list it. Its list may lag "
             "behind: run the same command again in a few minutes."
         )
-        return Outcome(distribution, "unknown", str(error), error)
+        # Who waits for the list anyway will see by its hash whose file that is.
+        return Outcome(distribution, "unknown", str(error), None if self._settings.wait else error)
 
 
 def _about_one_file(text: str) -> UploadError:

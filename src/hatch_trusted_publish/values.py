@@ -5,7 +5,6 @@ All values of ``-o`` are texts, those of TOML have types: each parser takes both
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -66,8 +65,7 @@ def number(kind: type[int | float], low: float, high: float) -> Parser:
             said = None
         if isinstance(said, bool) or not isinstance(said, (int, kind)) or not low <= said <= high:
             what = "whole number" if kind is int else "number"
-            upper = "" if math.isinf(high) else f" to {high:g}"
-            msg = f"must be a {what} from {low:g}{upper}, not {shown(value)}"
+            msg = f"must be a {what} from {low:g} to {high:g}, not {shown(value)}"
             raise Wrong(msg)
         return said
 

@@ -39,6 +39,7 @@ from .world import (
 )
 
 TABLE = "tool.hatch.publish.trusted"
+AGAIN = "Run the same command again to wait on."
 
 
 def masks(ci: Ci, index: Index) -> str:
@@ -509,3 +510,27 @@ def test_report_that_cannot_be_kept(job: Job, ci: Ci, index: Index) -> None:
     lines = released(index).err.splitlines()
     lines.insert(2, f"The report could not be written to {folder / 'report.json'}: No such file or directory.")
     assert Run(0, masks(ci, index), "\n".join(lines) + "\n") == run
+
+
+def test_wait(job: Job, ci: Ci, index: Index) -> None:
+    """With `wait` the run ends when the index lists the files; if it does not in time, the same command waits on."""
+    on_github(job, ci)
+    page = f"GET /simple/{PROJECT}/"
+    index.answers[page] = [Answer(404)] * 3
+    arguments = ["-r", index.upload_url, "-o", "wait=0.1"]
+    run = job.publish(*arguments)
+    assert 1 == run.code
+    name, both = index.upload_url, f"{WHEEL}, {SDIST}"
+    assert [
+        f"{name} does not list {both} yet; looking again in 0.1 s",
+        f"{name} has the files, but does not list all of them after 0.1 s: {both} cannot be installed from there yet. {AGAIN}",
+        f"On the index: {both}. Not there: none.",
+    ] == run.err.splitlines()[-3:]
+    assert [WHEEL, SDIST] == index.files
+    index.forget()
+
+    index.answers[page] = [Answer(404)]
+    run = job.publish(*arguments)
+    assert 0 == run.code
+    assert [WHEEL, SDIST] == index.files
+    assert [*uploads(2), "POST /_/oidc/burn-token 202", f"{page} 200"] == index.requests[-4:]
