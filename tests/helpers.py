@@ -116,11 +116,11 @@ class Kept(Content):
         return len(self._data)
 
     @property
-    def known_digests(self) -> tuple[str, str] | None:
-        return self.digests()
+    def known_sha256(self) -> str | None:
+        return self.sha256()
 
-    def digests(self) -> tuple[str, str]:
-        return hashlib.sha256(self._data).hexdigest(), hashlib.blake2b(self._data, digest_size=32).hexdigest()
+    def sha256(self) -> str:
+        return hashlib.sha256(self._data).hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
         yield self._data

@@ -1,4 +1,4 @@
-"""The bytes of a file, as they were when it was read first; their digests come along."""
+"""The bytes of a file, as they were when it was read first; their digest comes along."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.content import CHUNK, IN_THREADS, Content, refused
+from hatch_trusted_publish.content import CHUNK, IN_A_THREAD, Content, refused
 from hatch_trusted_publish.errors import DistributionError
 
 NAME = "x.tar.gz"
 STILL = "See to it that nothing builds or writes there while the release runs, then run the same command again."
 CHANGED = f"{NAME} has changed since it was checked, so it was not uploaded. {STILL}"
-SMALL, LARGE = 3 * CHUNK + 17, IN_THREADS + 17
-SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["here", "in threads"])
+SMALL, LARGE = 3 * CHUNK + 17, IN_A_THREAD + 17
+SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["here", "in a thread"])
 
 
 def noise(size: int) -> bytes:
@@ -37,8 +37,8 @@ def write(folder: Path, data: bytes) -> Content:
         return Content(file, path, NAME)
 
 
-def both(data: bytes) -> tuple[str, str]:
-    return hashlib.sha256(data).hexdigest(), hashlib.blake2b(data, digest_size=32).hexdigest()
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def open_files() -> list[str]:
@@ -63,56 +63,56 @@ def test_chunks(size: int, tmp_path: Path) -> None:
 
 @SIZES
 def test_hashed_while_handed_out(size: int, tmp_path: Path) -> None:
-    """The digests are known when the bytes are through, and not before; no thread is left."""
+    """The digest is known when the bytes are through, and not before; no thread is left."""
     before = threading.enumerate()
     data = noise(size)
     content = write(tmp_path, data)
-    seen = [content.known_digests for _ in content.chunks()]
+    seen = [content.known_sha256 for _ in content.chunks()]
 
     # The last chunk comes when the file is known to be whole.
     assert {None} == set(seen[:-1])
-    assert (both(data), both(data)) == (content.known_digests, content.digests())
+    assert (digest(data), digest(data)) == (content.known_sha256, content.sha256())
     assert [] == threads_more_than(before)
 
 
 @SIZES
-def test_digests_that_are_known(size: int, tmp_path: Path) -> None:
-    """A file that was handed out once is not read again for its digests."""
+def test_a_digest_that_is_known(size: int, tmp_path: Path) -> None:
+    """A file that was handed out once is not read again for its digest."""
     data = noise(size)
     content = write(tmp_path, data)
     for _ in content.chunks():
         pass
     (tmp_path / NAME).unlink()
 
-    assert both(data) == content.digests()
+    assert digest(data) == content.sha256()
 
 
 @SIZES
-def test_digests_alone(size: int, tmp_path: Path) -> None:
-    """Digests that are asked for first are read for, once."""
+def test_a_digest_alone(size: int, tmp_path: Path) -> None:
+    """A digest that is asked for first is read for, once."""
     data = noise(size)
     content = write(tmp_path, data)
 
-    assert (None, both(data)) == (content.known_digests, content.digests())
+    assert (None, digest(data)) == (content.known_sha256, content.sha256())
     (tmp_path / NAME).unlink()
-    assert (both(data), both(data)) == (content.digests(), content.known_digests)
+    assert (digest(data), digest(data)) == (content.sha256(), content.known_sha256)
 
 
-def test_digests_of_a_file_that_is_gone(tmp_path: Path) -> None:
-    """A file that cannot be read has no digests."""
+def test_the_digest_of_a_file_that_is_gone(tmp_path: Path) -> None:
+    """A file that cannot be read has no digest."""
     content = write(tmp_path, b"x")
     (tmp_path / NAME).unlink()
     with pytest.raises(DistributionError) as raised:
-        content.digests()
+        content.sha256()
 
     assert str(refused(NAME, "cannot be read any more: No such file or directory")) == str(raised.value)
-    assert content.known_digests is None
+    assert content.known_sha256 is None
 
 
 @SIZES
 @pytest.mark.parametrize("taken", [0, 1, 3])
 def test_closed_early(size: int, taken: int, tmp_path: Path) -> None:
-    """Bytes that nobody wants any more leave no thread and no file behind, and no digests of half a file."""
+    """Bytes that nobody wants any more leave no thread and no file behind, and no digest of half a file."""
     before, files = threading.enumerate(), open_files()
     data = noise(size)
     content = write(tmp_path, data)
@@ -121,10 +121,10 @@ def test_closed_early(size: int, taken: int, tmp_path: Path) -> None:
         for _ in range(taken):
             next(chunks)
 
-    assert ([], None) == (threads_more_than(before), content.known_digests)
+    assert ([], None) == (threads_more_than(before), content.known_sha256)
     assert files == open_files()
     # And another pass is as good as ever.
-    assert (data, both(data)) == (b"".join(content.chunks()), content.digests())
+    assert (data, digest(data)) == (b"".join(content.chunks()), content.sha256())
 
 
 @settings(deadline=None, max_examples=30)
@@ -134,7 +134,7 @@ def test_any_size(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None
     content = write(tmp_path_factory.getbasetemp(), data)
     came = b"".join(content.chunks())
 
-    assert (data, len(data), both(data)) == (came, content.size, content.digests())
+    assert (data, len(data), digest(data)) == (came, content.size, content.sha256())
 
 
 def test_memory_is_flat(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
 
-    # Two queues share the same chunks: four that wait, one that is hashed, one that is held back, one that is read.
+    # Four that wait, one that is hashed, one that is held back, one that is read.
     assert most < 12 * CHUNK
 
 
@@ -228,13 +228,13 @@ def test_changed_before(size: int, change: Callable[[Path], None], message: str,
     change(tmp_path / NAME)
 
     assert (0, message) == drain(content.chunks())
-    assert ([], None) == (threads_more_than(before), content.known_digests)
+    assert ([], None) == (threads_more_than(before), content.known_sha256)
 
 
 @SIZES
 @pytest.mark.parametrize("change", [grow, shrink, touch, rewrite])
 def test_changed_meanwhile(size: int, change: Callable[[Path], None], tmp_path: Path) -> None:
-    """Of a file that changes while it is handed out, the last bytes are held back; it has no digests."""
+    """Of a file that changes while it is handed out, the last bytes are held back; it has no digest."""
     before = threading.enumerate()
     content = write(tmp_path, noise(size))
     chunks = content.chunks()
@@ -242,7 +242,7 @@ def test_changed_meanwhile(size: int, change: Callable[[Path], None], tmp_path: 
     change(tmp_path / NAME)
     came, message = drain(chunks)
 
-    assert (CHANGED, True, None) == (message, len(first) + came < size, content.known_digests)
+    assert (CHANGED, True, None) == (message, len(first) + came < size, content.known_sha256)
     assert [] == threads_more_than(before)
 
 

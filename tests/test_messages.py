@@ -10,7 +10,7 @@ from helpers import make_wheel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.content import IN_THREADS
+from hatch_trusted_publish.content import IN_A_THREAD
 from hatch_trusted_publish.distribution import Distribution
 from hatch_trusted_publish.errors import DistributionError
 from hatch_trusted_publish.messages import Reply, Request, Upload, form_field, json_object, message
@@ -107,18 +107,16 @@ def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:
 
 
 def test_an_upload_is_as_long_as_it_says(tmp_path: Path) -> None:
-    """The form has its head, the file and the digests behind it; its length is known before the digests are."""
+    """The form has its head, the file and the digest behind it; its length is known before the digest is."""
     path = make_wheel(tmp_path)
     content = path.read_bytes()
     distribution = Distribution.read(path, "x.whl")
     upload = Upload(distribution, Secret("t"), "b", b"head")
     length = upload.length
-    before = distribution.content.known_digests
+    before = distribution.content.known_sha256
     tail = (
         '\r\n--b\r\nContent-Disposition: form-data; name="sha256_digest"\r\n\r\n'
-        f"{hashlib.sha256(content).hexdigest()}\r\n"
-        '--b\r\nContent-Disposition: form-data; name="blake2_256_digest"\r\n\r\n'
-        f"{hashlib.blake2b(content, digest_size=32).hexdigest()}\r\n--b--\r\n"
+        f"{hashlib.sha256(content).hexdigest()}\r\n--b--\r\n"
     )
     whole = b"".join(upload.chunks())
 
@@ -128,7 +126,7 @@ def test_an_upload_is_as_long_as_it_says(tmp_path: Path) -> None:
 
 
 def test_an_upload_of_a_file_that_changed(tmp_path: Path) -> None:
-    """The digests of a file that has changed are not sent: the form does not come to its end."""
+    """The digest of a file that has changed is not sent: the form does not come to its end."""
     path = make_wheel(tmp_path)
     upload = Upload(Distribution.read(path, "x.whl"), Secret("t"), "b", b"head")
     path.write_bytes(b"other")
@@ -143,7 +141,7 @@ def test_an_upload_of_a_file_that_changed(tmp_path: Path) -> None:
 def test_an_upload_that_is_given_up(tmp_path: Path) -> None:
     """Where a reply came early, closing the form ends the threads that hash its file."""
     before = threading.enumerate()
-    noise = random.Random(0).randbytes(IN_THREADS)
+    noise = random.Random(0).randbytes(IN_A_THREAD)
     upload = Upload(
         Distribution.read(make_wheel(tmp_path, members={"noise": noise}), "x.whl"), Secret("t"), "b", b"head"
     )
@@ -152,7 +150,7 @@ def test_an_upload_that_is_given_up(tmp_path: Path) -> None:
     meanwhile = len(threading.enumerate())
     chunks.close()
 
-    assert (len(before) + 2, before) == (meanwhile, threading.enumerate())
+    assert (len(before) + 1, before) == (meanwhile, threading.enumerate())
 
 
 @pytest.mark.parametrize(

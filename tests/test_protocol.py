@@ -836,14 +836,6 @@ def _built(
     return Distribution.read(path, path.name)
 
 
-def _digests(distribution: Distribution) -> list[tuple[str, str]]:
-    content = distribution.path.read_bytes()
-    return [
-        ("sha256_digest", hashlib.sha256(content).hexdigest()),
-        ("blake2_256_digest", hashlib.blake2b(content, digest_size=32).hexdigest()),
-    ]
-
-
 @pytest.mark.parametrize(("kind", "python"), [("bdist_wheel", "py3"), ("sdist", "source")])
 def test_form_of_all_core_metadata(kind: str, python: str, tmp_path: Path) -> None:
     """Every field of core metadata up to version 2.5 is sent under the name that PyPI takes."""
@@ -858,7 +850,7 @@ def test_form_of_all_core_metadata(kind: str, python: str, tmp_path: Path) -> No
             *FULL_FORM,
         ]
     ) == sorted(protocol.form(distribution))
-    assert distribution.content.known_digests is None
+    assert distribution.content.known_sha256 is None
 
 
 def test_all_core_metadata_leaves_no_field_out() -> None:
@@ -889,7 +881,7 @@ def test_form_is_the_recorded_one(name: str, tmp_path: Path) -> None:
 def test_multipart_body_is_read_by_another_parser(kind: str, tmp_path: Path) -> None:
     """A parser that nobody here wrote finds the fields and the file's bytes in a body of the length that is told.
 
-    The digests of the file are the last of the fields.
+    The digest of the file is the last of the fields.
     """
     distribution = _built(kind, tmp_path, FULL.encode())
     request = protocol.ask_upload(MAIN, distribution, UploadToken(Secret("pypi-t"), NOW))
@@ -919,7 +911,7 @@ def test_multipart_body_is_read_by_another_parser(kind: str, tmp_path: Path) -> 
     )
 
     assert (
-        [*protocol.form(distribution), *_digests(distribution)],
+        [*protocol.form(distribution), ("sha256_digest", hashlib.sha256(distribution.path.read_bytes()).hexdigest())],
         [(b"content", distribution.filename.encode(), distribution.path.read_bytes())],
     ) == (
         fields,

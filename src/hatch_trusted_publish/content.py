@@ -1,4 +1,4 @@
-"""The bytes of a file, as they were when it was read first; their digests come along.
+"""The bytes of a file, as they were when it was read first; their digest comes along.
 
 Rules:
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -19,8 +19,8 @@ from typing import BinaryIO, Final
 from .errors import DistributionError, clean
 
 CHUNK: Final = 256 * 1024
-IN_THREADS: Final = 4 * 1024 * 1024
-"""Bytes of a file from which on its two digests are computed in threads of their own."""
+IN_A_THREAD: Final = 4 * 1024 * 1024
+"""Bytes of a file from which on its digest is computed in a thread of its own."""
 
 
 def refused(shown: str, reason: str, remedy: str = "Build it again, and publish what was built.") -> DistributionError:
@@ -45,7 +45,7 @@ class Content:
         """
         self._path, self._shown = path, shown
         self._stamp = _stamp(file)
-        self._digests: tuple[str, str] | None = None
+        self._sha256: str | None = None
 
     @property
     def size(self) -> int:
@@ -53,24 +53,24 @@ class Content:
         return self._stamp[0]
 
     @property
-    def known_digests(self) -> tuple[str, str] | None:
-        """`digests`, if the bytes were read by now."""
-        return self._digests
+    def known_sha256(self) -> str | None:
+        """`sha256`, if the bytes were read by now."""
+        return self._sha256
 
-    def digests(self) -> tuple[str, str]:
-        """SHA-256, and BLAKE2b with a digest of 32 bytes as PyPI takes it, in hexadecimal.
+    def sha256(self) -> str:
+        """In hexadecimal. The one digest that every index takes, and PEP 740 signs.
 
         Raises:
             DistributionError: as `chunks`, if the bytes have to be read for it.
         """
-        if self._digests is None:
+        if self._sha256 is None:
             for _ in self.chunks():
                 pass
-        assert self._digests is not None  # noqa: S101 - `chunks` ends with them, or raises
-        return self._digests
+        assert self._sha256 is not None  # noqa: S101 - `chunks` ends with it, or raises
+        return self._sha256
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, from the start; `digests` is known when they are through.
+        """The bytes, from the start; `sha256` is known when they are through.
 
         The last chunk is held back until the file is known to be what was read first, so that an
         index never gets the whole of a changed file.
@@ -90,7 +90,7 @@ class Content:
                     held = chunk
                     left -= len(chunk)
                 if left == 0 and _stamp(file) == self._stamp:
-                    self._digests = hashing.finish()
+                    self._sha256 = hashing.finish()
                     yield held
                     return
         except OSError as error:
@@ -105,36 +105,30 @@ class Content:
 
 
 class _Hashing:
-    """Two digests of one stream; of a large one, each in a thread of its own."""
+    """The digest of one stream; of a large one, in a thread."""
 
     def __init__(self, size: int) -> None:
-        self._hashes = hashlib.sha256(), hashlib.blake2b(digest_size=32)
-        self._queues: list[Queue[bytes]] = []
-        self._threads: list[Thread] = []
-        for one in self._hashes if size >= IN_THREADS else ():
-            queue: Queue[bytes] = Queue(maxsize=4)
-            thread = Thread(target=_drain, args=(queue, one.update), daemon=True)
-            thread.start()
-            self._queues.append(queue)
-            self._threads.append(thread)
+        self._hash = hashlib.sha256()
+        self._queue: Queue[bytes] = Queue(maxsize=4)
+        self._thread: Thread | None = None
+        if size >= IN_A_THREAD:
+            self._thread = Thread(target=self._drain, daemon=True)
+            self._thread.start()
 
     def put(self, chunk: bytes) -> None:
-        for queue in self._queues:
-            queue.put(chunk)
-        if not self._queues:
-            for one in self._hashes:
-                one.update(chunk)
+        if self._thread is None:
+            self._hash.update(chunk)
+        else:
+            self._queue.put(chunk)
 
-    def finish(self) -> tuple[str, str]:
-        """Wait for both; a second call finds them ready."""
-        while self._queues:
-            self._queues.pop().put(b"")
-        for thread in self._threads:
-            thread.join()
-        sha256, blake2b = self._hashes
-        return sha256.hexdigest(), blake2b.hexdigest()
+    def finish(self) -> str:
+        """Wait for it; a second call finds it ready."""
+        if self._thread is not None:
+            self._queue.put(b"")
+            self._thread.join()
+            self._thread = None
+        return self._hash.hexdigest()
 
-
-def _drain(queue: Queue[bytes], update: Callable[[bytes], None]) -> None:
-    while chunk := queue.get():
-        update(chunk)
+    def _drain(self) -> None:
+        while chunk := self._queue.get():
+            self._hash.update(chunk)

@@ -92,7 +92,7 @@ class Distribution:
     @property
     def sha256(self) -> str:
         """In hexadecimal; computed when it is first asked for."""
-        return self.content.digests()[0]
+        return self.content.sha256()
 
     @property
     def size(self) -> int:

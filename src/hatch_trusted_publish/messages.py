@@ -42,9 +42,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A form with a file in it (RFC 7578): `head`, the file's bytes, `tail` with its digests.
+    """A form with a file in it (RFC 7578): `head`, the file's bytes, `tail` with its digest.
 
-    Digests behind the bytes need no second reading; PyPI, pypiserver and devpi check them all the
+    A digest behind the bytes needs no second reading; PyPI, pypiserver and devpi check it all the
     same (tests/e2e/test_other_indexes.py, and recorded of PyPI).
     """
 
@@ -55,8 +55,8 @@ class Upload:
 
     @property
     def length(self) -> int:
-        """Of the whole, in bytes: it is known before the digests are."""
-        return len(self.head) + self.distribution.size + len(self._tail(_NO_DIGESTS))
+        """Of the whole, in bytes: it is known before the digest is."""
+        return len(self.head) + self.distribution.size + len(self._tail("0" * 64))
 
     def chunks(self) -> Generator[bytes]:
         """The whole, from the start.
@@ -66,15 +66,10 @@ class Upload:
         """
         yield self.head
         yield from self.distribution.content.chunks()
-        yield self._tail(self.distribution.content.digests())
+        yield self._tail(self.distribution.sha256)
 
-    def _tail(self, digests: tuple[str, str]) -> bytes:
-        fields = zip(("sha256_digest", "blake2_256_digest"), digests, strict=True)
-        parts = "".join(form_field(self.boundary, name, digest) for name, digest in fields)
-        return f"\r\n{parts}--{self.boundary}--\r\n".encode()
-
-
-_NO_DIGESTS: Final = ("0" * 64, "0" * 64)
+    def _tail(self, sha256: str) -> bytes:
+        return f"\r\n{form_field(self.boundary, 'sha256_digest', sha256)}--{self.boundary}--\r\n".encode()
 
 
 def form_field(boundary: str, name: str, value: str) -> str:

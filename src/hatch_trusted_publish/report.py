@@ -62,7 +62,7 @@ def as_json(release: Release, error: str | None, *, dry_run: bool) -> dict[str, 
                 "filename": outcome.distribution.filename,
                 "path": outcome.distribution.shown,
                 "size": outcome.distribution.size,
-                "sha256": (outcome.distribution.content.known_digests or (None,))[0],
+                "sha256": outcome.distribution.content.known_sha256,
                 "outcome": outcome.result,
                 "reason": outcome.reason,
             }
