@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -47,15 +48,22 @@ class TrustedPublisher(PublisherInterface):
             options: the pairs of ``-o``, and what Hatch adds to them.
         """
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI that cancels a job sends this first
+        # What is there by now stays to the end: the collections of the run, and the interpreter's own at its end,
+        # need not look at it again and again.
+        gc.freeze()
         try:
             self._publish(artifacts, options)
         except TrustedPublishError as error:
             # `abort` would print it as what -qqq silences.
             self.app.display_critical(str(error))
             self.app.abort()
+        finally:
+            gc.freeze()
 
     def _publish(self, artifacts: list[str], options: dict[str, Any]) -> None:
-        # Here and not above: no other command of Hatch should pay for these.
+        # Here and not above: no other command of Hatch should pay for these. httpx would import its command line,
+        # since what that needs is at hand beside Hatch.
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
         from .client import Client
         from .distribution import find
         from .flow import read, release

@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import stamina
-from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+if TYPE_CHECKING:
+    from stamina.instrumentation import RetryDetails
 
 T = TypeVar("T")
 
@@ -20,15 +20,40 @@ SMALL_REQUEST: Final = 4
 """Tries of a small request."""
 UPLOAD: Final = 5
 """Tries of an upload."""
+_tellers: Final[list[Callable[[str], None]]] = []
+_aside: Final = threading.local()
 
 
 def call(tries: int, on: Callable[[Exception], bool | float], once: Callable[[], T]) -> T:
     """Call *once* up to *tries* times; *on* says of an exception whether, or after how many seconds, it is tried again."""
+    try:
+        return once()
+    except Exception as error:  # noqa: BLE001 - `on` judges it
+        failed = [error]
+    import stamina  # not above: most runs try nothing again, and each would wait for this import
+    from stamina.instrumentation import set_on_retry_hooks
+
+    if _tellers:
+        set_on_retry_hooks([_tell])
+
+    def again() -> T:
+        if failed:
+            raise failed.pop()
+        return once()
+
     caller = stamina.RetryingCaller(attempts=tries, timeout=None, wait_initial=0.5, wait_max=20.0, wait_jitter=0.5)
-    return caller(on, once)
+    return caller(on, again)
 
 
-_aside: Final = threading.local()
+def announce(say: Callable[[str], None]) -> None:
+    """Tell each retry by *say*, and no longer by the `logging` that stamina has as its default."""
+    _tellers[:] = [say]
+
+
+def _tell(details: RetryDetails) -> None:
+    if not getattr(_aside, "quiet", False):
+        what = getattr(details.caused_by, "what", "") or details.caused_by
+        _tellers[0](f"{what}; trying again in {details.wait_for:.1f} s")
 
 
 @contextmanager
@@ -39,14 +64,3 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         _aside.quiet = False
-
-
-def announce(say: Callable[[str], None]) -> None:
-    """Tell each retry by *say*, and no longer by the `logging` that stamina has as its default."""
-
-    def tell(details: RetryDetails) -> None:
-        if not getattr(_aside, "quiet", False):
-            what = getattr(details.caused_by, "what", "") or details.caused_by
-            say(f"{what}; trying again in {details.wait_for:.1f} s")
-
-    set_on_retry_hooks([tell])
