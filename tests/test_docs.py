@@ -17,7 +17,7 @@ import pytest
 from hatch_trusted_publish import settings, version_source
 
 ROOT: Final = Path(__file__).parents[1]
-PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ALL_PAGES: Final = (*sorted(ROOT.glob("*.md")), *(page for page in PAGES if page.parent != ROOT))
 EXAMPLES: Final = sorted(path for path in (ROOT / "docs" / "examples").rglob("*") if path.is_file())
 SCHEMAS: Final = {
@@ -99,8 +99,8 @@ def test_examples_are_shown() -> None:
     shown = {block.text: block.page for block in YAML}
     for path in EXAMPLES:
         page = shown[path.read_text("utf-8")]
-        link = path.relative_to(page.parent).as_posix()
-        assert f"[{link}]({link})" in page.read_text("utf-8")
+        name = path.relative_to(ROOT / "docs").as_posix()
+        assert f"[{name}](../{name})" in page.read_text("utf-8")
 
 
 def test_blocks_are_whole_files(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def rows(page: Path, heading: str) -> dict[str, list[str]]:
     ("page", "heading", "sentence"),
     [
         ("README.md", "Settings", r"^Not yet: (.*) are known names"),
-        ("docs/reference.md", "Publisher keys", r"^Not yet possible; .*?: (.*)$"),
+        ("docs/reference/index.md", "Publisher keys", r"^Not yet possible; .*?: (.*)$"),
     ],
     ids=["README", "reference"],
 )
@@ -190,7 +190,7 @@ def test_keys_of_the_publisher(page: str, heading: str, sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "heading", "column"), [("README.md", "Settings", 1), ("docs/reference.md", "Publisher keys", 1)]
+    ("page", "heading", "column"), [("README.md", "Settings", 1), ("docs/reference/index.md", "Publisher keys", 1)]
 )
 def test_defaults_of_the_publisher(page: str, heading: str, column: int) -> None:
     """The defaults that the tables tell are those of a run for which nothing is set."""
@@ -203,14 +203,14 @@ def test_defaults_of_the_publisher(page: str, heading: str, column: int) -> None
 
 def test_keys_of_an_index() -> None:
     """The table of `repos.NAME` is complete as well."""
-    assert settings._REPO_KEYS.keys() == rows(ROOT / "docs" / "reference.md", "Other indexes").keys()
+    assert settings._REPO_KEYS.keys() == rows(ROOT / "docs" / "reference" / "index.md", "Other indexes").keys()
 
 
 def test_keys_of_the_version_source() -> None:
     """So is the one of the version source, with the values and the defaults."""
     told = {
         name: (tuple(re.findall("`([^`]+)`", cells[0])), cells[1].strip("`"))
-        for name, cells in rows(ROOT / "docs" / "reference.md", "Version source").items()
+        for name, cells in rows(ROOT / "docs" / "reference" / "index.md", "Version source").items()
     }
     assert {name: (choices, choices[0]) for name, choices in version_source._CHOICES.items()} == told
 
@@ -249,7 +249,7 @@ def test_links(page: Path) -> None:
 def test_pages_that_the_code_names() -> None:
     """A docstring that sends somebody to a page sends them to one that is there."""
     modules = (ROOT / "src").rglob("*.py")
-    named = {page for module in modules for page in re.findall(r"docs/[\w-]+\.md", module.read_text("utf-8"))}
+    named = {page for module in modules for page in re.findall(r"docs/[\w/-]+\.md", module.read_text("utf-8"))}
     assert named
     assert [] == [page for page in sorted(named) if not (ROOT / page).is_file()]
 

@@ -45,7 +45,7 @@ def hooks() -> Iterator[None]:
 
 
 def test_tries() -> None:
-    """The numbers are those of docs/design.md."""
+    """The numbers are those of docs/explanation/design.md."""
     small, upload = 4, 5
     assert (small, upload) == (SMALL_REQUEST, UPLOAD)
 

@@ -34,7 +34,7 @@ from .settings import Repository
 SLOWEST_UPLOAD: Final = 100_000
 """Bytes a second: an upload that is slower is given up, and tried again."""
 RETRIES: Final = 60
-"""Of all requests of a run together; PyPI's own faults take one in a hundred uploads (docs/design.md)."""
+"""Of all requests of a run together; PyPI's own faults take one in a hundred uploads (docs/explanation/design.md)."""
 LONGEST_WAIT: Final = 120.0
 """Seconds of ``Retry-After`` that are waited; for longer, no job should stand idle."""
 _A_YEAR: Final = 365 * 24 * 60 * 60

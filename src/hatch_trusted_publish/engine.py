@@ -1,6 +1,6 @@
 """Several uploads at once, and fewer when the index struggles.
 
-Rules (measured on PyPI, docs/design.md):
+Rules (measured on PyPI, docs/explanation/design.md):
 
 - The first file of a release that does not exist yet goes alone: PyPI answers parallel first
   uploads with 500, and a project that is refused should cost one file.

@@ -1,6 +1,6 @@
 """Options and tables → `Settings`, or every mistake at once.
 
-Rules (docs/reference.md has the table of keys):
+Rules (docs/reference/index.md has the table of keys):
 
 - ``-o`` wins over Hatch's flags and variables, these over ``[tool.hatch.publish.trusted]``,
   this over ``[publish.trusted]`` in Hatch's own config file, this over the default.
@@ -69,7 +69,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one run is to do; docs/reference.md says what each key means."""
+    """What one run is to do; docs/reference/index.md says what each key means."""
 
     repository: Repository
     development: Repository | None = None

@@ -52,7 +52,7 @@ class _Options:
 
 
 class PublicVersionSource(VCSVersionSource):
-    """``source = "vcs-public"``; docs/reference.md says what each key means."""
+    """``source = "vcs-public"``; docs/reference/index.md says what each key means."""
 
     PLUGIN_NAME = "vcs-public"
 
