@@ -1,6 +1,6 @@
 """One index: where its parts are, and which identities may go there.
 
-Rules (PEP 807, and the trust rules in docs/explanation/design.md):
+Rules (PEP 807, and docs/explanation/security.md):
 
 - A URL that a server supplies has the host of the upload URL.
 - An audience is accepted from its own index alone: one that answers another service's

@@ -1,6 +1,6 @@
 """Where anything may be sent at all, and whose an audience is.
 
-Rules (PEP 807, and the trust rules in docs/explanation/design.md):
+Rules (PEP 807, and docs/explanation/security.md):
 
 - HTTPS only, loopback excepted ("potentially trustworthy origin").
 - Hosts are compared without ports, in lower case, as IDNA A-labels.
