@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from pages import ROOT, Block, blocks_of
 
 from hatch_trusted_publish import settings, version_source
 
-ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ALL_PAGES: Final = (*sorted(ROOT.glob("*.md")), *(page for page in PAGES if page.parent != ROOT))
 EXAMPLES: Final = sorted(path for path in (ROOT / "docs" / "examples").rglob("*") if path.is_file())
 SCHEMAS: Final = {
     "github": ("--builtin-schema", "vendor.github-workflows"),
     "gitlab": ("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
+    "google": ("--builtin-schema", "vendor.cloudbuild"),
+    "buildkite": ("--builtin-schema", "vendor.buildkite"),
+    "circleci": ("--builtin-schema", "vendor.circle-ci"),
 }
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    page: Path
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page.name}:{self.line}"
-
-
-def blocks_of(page: Path) -> Iterator[Block]:
-    text = page.read_text("utf-8")
-    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        yield Block(page, text[: found.start()].count("\n") + 1, found[1], found[2])
+SIGNS: Final = {"github": "^on:", "circleci": "^version: 2", "google": "^ +entrypoint:", "buildkite": "^ +- label:"}
+"""What stands in the whole file of one CI alone; GitLab has no such line."""
 
 
 BLOCKS: Final = tuple(block for page in PAGES for block in blocks_of(page))
@@ -52,7 +40,7 @@ TOML: Final = tuple(block for block in BLOCKS if block.language == "toml")
 
 def ci_of(text: str) -> str:
     """Which CI's whole file this is."""
-    return "github" if re.search(r"^jobs:$", text, re.MULTILINE) else "gitlab"
+    return next((ci for ci, sign in SIGNS.items() if re.search(sign, text, re.MULTILINE)), "gitlab")
 
 
 def run(*command: str | Path) -> tuple[int, str]:
@@ -70,7 +58,7 @@ def zizmor(persona: str, *paths: Path) -> tuple[int, str]:
 
 def written(folder: Path, blocks: Iterable[Block]) -> dict[str, list[Path]]:
     """The blocks as files, by their CI."""
-    files: dict[str, list[Path]] = {"github": [], "gitlab": []}
+    files: dict[str, list[Path]] = {ci: [] for ci in SCHEMAS}
     for block in blocks:
         ci = ci_of(block.text)
         path = folder / f"{ci}-{block.page.stem}-{block.line}.yml"
@@ -79,7 +67,7 @@ def written(folder: Path, blocks: Iterable[Block]) -> dict[str, list[Path]]:
     return files
 
 
-@pytest.mark.parametrize("ci", ["github", "gitlab"])
+@pytest.mark.parametrize("ci", SCHEMAS)
 def test_examples_are_valid(ci: str) -> None:
     """Each whole file keeps to its CI's own schema."""
     files = [path for path in EXAMPLES if path.parent.name == ci]
@@ -98,6 +86,7 @@ def test_examples_are_shown() -> None:
     """Each file stands on a page as it is, under a link to it."""
     shown = {block.text: block.page for block in YAML}
     for path in EXAMPLES:
+        assert path.parent.name in SCHEMAS
         page = shown[path.read_text("utf-8")]
         name = path.relative_to(ROOT / "docs").as_posix()
         assert f"[{name}](../{name})" in page.read_text("utf-8")
@@ -162,6 +151,30 @@ def test_version_tables(table: dict[str, object], tmp_path: Path) -> None:
     """A table of the version source that is shown can be used."""
     assert "vcs-public" == table["source"]
     assert version_source.PublicVersionSource(str(tmp_path), table)._options()
+
+
+def command_of(text: str) -> argparse.Namespace:
+    """What of a command Hatch and the plugin read."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("-p")
+    parser.add_argument("-r")
+    parser.add_argument("-o", action="append", default=[])
+    parser.add_argument("--ca-cert")
+    parser.add_argument("artifacts", nargs="*")
+    return parser.parse_args(shlex.split(text, comments=True)[2:])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands(page: Path) -> None:
+    """Each command that is shown has options that there are, with values that they take."""
+    company = {"repos": {"company": "https://pypi.example.com/legacy/"}}
+    for text in re.findall(r"hatch publish -p trusted\b[^`\n]*", page.read_text("utf-8")):
+        if "[" not in text:
+            command = command_of(text)
+            options = dict(option.partition("=")[::2] for option in command.o)
+            repo = "main" if command.r == "$INDEX" else command.r
+            flags = settings.Flags(repo=repo, ca_cert=command.ca_cert)
+            assert settings.parse({key: value or True for key, value in options.items()}, flags, company, {})
 
 
 def rows(page: Path, heading: str) -> dict[str, list[str]]:
@@ -244,6 +257,33 @@ def test_links(page: Path) -> None:
         if not target.is_file() or (anchor and anchor not in slugs(target)):
             lost.append(link)
     assert [] == lost
+
+
+def site(docs: Path, out: Path) -> tuple[int, str]:
+    """How the build of the site ended, with the options of tox.ini."""
+    [options] = re.findall(r"sphinx-build (.*) -d ", (ROOT / "tox.ini").read_text("utf-8"))
+    return run(sys.executable, "-m", "sphinx", *options.split(), "-q", "-d", out / "doctrees", docs, out / "html")
+
+
+def test_site(tmp_path: Path) -> None:
+    """The site is built of all pages, without a warning; what is no page of it is on GitHub."""
+    assert (0, "") == site(ROOT / "docs", tmp_path)
+    pages = {page.relative_to(ROOT / "docs").with_suffix(".html") for page in (ROOT / "docs").rglob("*.md")}
+    assert set() == {page for page in pages if not (tmp_path / "html" / page).is_file()}
+    benchmarks = (tmp_path / "html" / "explanation" / "benchmarks.html").read_text("utf-8")
+    assert 'href="https://github.com/hatch-trusted-publish/hatch-trusted-publish/blob/main/benchmarks/' in benchmarks
+
+
+@pytest.mark.parametrize("link", ["other.md", "index.md#nowhere", "#nowhere"])
+def test_site_can_fail(tmp_path: Path, link: str) -> None:
+    """A link that leads nowhere is an error."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    shutil.copy(ROOT / "docs" / "conf.py", docs)
+    (docs / "index.md").write_text(f"# A page\n\n[A link]({link})\n", "utf-8")
+    code, said = site(docs, tmp_path)
+    assert 1 == code
+    assert "WARNING" in said
 
 
 def test_pages_that_the_code_names() -> None:
