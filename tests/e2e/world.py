@@ -318,7 +318,13 @@ class Ci(_Served):
     def __init__(self) -> None:
         self.issued: list[str] = []
         self.url = ""
-        super().__init__(Starlette(routes=[Route("/github", self._github), Route("/google", self._google)]))
+        routes = [
+            Route("/github", self._github),
+            Route("/google", self._google),
+            Route("/google/access-token", self._access_token),
+            Route(f"/google/{SERVICE_ACCOUNT}", self._impersonated, methods=["POST"]),
+        ]
+        super().__init__(Starlette(routes=routes))
 
     def forget(self) -> None:
         super().forget()
@@ -337,6 +343,16 @@ class Ci(_Served):
         if request.headers["metadata-flavor"] != "Google" or request.query_params["format"] != "full":
             return Response(status_code=403)
         return PlainTextResponse(self._token("google", request.query_params["audience"]))
+
+    async def _access_token(self, request: Request) -> Response:
+        assert request.headers["metadata-flavor"] == "Google"
+        return JSONResponse({"access_token": "access-token"})
+
+    async def _impersonated(self, request: Request) -> Response:
+        assert request.headers["authorization"] == "Bearer access-token"
+        asked = await request.json()
+        assert asked["includeEmail"]
+        return JSONResponse({"token": self._token("google", asked["audience"])})
 
     @property
     def github(self) -> dict[str, str]:

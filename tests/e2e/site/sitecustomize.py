@@ -36,6 +36,8 @@ def _on_google(url: str) -> None:
     product_name.write_text("Google Compute Engine\n", "utf-8")
     vars(ambient)["_GCP_PRODUCT_NAME_FILE"] = str(product_name)
     vars(ambient)["_GCP_IDENTITY_REQUEST_URL"] = url
+    vars(ambient)["_GCP_TOKEN_REQUEST_URL"] = f"{url}/access-token"
+    vars(ambient)["_GCP_GENERATEIDTOKEN_REQUEST_URL"] = f"{url}/{{}}"
     vars(identity)["GOOGLE_PRODUCT_NAME"] = product_name
 
 

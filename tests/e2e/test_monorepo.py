@@ -1,0 +1,84 @@
+"""The page for several packages in one repository, followed to the letter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from pages import ROOT, Person, blocks_of
+
+from .world import PUBLISHERS, Ci, Index, clean_environ, git
+
+PAGE: Final = ROOT / "docs" / "how-to" / "monorepo.md"
+REHEARSE, TOGETHER = (block.text for block in blocks_of(PAGE) if not block.language)
+CORE = ["example_core-1.0.0-py2.py3-none-any.whl", "example_core-1.0.0.tar.gz"]
+WEB = ["example_web-2.0.1.dev1-py2.py3-none-any.whl", "example_web-2.0.1.dev1.tar.gz"]
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    """Somebody at the tag core-v1.0.0, one commit after web-v2.0.0."""
+    person = Person(tmp_path, clean_environ(tmp_path / "home"))
+    [block] = [block for block in blocks_of(PAGE) if block.language == "toml"]
+    root = person.folder
+    for name in ("core", "web"):
+        package = root / "packages" / name / "src" / f"example_{name}"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text('"""A package."""\n', "utf-8")
+        (root / "packages" / name / "pyproject.toml").write_text(block.text.replace("core", name), "utf-8")
+    (root / ".gitignore").write_text("dist/\n", "utf-8")
+    git(root, "init", "--quiet", "--initial-branch=main")
+    for tag in ("web-v2.0.0", "core-v1.0.0"):
+        git(root, "add", "--all")
+        git(root, "commit", "--quiet", "--allow-empty", "--message", tag)
+        git(root, "tag", tag)
+    return person
+
+
+@pytest.fixture
+def two(person: Person, ci: Ci, index: Index) -> Index:
+    """An index that has both projects, with the same publisher."""
+    for name in ("example-core", "example-web"):
+        index.store.add_project(name, *PUBLISHERS)
+    person.environ |= ci.github | {"HATCH_INDEX_REPO": index.upload_url}
+    return index
+
+
+def test_rehearsal(person: Person) -> None:
+    """One package is counted from its own tags, and rehearsed from its own folder."""
+    code, said = person.type(REHEARSE)
+    assert 0 == code
+    assert "The files' version is not compared with the project's: its raw-options could run a command." in said
+    assert "example-core 1.0.0 → rehearsal" in said
+
+
+def test_one_package_a_run(person: Person, two: Index) -> None:
+    """The workflow's build is of the package that the tag names; its files are published alone."""
+    [file] = [block.text for block in blocks_of(PAGE) if block.language == "yaml"]
+    [build] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch build" in line]
+    [publish] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch publish" in line]
+    person.environ["GITHUB_REF_NAME"] = "core-v1.0.0"
+    assert 0 == person.type(build)[0]
+    code, said = person.type(publish)
+    assert 0 == code, said
+    assert CORE == two.files
+
+
+def test_all_packages_at_once(person: Person, two: Index) -> None:
+    """Two builds share a folder, and one command publishes both."""
+    code, said = person.type(TOGETHER)
+    assert 0 == code, said
+    assert [*CORE, *WEB] == two.files
+
+
+def test_not_by_accident(person: Person, two: Index) -> None:
+    """Without `several` the same files are refused."""
+    code, said = person.type(TOGETHER.replace(" -o several", ""))
+    assert 1 == code
+    expected = (
+        "these are files of several releases: example-core 1.0.0, example-web 2.0.1.dev1. Empty the folder and build "
+        "again, or allow it with `-o several`"
+    )
+    assert f"  - {expected}\n" in said
+    assert [] == two.files

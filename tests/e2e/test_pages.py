@@ -1,0 +1,264 @@
+"""The file that the page of each CI shows, followed to the letter: its commands, in a job of that CI.
+
+What is not there on this machine is played: `pip` installs nothing, since all is here; artifacts
+are handed on by the folder; and the index is one on loopback.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from pages import ROOT, blocks_of, packages, put_hatch
+from ruamel.yaml import YAML
+
+from hatch_trusted_publish.identity import gitlab_variable
+
+from .world import SDIST, SERVICE_ACCOUNT, WHEEL, Ci, Index, Job, git, identity_token
+
+HOW_TO: Final = ROOT / "docs" / "how-to"
+TAG: Final = "v1.2.3"
+INSTALLED: Final = "install hatch hatch-trusted-publish"
+GITHUB: Final = {"GITHUB_REF_NAME": TAG, "GITHUB_REF_TYPE": "tag"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one job of a page's file runs."""
+
+    name: str
+    script: str
+    has_checkout: bool
+    gets_identity: bool = True
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def publishes(self) -> bool:
+        return "hatch publish" in self.script
+
+
+def github(file: Any) -> Iterator[Task]:
+    """The jobs of a workflow."""
+    for name, job in file["jobs"].items():
+        steps = job["steps"]
+        has_checkout = any(step.get("uses", "").startswith("actions/checkout@") for step in steps)
+        gets_identity = job["permissions"].get("id-token") == "write"
+        script = "\n".join(step["run"] for step in steps if "run" in step)
+        yield Task(name, script, has_checkout, gets_identity)
+
+
+def gitlab(file: Any) -> Iterator[Task]:
+    """The jobs of a pipeline for a tag."""
+    for name, job in file.items():
+        if name not in {"stages", "default", "testpypi"} and not name.startswith("."):
+            whole = {**file.get(job.get("extends"), {}), **job}
+            variables = {**file.get(job.get("extends"), {}).get("variables", {}), **job.get("variables", {})}
+            tokens = {variable: each["aud"] for variable, each in whole.get("id_tokens", {}).items()}
+            assert {gitlab_variable(audience): audience for audience in tokens.values()} == tokens
+            has_checkout = variables.pop("GIT_STRATEGY", "fetch") != "empty"
+            yield Task(name, "\n".join(whole["script"]), has_checkout, "PYPI_ID_TOKEN" in tokens, variables)
+
+
+def google(file: Any) -> Iterator[Task]:
+    """The steps of a build, which share one folder."""
+    for step in file["steps"]:
+        assert "bash" == step["entrypoint"]
+        flags, script = step["args"]
+        assert "-euc" == flags
+        lines = [line.replace("$PROJECT_ID", "sample") for line in step.get("env", [])]
+        yield Task(step["id"], script, True, environ=dict(line.split("=") for line in lines))
+
+
+def buildkite(file: Any) -> Iterator[Task]:
+    """The steps of a pipeline."""
+    for step in file["steps"]:
+        yield Task(step["key"], "\n".join(step["command"]), True)
+
+
+def circleci(file: Any) -> Iterator[Task]:
+    """The jobs, in the order of the workflow."""
+    order = [next(iter(each)) for each in file["workflows"]["release"]["jobs"]]
+    assert list(file["jobs"]) == order
+    for name, job in file["jobs"].items():
+        runs = [step["run"] for step in job["steps"] if isinstance(step, dict) and "run" in step]
+        yield Task(name, "\n".join(runs), "checkout" in job["steps"])
+
+
+def tasks(page: Path, read: Callable[[Any], Iterator[Task]], sign: str) -> list[Task]:
+    """The jobs of the page's one file that has *sign* in it."""
+    [text] = [block.text for block in blocks_of(page) if block.language == "yaml" and sign in block.text]
+    return list(read(YAML(typ="safe", pure=True).load(text)))
+
+
+class Runner:
+    """Runs the jobs of a file, each in a clone of its own."""
+
+    def __init__(self, job: Job, index: Index) -> None:
+        self._job, self._index = job, index
+        self.pip = job.command("pip")
+        """Where it is written what was to be installed."""
+        put_hatch(job.folder / "bin")
+        self.environ = job.environ | packages() | {"HATCH_INDEX_REPO": index.upload_url}
+        self.identity: dict[str, str] = {}
+        """What a job has that may ask for an identity."""
+        self.dist = job.folder / "artifacts"
+
+    def clone(self, name: str, *options: str) -> Path:
+        """A checkout, as the CI makes it."""
+        folder = self._job.folder / name
+        git(self._job.folder, "clone", "--quiet", *options, f"--branch={TAG}", f"file://{self._job.root}", str(folder))
+        return folder
+
+    def __call__(self, task: Task, folder: Path) -> str:
+        """Run a job there; what it says."""
+        if task.publishes and self.dist.exists():
+            shutil.copytree(self.dist, folder / "dist", dirs_exist_ok=True)
+        script = task.script.replace("-r auto", f"-r {self._index.upload_url}")
+        variables = {name: self._index.upload_url if name == "INDEX" else value for name, value in task.environ.items()}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env=self.environ | variables | (self.identity if task.gets_identity else {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert 0 == done.returncode, done.stdout
+        if (folder / "dist").exists():
+            shutil.copytree(folder / "dist", self.dist, dirs_exist_ok=True)
+        return done.stdout
+
+    def follow(self, tasks: list[Task], *options: str) -> str:
+        """Run all jobs; what the publishing one says."""
+        said = ""
+        for task in tasks:
+            folder = self._job.folder / task.name
+            if task.has_checkout:
+                self.clone(task.name, *options)
+            else:
+                folder.mkdir()
+            said = self(task, folder)
+        assert tasks[-1].publishes
+        assert INSTALLED == self.pip.read_text("utf-8").splitlines()[-1]
+        return said
+
+
+def publishes_by_page(job: Job, page: Path, index: Index) -> None:
+    """Have the project publish where the page's table says, with the index in its place."""
+    [toml] = [block.text for block in blocks_of(page) if block.language == "toml"]
+    table = toml.replace("https://pypi.example.com/legacy/", index.upload_url).replace("pypi.example.com", "127.0.0.1")
+    job.configure(table)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", HOW_TO / "github.md", HOW_TO / "testpypi.md", HOW_TO / "wheels.md"],
+    ids=lambda page: page.stem,
+)
+def test_github(job: Job, ci: Ci, index: Index, page: Path) -> None:
+    """What a workflow builds is published by the one job that may ask for an identity, with no checkout but one."""
+    runner = Runner(job, index)
+    runner.environ |= GITHUB | {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(job.folder / "output")}
+    runner.identity = ci.github
+    file = tasks(page, github, "\njobs:")
+    assert [file[-1]] == [task for task in file if task.gets_identity]
+    if page.stem == "wheels":
+        # cibuildwheel needs containers, and a package with something to compile: its files are at hand.
+        assert "python -m cibuildwheel --output-dir dist" == file.pop(0).script.splitlines()[-1]
+        runner.dist.mkdir()
+        shutil.copy(job.dist / WHEEL, runner.dist)
+    runner.follow(file)
+    assert [WHEEL, SDIST] == index.files
+    assert (page.stem == "README") == file[-1].has_checkout
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", HOW_TO / "gitlab.md", HOW_TO / "testpypi.md"], ids=lambda page: page.stem
+)
+def test_gitlab(job: Job, index: Index, page: Path) -> None:
+    """The job of the tag has the variable that PyPI's audience asks for; this index has another."""
+    runner = Runner(job, index)
+    runner.environ |= {"CI": "true", "GITLAB_CI": "true"}
+    runner.identity = {gitlab_variable("127.0.0.1"): identity_token("gitlab", "127.0.0.1")}
+    runner.follow(tasks(page, gitlab, "id_tokens:"))
+    assert [WHEEL, SDIST] == index.files
+
+
+def test_google(job: Job, ci: Ci, index: Index) -> None:
+    """The service account that the file names is the one that publishes; the history is fetched."""
+    runner = Runner(job, index)
+    runner.environ["E2E_GOOGLE"] = f"{ci.url}/google"
+    build, publish = tasks(HOW_TO / "google-cloud-build.md", google, "serviceAccount:")
+    assert {"GOOGLE_SERVICE_ACCOUNT_NAME": SERVICE_ACCOUNT} == publish.environ
+    workspace = runner.clone("workspace", "--depth=1")
+    for task in (build, publish):
+        runner(task, workspace)
+    assert [WHEEL, SDIST] == index.files
+    assert [f"POST /google/{SERVICE_ACCOUNT} 200"] == ci.requests[1:]
+
+
+def test_buildkite(job: Job, private: Index) -> None:
+    """The agent is asked for the artifacts and for the identity."""
+    page = HOW_TO / "buildkite.md"
+    publishes_by_page(job, page, private)
+    runner = Runner(job, private)
+    del runner.environ["HATCH_INDEX_REPO"]
+    calls = job.command("buildkite-agent")
+    runner.environ |= {"CI": "true", "BUILDKITE": "true", "FAKE_TOKEN": identity_token("buildkite", "127.0.0.1")}
+    runner.follow(tasks(page, buildkite, "\nsteps:"))
+    assert [WHEEL, SDIST] == private.files
+    asked = ["artifact download dist/* .", "oidc request-token --audience 127.0.0.1"]
+    assert asked == calls.read_text("utf-8").splitlines()
+
+
+def test_circleci(job: Job, private: Index) -> None:
+    """The CI's command is asked for the identity."""
+    page = HOW_TO / "circleci.md"
+    publishes_by_page(job, page, private)
+    runner = Runner(job, private)
+    del runner.environ["HATCH_INDEX_REPO"]
+    calls = job.command("circleci")
+    runner.environ |= {"CI": "true", "CIRCLECI": "true", "FAKE_TOKEN": identity_token("circleci", "127.0.0.1")}
+    runner.follow(tasks(page, circleci, "\nworkflows:"))
+    assert [WHEEL, SDIST] == private.files
+    assert ['run oidc get --root-issuer --claims {"aud": "127.0.0.1"}'] == calls.read_text("utf-8").splitlines()
+
+
+def at_hand(job: Job, private: Index, page: Path) -> tuple[Runner, Path]:
+    """A checkout with the page's table, and files that are built."""
+    publishes_by_page(job, page, private)
+    runner = Runner(job, private)
+    del runner.environ["HATCH_INDEX_REPO"]
+    shutil.copytree(job.dist, runner.dist)
+    return runner, runner.clone("publish")
+
+
+def test_other_ci(job: Job, private: Index) -> None:
+    """The exchange is tried, then the release is made, by the token in the variable."""
+    page = HOW_TO / "other-ci.md"
+    runner, folder = at_hand(job, private, page)
+    command, trial = (block.text for block in blocks_of(page) if not block.language)
+    for script, files in [(trial, []), (command, [WHEEL, SDIST])]:
+        runner.identity = {"MY_ID_TOKEN": identity_token("buildkite", "127.0.0.1")}
+        runner(Task("publish", script, has_checkout=True), folder)
+        assert files == private.files
+    assert 2 == private.requests.count("POST /exchange/mint 200")
+
+
+def test_other_index(job: Job, ci: Ci, private: Index) -> None:
+    """An index with a table of its own is found by PEP 807, tried, and published to."""
+    page = HOW_TO / "other-index.md"
+    runner, folder = at_hand(job, private, page)
+    runner.identity = ci.github
+    command, trial = re.findall("`(hatch publish -p trusted(?: -o [^`]*)?)`", page.read_text("utf-8"))
+    for script, files in [(trial, []), (command, [WHEEL, SDIST])]:
+        runner(Task("publish", script, has_checkout=True), folder)
+        assert files == private.files
+    assert 2 == private.requests.count("GET /.well-known/pytp?discover=%2Flegacy%2F 200")

@@ -1,0 +1,41 @@
+"""The tutorial, typed as it stands, from an empty folder to a release that was rehearsed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from pages import ROOT, Person, blocks_of
+
+from .world import clean_environ
+
+PAGE: Final = ROOT / "docs" / "tutorial.md"
+
+
+def told(said: str) -> list[str]:
+    """The lines, whatever port was free and whatever installer there is."""
+    same = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", said)
+    return re.sub(r"with (uv|pip) \(", "with an installer (", same).splitlines()
+
+
+def test_on_your_own_machine(tmp_path: Path) -> None:
+    """Each command before the part that needs accounts works, and says what the page shows."""
+    environ = clean_environ(tmp_path / "home")
+    (tmp_path / "home" / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n", "utf-8")
+    person = Person(tmp_path, environ)
+    end = PAGE.read_text("utf-8").partition("\n## 6. Release on TestPyPI\n")[0].count("\n")
+    code, said, shown = 0, "", []
+    for block in (block for block in blocks_of(PAGE) if block.line <= end):
+        if block.name:
+            person.save(block)
+        elif block.language == "text":
+            lines = told(block.text)
+            assert lines == told(said)[-len(lines) :]
+            shown.append(code)
+        else:
+            code, said = person.type(block.text)
+    assert [0, 1] == shown
+    assert 0 == code
+    made = ["sample-0.1.1.dev1-py3-none-any.whl", "sample-0.1.1.dev1.tar.gz"]
+    assert made == sorted(path.name for path in (person.folder / "dist").iterdir())
