@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -188,10 +189,11 @@ def test_a_token_that_is_none(token: str) -> None:
     ("claims", "shown"),
     [
         pytest.param({"aud": "other"}, "'other'", id="another"),
-        pytest.param({"aud": ["pypi"]}, "\"['pypi']\"", id="list"),
+        pytest.param({"aud": ["pypi"]}, "['pypi']", id="list"),
         pytest.param({"aud": "PyPI"}, "'PyPI'", id="other case"),
         pytest.param({"aud": "a\n::b"}, "'a : :b'", id="hostile"),
-        pytest.param({}, "'None'", id="none"),
+        pytest.param({}, "None", id="none"),
+        pytest.param({"aud": ["a\n::b\x1b]8;;"]}, "['a\\n: :b\\x1b]8;;']", id="hostile list"),
     ],
 )
 def test_a_token_for_another_audience(claims: dict[str, object], shown: str) -> None:
@@ -227,6 +229,33 @@ def test_any_token_is_an_identity_or_an_error(token: str) -> None:
         return
 
     assert token.strip() == found.token.reveal()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(ANYTHING)
+@settings(max_examples=200, deadline=None)
+def test_any_audience_is_told_of_in_one_line(audience: object) -> None:
+    """Whatever a token says that it is made for, the error has no control characters, and is no other one."""
+    error = _error(lambda: detect({"MINE": _jwt({"aud": audience})}, "MINE", 5.0).fetch("pypi"))
+
+    assert [] == [char for char in error if unicodedata.category(char).startswith("C")]
+    assert 500 > len(error)
+
+
+@given(st.integers(1, 3000))
+@settings(max_examples=60, deadline=None)
+def test_an_audience_of_any_depth(depth: int) -> None:
+    """What is nested too deep to be read, or to be written out, is refused like any other."""
+    claims = base64.urlsafe_b64encode(f'{{"aud": {"[" * depth}{"]" * depth}}}'.encode()).decode().rstrip("=")
+    error = _error(lambda: detect({"MINE": f"e30.{claims}.x"}, "MINE", 5.0).fetch("pypi"))
+
+    assert error.startswith(("The identity token that the variable MINE gave", f"What the variable MINE {NO_JWT}"))
 
 
 # GitLab

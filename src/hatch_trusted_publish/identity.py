@@ -26,6 +26,7 @@ from typing import Final
 from .errors import IdentityError, clean
 from .retries import SMALL_REQUEST, call
 from .secret import Secret
+from .values import shown
 
 GOOGLE_PRODUCT_NAME: Final = Path("/sys/class/dmi/id/product_name")
 _GITHUB_YAML: Final = "permissions:\n      id-token: write"
@@ -63,7 +64,7 @@ class Ambient:
         if made_for != audience:
             # PyPI's token in the variable of another index would let that index publish to PyPI.
             msg = (
-                f"The identity token that {self.name} gave is made for the audience {clean(made_for, 100)!r}, but this index "
+                f"The identity token that {self.name} gave is made for the audience {shown(made_for)}, but this index "
                 f"asks for {clean(audience, 100)!r}. It was not sent: whoever gets it could use it there in your name. Have "
                 "the CI make one for this index."
             )
