@@ -49,7 +49,7 @@ PUBLISHER = (
 )
 USED = (
     "This identity token was used before, and each works once. Run the job again for a fresh one. On GitLab a job has "
-    "one token for each `id_tokens` entry: publish once a job, with all files in one command."
+    "one token for each `id_tokens` entry: publish once a job, with all files in one command, or set `keep-token`."
 )
 
 BY_CODE = {
@@ -268,3 +268,16 @@ def test_those_about_the_project_are_recorded() -> None:
 def test_is_of_another_project(status: int, said: str, expected: bool) -> None:
     """What PyPI says of a token that is good for another project, with the status that goes with it."""
     assert expected == advice.is_of_another_project(status, said)
+
+
+def test_is_of_the_token() -> None:
+    """Of the recorded refusals, these say that the index does not know the token (any more)."""
+    names = ("junk", "junk-pypi-prefix", "none", "none/accept-any", "bad-signature", "token-minted-while-read-only")
+    expected = {f"upload-auth/403-{name}" for name in names}
+    assert expected == {name for name, status, said in recorded_uploads() if advice.is_of_the_token(status, said)}
+
+
+@pytest.mark.parametrize(("status", "said", "expected"), [(401, "", True), (400, "signatures do not match", False)])
+def test_is_of_the_token_elsewhere(status: int, said: str, expected: bool) -> None:
+    """A 401 is always about the token; the texts count with the status that goes with them."""
+    assert expected == advice.is_of_the_token(status, said)

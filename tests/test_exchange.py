@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -13,9 +14,17 @@ import pytest
 import stamina
 from scripted import Answer, Asked, Fault, Scripted
 
+from hatch_trusted_publish import kept
 from hatch_trusted_publish.claims import Expected
 from hatch_trusted_publish.client import Client
-from hatch_trusted_publish.errors import ExchangeError, IdentityError, NetworkError, TrustedPublishError, TrustError
+from hatch_trusted_publish.errors import (
+    ExchangeError,
+    IdentityError,
+    NetworkError,
+    TrustedPublishError,
+    TrustError,
+    UploadError,
+)
 from hatch_trusted_publish.exchange import LONGEST_LIFE, SHORTEST_LIFE, Exchange, find_terms
 from hatch_trusted_publish.identity import Ambient
 from hatch_trusted_publish.index import Index, find_index
@@ -28,10 +37,8 @@ AUDIENCE, MINT, BURN = "GET /_/oidc/audience", "POST /_/oidc/mint-token", "POST 
 OWN_AUDIENCE = Answer.of({"audience": "127.0.0.1"})
 MINTED = Answer.of({"token": "pypi-1", "expires": 1})
 REUSED = Answer.of({"errors": [{"code": "invalid-reuse-token", "description": "used"}]}, 422)
-SPENT = (
-    "own may have taken the identity token, but its reply was lost. Some CI gives this job one identity token, and an index "
-    "takes each once: run the job again for another."
-)
+ONCE = "Some CI gives this job one identity token, and an index takes each once: run the job again for another."
+SPENT = f"own may have taken the identity token, but its reply was lost. {ONCE}"
 AGAIN = (
     "That is on the index's side; nothing is lost. Run the same command again later, and look at "
     "https://status.python.org if the index is PyPI."
@@ -81,9 +88,10 @@ def _exchange(
     client: Client,
     mask: Callable[[Secret], None],
     publisher: Mapping[str, str] | None = None,
+    keep_in: Path | None = None,
 ) -> Exchange:
     """The exchange of one run, once the index has said its terms."""
-    return Exchange(index, find_terms(index, client), ambient, client, mask, Expected(["sample"], publisher))
+    return Exchange(index, find_terms(index, client), ambient, client, mask, Expected(["sample"], publisher), keep_in)
 
 
 def _nothing(_: Secret) -> None:
@@ -343,7 +351,7 @@ def test_a_lost_reply_that_is_made_good() -> None:
             [REUSED],
             "own refused the identity: invalid-reuse-token (used). This identity token was used before, and each works "
             "once. Run the job again for a fresh one. On GitLab a job has one token for each `id_tokens` entry: publish "
-            f"once a job, with all files in one command.\n\n{NOTHING_SAID}",
+            f"once a job, with all files in one command, or set `keep-token`.\n\n{NOTHING_SAID}",
             id="used before this run",
         ),
         pytest.param(
@@ -608,15 +616,59 @@ def test_single_use_tokens_are_given_once() -> None:
     assert ["pypi-1", *(f"pypi-{number}" for number in range(2, 8))] == [first.secret.reveal(), *sorted(got)]
 
 
-def test_the_newest_token_is_burned() -> None:
-    """After a renewal it is the new token that is to be burned; the old one has ended, or will in a moment."""
-    with Scripted(_script(mint=[_minted(1, 30), _minted(2)], burn=Answer(202))) as server, _client() as client:
+def _burned(server: Scripted) -> list[str]:
+    return [json.loads(body)["token"] for body in server.bodies(BURN)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "because"),
+    [
+        pytest.param([Answer(202)], None, id="burned"),
+        pytest.param([Answer(500), Answer(202)], "the index answered 500", id="not the newest"),
+        pytest.param([Answer(202), Answer(403)], "the index answered 403", id="not the old one"),
+        pytest.param([Answer(500), Answer(403)], "the index answered 500", id="none"),
+    ],
+)
+def test_each_token_that_has_not_ended_is_burned(answers: list[Answer], because: str | None) -> None:
+    """After a renewal the old token may live on: both are burned, the newest first, and at most one line tells of it."""
+    script = _script(mint=[_minted(1, 500), _minted(2, 900)], burn=answers)
+    with Scripted(script) as server, _client() as client:
         exchange = _exchange(_index(server), Ci().ambient, client, _nothing)
         exchange.prepare()
-        exchange.token()
+        exchange.token(600)
+        problem = exchange.burn()
+
+    expected = because and f"The upload token was not burned; it ends by itself within 15 minutes. ({because})"
+    assert (["pypi-2", "pypi-1"], expected) == (_burned(server), problem)
+
+
+def test_what_has_ended_is_not_burned() -> None:
+    """A token that the index calls expired is left alone, and so is one whose time is over."""
+    script = _script(mint=[_minted(1, 500), _minted(2, 500), _minted(3)], burn=Answer(202))
+    with Scripted(script) as server, _client() as client:
+        exchange = _exchange(_index(server), Ci().ambient, client, _nothing)
+        second = exchange.replace(exchange.token())
+        third = exchange.token(600)
+        object.__setattr__(second, "expires", time.time() - 1)  # nobody waits for that here
         exchange.burn()
 
-    assert [{"token": "pypi-2"}] == [json.loads(body) for body in server.bodies(BURN)]
+    assert (["pypi-3"], "pypi-3") == (_burned(server), third.secret.reveal())
+
+
+def test_all_is_burned_within_the_last_words() -> None:
+    """When somebody has stopped the run, the burning of all tokens together has the seconds that are given."""
+    script = _script(mint=[_minted(1, 500), _minted(2, 900)], burn=Answer(fault="silence"))
+    with Scripted(script) as server, _client() as client:
+        exchange = _exchange(_index(server), Ci().ambient, client, _nothing)
+        exchange.prepare()
+        exchange.token(600)
+        client.hurry(0.3)
+        problem = exchange.burn()
+
+    late = "(While burning the upload token at own: no whole reply came in time)"
+    assert f"The upload token was not burned; it ends by itself within 15 minutes. {late}" == problem
+    # For the second one no time was left.
+    assert ["pypi-2"] == _burned(server)
 
 
 def test_burning_does_not_wait_for_a_renewal() -> None:
@@ -631,8 +683,8 @@ def test_burning_does_not_wait_for_a_renewal() -> None:
 
     with Scripted(answer) as server, _client() as client:
         exchange = _exchange(_index(server), Ci().ambient, client, _nothing)
-        first = exchange.token()
-        renewal = threading.Thread(target=exchange.replace, args=(first,), daemon=True)
+        exchange.prepare()
+        renewal = threading.Thread(target=exchange.token, args=(10000.0,), daemon=True)
         renewal.start()
         held.wait(30)
         problem = exchange.burn()
@@ -641,6 +693,152 @@ def test_burning_does_not_wait_for_a_renewal() -> None:
         renewal.join(30)
 
     assert (None, 1) == (problem, burned)
+
+
+# Kept for the next command of the job
+
+
+def _kept_run(server: Scripted, folder: Path, ci: Ci, masked: list[str]) -> tuple[str, str | None]:
+    """One command of a job: the token that it uses, and what it says of the burning."""
+    with _client() as client:
+        exchange = _exchange(
+            _index(server), ci.ambient, client, lambda secret: masked.append(secret.reveal()), None, folder
+        )
+        exchange.prepare()
+        return exchange.token().secret.reveal(), exchange.burn()
+
+
+def test_kept_for_the_next_command(tmp_path: Path) -> None:
+    """A job's second command uses the token of the first: it exchanges and burns nothing, and masks both tokens."""
+    masked: list[str] = []
+    with Scripted(_script(mint=[_minted(1, 600), REUSED])) as server:
+        first = _kept_run(server, tmp_path, Ci(renewable=False), masked)
+        after = len(masked)
+        second = _kept_run(server, tmp_path, Ci(renewable=False), masked)
+
+    assert [("pypi-1", None)] * 2 == [first, second]
+    assert [DISCOVERY, AUDIENCE, MINT, DISCOVERY, AUDIENCE] == server.lines
+    assert [Ci.token(1), "pypi-1"] == masked[after:]
+
+
+@pytest.mark.parametrize("life", [500.0, None, -5.0, LONGEST_LIFE * 2])
+def test_a_kept_token_lives_as_long_as_it_did(tmp_path: Path, life: float | None) -> None:
+    """Its end is kept by this machine's clock, whatever the index's says."""
+    left = []
+    with Scripted(_script(mint=_minted(1, life))) as server:
+        for _ in range(2):
+            with _client() as client:
+                exchange = _exchange(_index(server), Ci(renewable=False).ambient, client, _nothing, keep_in=tmp_path)
+                exchange.prepare()
+                left.append(exchange.seconds_left())
+
+    first, second = left
+    assert (500.0 if life == 500.0 else 900.0) >= first >= second > 0
+    assert 1 == len(server.bodies(MINT))
+
+
+@pytest.mark.parametrize(
+    ("other", "url"),
+    [pytest.param({"jti": "2"}, "/legacy/", id="another job"), pytest.param({}, "/other/", id="another index")],
+)
+def test_kept_for_nobody_else(tmp_path: Path, other: dict[str, str], url: str) -> None:
+    """Another job, and another index of the same host, get no token that was kept."""
+    tokens = []
+    with Scripted(_script(mint=[_minted(1), _minted(2)])) as server:
+        for claims, path in (({}, "/legacy/"), (other, url)):
+            index = find_index(Repository("own", f"{server.url}{path}"))
+            with _client() as client:
+                ambient = Ci(renewable=False, **claims).ambient
+                exchange = _exchange(index, ambient, client, _nothing, keep_in=tmp_path)
+                tokens.append(exchange.token().secret.reveal())
+
+    assert ["pypi-1", "pypi-2"] == tokens
+
+
+def test_what_is_not_kept(tmp_path: Path) -> None:
+    """A CI that gives fresh identities needs no kept token, and a single-use token is of no use to the next command."""
+    script: dict[str, Answer | list[Answer]] = {
+        "GET /a": OWN_AUDIENCE,
+        "POST /m": MINTED,
+        **_script(burn=Answer(202)),
+    }
+    with Scripted(script) as server:
+        _kept_run(server, tmp_path, Ci(), [])
+        script[DISCOVERY] = _found(server, features=["single-use-token"])
+        _kept_run(server, tmp_path, Ci(renewable=False), [])
+
+    assert ([], ["pypi-1"]) == (list(tmp_path.iterdir()), _burned(server))
+
+
+@pytest.mark.parametrize("life", [-1.0, SHORTEST_LIFE - 5])
+def test_a_kept_token_that_has_ended(tmp_path: Path, life: float) -> None:
+    """It is not begun with, and nothing is exchanged: the identity is spent."""
+    with Scripted(_script()) as server, _client() as client:
+        index, ci = _index(server), Ci(renewable=False)
+        ended = UploadToken(Secret("pypi-1"), time.time() + life)
+        kept.keep(kept.place(tmp_path, Secret(Ci.token(1)), index.upload_url), ended)
+        exchange = _exchange(index, ci.ambient, client, _nothing, keep_in=tmp_path)
+        error = _refused(ExchangeError, exchange.prepare)
+
+    assert (f"The upload token that was kept for this job has ended. {ONCE}", [DISCOVERY, AUDIENCE]) == (
+        str(error),
+        server.lines,
+    )
+    assert (life > 0) == bool(list(tmp_path.iterdir()))
+
+
+def test_a_kept_token_for_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:
+    """The comparison comes first, also where nothing has to be exchanged."""
+    with Scripted(_script()) as server:
+        _kept_run(server, tmp_path, Ci(renewable=False), [])
+        with _client() as client:
+            ci = Ci(renewable=False)
+            exchange = _exchange(_index(server), ci.ambient, client, _nothing, PUBLISHER, tmp_path)
+            error = _refused(ExchangeError, exchange.prepare)
+
+    assert str(error).startswith("This job is not the one that the table `publisher` describes;")
+
+
+def test_a_token_that_cannot_be_kept(tmp_path: Path) -> None:
+    """The release goes on; the token is burned, and it is said that the next command will not have it."""
+    with Scripted(_script(burn=[Answer(202), Answer(500)])) as server:
+        said = [_kept_run(server, tmp_path / "gone", Ci(renewable=False), []) for _ in range(2)]
+
+    unkept = "The upload token could not be kept for the next command of this job (No such file or directory)."
+    unburned = "The upload token was not burned; it ends by itself within 15 minutes. (the index answered 500)"
+    assert [("pypi-1", unkept), ("pypi-1", f"{unburned} {unkept}")] == said
+    assert ["pypi-1"] * 2 == _burned(server)
+
+
+def _refusal(*, token_refused: bool) -> UploadError:
+    error = UploadError("own refused it.")
+    error.token_refused = token_refused
+    return error
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_refused_token(tmp_path: Path, keeps: bool) -> None:
+    """Where the CI has no other identity for the job, the error says so, and the token is kept no longer."""
+    with Scripted(_script(burn=Answer(202))) as server, _client() as client:
+        keep_in = tmp_path if keeps else None
+        exchange = _exchange(_index(server), Ci(renewable=False).ambient, client, _nothing, keep_in=keep_in)
+        exchange.prepare()
+        exchange.refused(_refusal(token_refused=False))
+        before = len(list(tmp_path.iterdir()))
+        errors = [_refused(UploadError, lambda: exchange.refused(_refusal(token_refused=True))) for _ in range(2)]
+        exchange.burn()
+
+    assert [f"own refused it. {ONCE}"] * 2 == [str(error) for error in errors]
+    assert (int(keeps), []) == (before, list(tmp_path.iterdir()))
+
+
+def test_a_refused_token_that_can_be_replaced() -> None:
+    """Where the CI gives fresh identities, a refusal is what it says."""
+    with Scripted(_script()) as server, _client() as client:
+        exchange = _exchange(_index(server), Ci().ambient, client, _nothing)
+        exchange.refused(_refusal(token_refused=True))
+
+    assert [DISCOVERY, AUDIENCE] == server.lines
 
 
 # The end

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -102,6 +103,7 @@ class World:
         self.ambients = 0
         self.timeout = 20.0
         self.name = "own"
+        self.tokens: Path | None = None
 
     def _ambient(self) -> Ambient:
         self.ambients += 1
@@ -112,8 +114,9 @@ class World:
         index = replace(find_index(Repository("own", f"{server.url}/legacy/")), name=self.name)
         with Client(self.settings.repository, self.timeout, "tests/1.0") as client:
             self.index: Index = index
+            run = partial(release, self.settings, index, self.files, self.project, self._ambient, client)
             try:
-                release(self.settings, index, self.files, self.project, self._ambient, client, self.log, self.done)
+                run(self.log, self.done, tokens=self.tokens)
             finally:
                 # A run leaves behind what it does not need any more; the server and the connections end here.
                 for thread in threading.enumerate():
@@ -551,6 +554,26 @@ def test_a_token_that_cannot_be_burned(upload: Answer, tmp_path: Path) -> None:
     assert ["warn The upload token was not burned; it ends by itself within 15 minutes. (the index answered 403)"] == [
         event for event in world.log.events if event.startswith("warn")
     ]
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "ends"),
+    [("no", [[MINT, UPLOAD, UPLOAD], [UPLOAD, UPLOAD]]), ("mint", [[MINT, BURN], [MINT, BURN]])],
+)
+def test_two_runs_of_a_job(dry_run: Literal["no", "mint"], ends: list[list[str]], tmp_path: Path) -> None:
+    """A token that is to be kept is not burned, and the job's next run mints none; a dry run keeps nothing."""
+    lines: list[list[str]] = []
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, dry_run=dry_run)
+    world.ambient = replace(world.ambient, renewable=False)
+    world.tokens = tmp_path
+    with Scripted(world.script) as server:
+        for _ in ends:
+            before = len(server.lines)
+            world.run(server)
+            lines.append([line for line in server.lines[before:] if line in {MINT, UPLOAD, BURN}])
+
+    assert ends == lines
 
 
 # A name that is taken

@@ -139,7 +139,7 @@ MINTS: dict[str, float | str] = {
     "mint/invalid-reuse-token": (
         "main refused the identity: invalid-reuse-token (invalid token: already used). This identity token was used "
         "before, and each works once. Run the job again for a fresh one. On GitLab a job has one token for each "
-        "`id_tokens` entry: publish once a job, with all files in one command."
+        "`id_tokens` entry: publish once a job, with all files in one command, or set `keep-token`."
     ),
     "mint/invalid-publisher-owner": NO_PUBLISHER,
     "mint/invalid-publisher-owner-id": NO_PUBLISHER,
@@ -1001,3 +1001,23 @@ def test_a_secret_that_is_repeated(read: Callable[[], object], expected: str) ->
         read()
 
     assert expected == str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "token_refused"),
+    [
+        pytest.param(ENTRIES["upload-auth/403-junk"].reply, True, id="token unknown"),
+        pytest.param(ENTRIES["upload-auth/403-bad-signature"].reply, True, id="token forged"),
+        pytest.param(ENTRIES["upload-auth/403-expired"].reply, True, id="token expired"),
+        pytest.param(Reply(401, b""), True, id="401"),
+        pytest.param(ENTRIES["upload-auth/403-wrong-project"].reply, False, id="token of another project"),
+        pytest.param(ENTRIES["upload/403-archived-project"].reply, False, id="project archived"),
+        pytest.param(ENTRIES["upload/400-classifier-unknown"].reply, False, id="about the file"),
+    ],
+)
+def test_whether_a_refusal_is_of_the_token(reply: Reply, token_refused: bool, wheel: Distribution) -> None:
+    """A token that the index does not know is told apart from one that is not good for this file."""
+    with pytest.raises(UploadError) as raised:
+        protocol.read_upload(reply, wheel, MAIN)
+
+    assert token_refused == raised.value.token_refused

@@ -84,7 +84,7 @@ def publisher(root: Path, **table: object) -> Any:
     """The publisher for a project with one wheel, as Hatch makes it."""
     make_wheel(root / "dist", PROJECT, "1.2.3")
     made: type[Any] = TrustedPublisher
-    return made(hatch(), root, root / "cache", table, {"identity-variable": "MY_TOKEN"})
+    return made(hatch(), root, root.parent / "cache", table, {"identity-variable": "MY_TOKEN"})
 
 
 def test_a_release(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +109,33 @@ def test_an_error(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[st
     heading = "There is nothing to publish yet (run `hatch build`, or name what to publish):"
     expected = f"{heading}\n  - nothing.whl: there is no such file or folder\n"
     assert (1, "", expected) == (ended.value.code, *capsys.readouterr())
+    assert [] == index.requests
+
+
+def test_a_token_that_cannot_be_kept(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A shared cache folder is a problem of the plan, told with the others before anything is sent."""
+    made = publisher(tmp_path / "project", **{"check-version": False, "report": "none/report.json"})
+    made.cache_dir.mkdir(parents=True)
+    made.cache_dir.chmod(0o777)
+    with pytest.raises(SystemExit):
+        made.publish([], {"repo": index.upload_url, "keep-token": ""})
+    told = capsys.readouterr().err.splitlines()
+    way_out = (
+        "let HATCH_CACHE_DIR name a folder outside the project that only this user can write to, for the whole job"
+    )
+    tokens = made.cache_dir / "tokens"
+    expected = [
+        "These files must not be published as they are; nothing was sent:",
+        (
+            f"  - the report cannot be written to {tmp_path}/project/none/report.json: No such file or directory; name a file "
+            "in a folder that is there by `report`"
+        ),
+        (
+            f"  - the upload token cannot be kept (`keep-token`) in {tokens}: other users can write to {made.cache_dir}; "
+            f"{way_out}"
+        ),
+    ]
+    assert expected == told
     assert [] == index.requests
 
 

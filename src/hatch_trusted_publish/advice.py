@@ -59,7 +59,7 @@ _MINT: Final = (
     (
         "invalid-reuse-token",
         "",
-        "This identity token was used before, and each works once. Run the job again for a fresh one. On GitLab a job has one token for each `id_tokens` entry: publish once a job, with all files in one command.",
+        "This identity token was used before, and each works once. Run the job again for a fresh one. On GitLab a job has one token for each `id_tokens` entry: publish once a job, with all files in one command, or set `keep-token`.",
     ),
 )
 """Code, a part of the description, what to do. The first that fits counts."""
@@ -151,9 +151,17 @@ def for_upload(status: int, said: str) -> str:
 _ABOUT_THE_PROJECT: Final = ("Non-user identities", "older than 14 days", "isn't allowed", "too similar")
 
 
+_ABOUT_THE_TOKEN: Final = ("non-existent authentication", "signatures do not match")
+
+
 def is_about_the_project(said: str) -> bool:
     """Whether a refusal of one file would be one of its siblings as well."""
     return any(part in said for part in _ABOUT_THE_PROJECT)
+
+
+def is_of_the_token(status: int, said: str) -> bool:
+    """Whether a file was refused since the index does not know the upload token."""
+    return status == 401 or (status == 403 and any(part in said for part in _ABOUT_THE_TOKEN))
 
 
 def is_of_another_project(status: int, said: str) -> bool:

@@ -71,6 +71,8 @@ class Client:
         self._http = transport
         self._retries_left = RETRIES
         self._last_words: int | None = None
+        self._end = float("inf")
+        """When no request may be under way any more, by the monotonic clock."""
         self._sent: set[Secret] = set()
 
     def __enter__(self) -> Self:
@@ -83,8 +85,8 @@ class Client:
         self._http.close()
 
     def hurry(self, seconds: float) -> None:
-        """Give what this thread sends from now on *seconds*, and one try; the others send nothing more: the run ends."""
-        self._timeout, self._retries_left = seconds, 0
+        """Give all that this thread sends from now on *seconds*, and one try; the others send nothing more: the run ends."""
+        self._end, self._retries_left = time.monotonic() + seconds, 0
         self._last_words = threading.get_ident()
 
     def send(self, request: Request, around: Callable[[], AbstractContextManager[None]] = nullcontext) -> Reply:
@@ -164,8 +166,9 @@ class Client:
         size = 0 if upload is None else upload.length
         # An index may repeat in a reply what it was told in another request.
         self._sent.update((request.secret_json or {}).values() if upload is None else [upload.token])
-        seconds = self._timeout + size / SLOWEST_UPLOAD
-        deadline.at = time.monotonic() + seconds
+        now = time.monotonic()
+        seconds = max(0.0, min(self._timeout + size / SLOWEST_UPLOAD, self._end - now))
+        deadline.at = now + seconds
         # An index may take longer over a large file than over a small question; not to be reached.
         timeout = httpx.Timeout(seconds, connect=self._timeout)
         try:

@@ -94,6 +94,8 @@ class UploadError(TrustedPublishError):
 
     token_expired = False
     """Whether another upload token would be taken."""
+    token_refused = False
+    """Whether it is about the upload token, and not about what is sent with it."""
     other_project = False
     """Whether the upload token is good, but not for the project of this file."""
 

@@ -6,6 +6,8 @@ Rules:
 - An index counts an identity token as used when a publisher matched, also if its reply is lost:
   each try is made with a fresh one, where the CI gives fresh ones.
 - An identity that does not meet the publisher that was configured is not sent.
+- Where the CI gives one identity a job, the upload token can be kept for the job's next command
+  instead of being burned. What was not minted here is never burned.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
-from . import explain, protocol
+from . import explain, kept, protocol
 from .claims import Expected, compare
 from .client import Client
-from .errors import ExchangeError, NetworkError, TrustedPublishError, clean
+from .errors import ExchangeError, NetworkError, TrustedPublishError, UploadError, clean
 from .identity import Ambient, Identity
 from .index import Endpoints, Index, pypi_style_endpoints, trusted_audience
 from .messages import Request
@@ -64,10 +67,12 @@ class Exchange:
         client: Client,
         mask: Callable[[Secret], None],
         expected: Expected,
+        keep_in: Path | None = None,
     ) -> None:
         """
         Args:
             mask: keeps a secret out of the CI's log; called before anything else could print it.
+            keep_in: the folder for kept tokens; used where there can be no other one in this job.
         """
         self._index, self._ambient, self._client, self._mask = index, ambient, client, mask
         self._endpoints, self._audience, self._expected = terms.endpoints, terms.audience, expected
@@ -76,6 +81,12 @@ class Exchange:
         self._lock = threading.Lock()
         self._token: UploadToken | None = None
         self._ends = 0.0
+        self._keep_in = None if ambient.renewable or terms.endpoints.single_use else keep_in
+        self._place: Path | None = None
+        """Where this job's token is kept."""
+        self._to_burn: list[UploadToken] = []
+        self._not_kept = ""
+        """Why it is not."""
         self._failure: TrustedPublishError | None = None
 
     def prepare(self) -> None:
@@ -108,9 +119,22 @@ class Exchange:
             IdentityError, ExchangeError, NetworkError: as in `prepare`; also where the CI has no other identity.
         """
         with self._lock:
+            self._to_burn = [token for token in self._to_burn if token is not expired]
             if self._token is expired or self._token is None:
                 self._renew()
             return self._given()
+
+    def refused(self, error: UploadError) -> None:
+        """Hear that the index refused a file.
+
+        Raises:
+            UploadError: it refused the upload token, and this job can have no other; a kept one is forgotten.
+        """
+        if not error.token_refused or self._ambient.renewable:
+            return
+        if self._place is not None:
+            self._place.unlink(missing_ok=True)
+        raise UploadError(f"{error} {self._once()}") from error
 
     def _given(self) -> UploadToken:
         token = self._token
@@ -132,23 +156,31 @@ class Exchange:
         if self._failure is not None:
             raise self._failure  # it ends the run: the threads that waited for this do not ask in turn
         try:
-            token = self._mint()
+            token = self._kept() or self._mint()
         except TrustedPublishError as error:
             self._failure = error
             raise
-        # By the index's clock, which may be another than this one.
-        life = token.expires - time.time()
-        self._ends = time.monotonic() + (life if 0 < life <= LONGEST_LIFE else TOKEN_LIFE)
+        self._ends = time.monotonic() + token.expires - time.time()
         self._token = token
+
+    def _kept(self) -> UploadToken | None:
+        """The token that an earlier command of this job has kept."""
+        if self._keep_in is None:
+            return None
+        self._place = kept.place(self._keep_in, self._identify().token, self._index.upload_url)
+        token = kept.load(self._place)
+        if token is not None:
+            self._mask(token.secret)
+            if token.expires < time.time() + SHORTEST_LIFE:
+                raise ExchangeError(f"The upload token that was kept for this job has ended. {self._once()}")
+        return token
 
     def _mint(self) -> UploadToken:
         tries = 0
 
         def request() -> Request:
             nonlocal tries
-            identity = self._ambient.fetch(self._audience)
-            self._mask(identity.token)
-            self._check(identity)
+            identity = self._identify()
             tries += 1
             return protocol.ask_mint(self._index, self._endpoints, identity.token)
 
@@ -166,13 +198,23 @@ class Exchange:
                 raise self._explained(error) from error
             raise
         self._mask(token.secret)
+        # By the index's clock, which may be another than this one.
+        life = token.expires - time.time()
+        token = replace(token, expires=time.time() + (life if 0 < life <= LONGEST_LIFE else TOKEN_LIFE))
+        why = "" if self._place is None else kept.keep(self._place, token)
+        if why is not None:
+            self._to_burn.append(token)
+            self._not_kept = why
         return token
 
-    def _check(self, identity: Identity) -> None:
-        """Compare the job with the publisher that was configured, before its identity goes anywhere."""
+    def _identify(self) -> Identity:
+        """The job's identity, masked, and compared with the publisher that was configured before it goes anywhere."""
+        identity = self._ambient.fetch(self._audience)
+        self._mask(identity.token)
         self._claims = identity.claims
         if self._expected.publisher is not None and (found := compare(self._expected.publisher, identity.claims)):
             raise ExchangeError(explain.mismatches(found, self._ambient.name))
+        return identity
 
     def _explained(self, error: ExchangeError) -> ExchangeError:
         behind = explain.refusal(self._claims, self._ambient.name, self._index, self._expected, error.code, str(error))
@@ -187,24 +229,37 @@ class Exchange:
 
     def _spent(self, error: TrustedPublishError) -> ExchangeError:
         return ExchangeError(
-            f"{clean(self._index.name)} may have taken the identity token, but its reply was lost. {self._ambient.name} gives "
-            "this job one identity token, and an index takes each once: run the job again for another. "
+            f"{clean(self._index.name)} may have taken the identity token, but its reply was lost. {self._once()} "
             f"({_what(error)})"
         )
 
+    def _once(self) -> str:
+        return (
+            f"{self._ambient.name} gives this job one identity token, and an index takes each once: run the job again for "
+            "another."
+        )
+
     def burn(self) -> str | None:
-        """Make the upload token worthless, where the index can do that; what is to be said if it was not done."""
-        if self._token is None or self._endpoints.burn is None:
+        """Make worthless what was minted here, where the index can do that; what is to be said if something was not done.
+
+        No lock: the run may be stopped while a thread waits for a token.
+        """
+        alive = [token for token in reversed(self._to_burn) if token.expires > time.time()]
+        found = [problem for token in alive if (problem := self._burn(token)) is not None]
+        said = [f"The upload token was not burned; it ends by itself within 15 minutes. ({found[0]})"] if found else []
+        if self._not_kept:
+            said.append(f"The upload token could not be kept for the next command of this job ({self._not_kept}).")
+        return " ".join(said) or None
+
+    def _burn(self, token: UploadToken) -> str | None:
+        if self._endpoints.burn is None:
             return None
         try:
-            status = self._client.send(protocol.ask_burn(self._index, self._endpoints.burn, self._token)).status
+            status = self._client.send(protocol.ask_burn(self._index, self._endpoints.burn, token)).status
         except NetworkError as error:
-            problem = _what(error)
-        else:
-            if status == 404 or 200 <= status < 300:  # 404: an index without this
-                return None
-            problem = f"the index answered {status}"
-        return f"The upload token was not burned; it ends by itself within 15 minutes. ({problem})"
+            return _what(error)
+        # 404: an index without this.
+        return None if status == 404 or 200 <= status < 300 else f"the index answered {status}"
 
 
 def _what(error: TrustedPublishError) -> str:

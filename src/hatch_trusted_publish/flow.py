@@ -52,12 +52,14 @@ def release(
     log: Log,
     done: Release,
     problems: Sequence[str] = (),
+    tokens: Path | None = None,
 ) -> None:
     """Release *distributions*, and keep *done* truthful on the way.
 
     Args:
         ambient: finds the CI; called only when there is something to upload.
         problems: what stands against the run already, to be told with the rest.
+        tokens: the folder to keep the upload token in for the next command of the job, if that is wanted.
 
     Raises:
         TrustedPublishError: the run has to end; *done* says what is on the index and what is not.
@@ -76,7 +78,8 @@ def release(
     who = ambient()
     # A rehearsal plays a CI, and with it a publisher of its own.
     expected = Expected(list(names), None if index.name == "rehearsal" else settings.publisher)
-    exchange = Exchange(index, wait(terms), who, client, log.mask, expected)
+    keep_in = tokens if settings.dry_run == "no" else None
+    exchange = Exchange(index, wait(terms), who, client, log.mask, expected, keep_in)
     try:
         wait(later(exchange.prepare))
         if settings.dry_run == "no":

@@ -115,7 +115,7 @@ def read_mint(reply: Reply, index: Index, now: float) -> UploadToken:
         ExchangeError: the index refused, with its code and what to do about it.
     """
     if reply.status == 200:
-        if token := _minted(reply, now):
+        if token := minted(reply, now):
             return token
         _refuse_exchange("took the identity, but gave no usable upload token for it", index)
     code, said = _mint_error(reply)
@@ -128,7 +128,7 @@ def read_mint(reply: Reply, index: Index, now: float) -> UploadToken:
     _refuse_exchange(problem, index, what_next, code)
 
 
-def _minted(reply: Reply, now: float) -> UploadToken | None:
+def minted(reply: Reply, now: float) -> UploadToken | None:
     """The token in a reply, if it can be used. Nothing is raised from here: a traceback would show the token."""
     try:
         answer = json_object(reply)
@@ -213,6 +213,7 @@ def read_upload(reply: Reply, distribution: Distribution, index: Index) -> bool:
     )
     error.ends_the_run = reply.status not in {400, 413} or advice.is_about_the_project(said)
     error.token_expired = reply.status in {401, 403} and "token is expired" in said
+    error.token_refused = error.token_expired or advice.is_of_the_token(reply.status, said)
     error.other_project = advice.is_of_another_project(reply.status, said)
     raise error
 

@@ -68,6 +68,7 @@ class TrustedPublisher(PublisherInterface):
         from .distribution import find
         from .flow import read, release
         from .identity import detect
+        from .kept import problem
         from .outcome import Release
         from .plan import Project, destination
         from .project import read_project, untracked_files
@@ -84,6 +85,10 @@ class TrustedPublisher(PublisherInterface):
         repository = destination(settings, distributions)
         problems += _report_problems(report)
         project = read_project(root) if settings.check_version and not settings.several else Project()
+        tokens = None
+        if settings.keep_token and repository.name != "rehearsal":
+            tokens = Path(self.cache_dir).resolve() / "tokens"
+            problems += filter(None, [problem(tokens, root)])
         if project.unknown is not None:
             log.say(f"The files' version is not compared with the project's: {project.unknown}.")
         error: str | None = _CUT_SHORT
@@ -93,7 +98,7 @@ class TrustedPublisher(PublisherInterface):
                 Client(repository, settings.timeout, _user_agent()) as client,
             ):
                 ambient = partial(detect, os.environ, settings.identity_variable, settings.timeout)
-                release(settings, index, distributions, project, ambient, client, log, done, problems)
+                release(settings, index, distributions, project, ambient, client, log, done, problems, tokens)
                 log.finished()
             error = None
         except TrustedPublishError as failure:

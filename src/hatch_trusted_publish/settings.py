@@ -77,6 +77,7 @@ class Settings:
     existing: Literal["identical", "skip", "fail"] = "identical"
     dry_run: Literal["no", "yes", "mint"] = "no"
     identity_variable: str | None = None
+    keep_token: bool = False
     timeout: float = 30.0
     """Seconds for one small request; an upload gets this plus its size at 100 kB/s."""
     several: bool = False
@@ -122,7 +123,6 @@ _KEYS: Final[Mapping[str, values.Parser]] = {
 _HATCHS_OWN: Final = frozenset({"disable", "no_prompt", "initialize_auth"})
 """What Hatch reads itself, or adds to the options of every publisher."""
 _NOT_YET: Final[Mapping[str, tuple[object, ...]]] = {
-    "keep-token": (False,),
     "attestations": ("auto", False),
 }
 """Keys whose feature is still to come, with the values that ask for nothing."""

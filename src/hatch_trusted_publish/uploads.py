@@ -108,6 +108,7 @@ class Uploads:
             try:
                 return self._send(distribution, token)
             except UploadError as error:
+                self._exchange.refused(error)
                 if not (error.token_expired and self._exchange.renewable):
                     raise
                 return self._send(distribution, self._exchange.replace(token))
