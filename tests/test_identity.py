@@ -15,7 +15,7 @@ from scripted import Answer, Scripted
 
 from hatch_trusted_publish import identity
 from hatch_trusted_publish.errors import IdentityError
-from hatch_trusted_publish.identity import GOOGLE_PRODUCT_NAME, Ambient, detect, gitlab_variable
+from hatch_trusted_publish.identity import GOOGLE_PRODUCT_NAME, Ambient, detect, gitlab_variable, variables
 
 CLAIMS = {"aud": "pypi", "repository": "octo-org/sample"}
 OF_A_CI = ["GITHUB", "GITLAB", "BUILDKITE", "CIRCLECI", "GOOGLE", "ACTIONS_ID_TOKEN"]
@@ -304,6 +304,14 @@ def test_gitlab_with_something_else() -> None:
     environ = {"GITLAB_CI": "true", "PYPI_ID_TOKEN": "hunter2"}
 
     assert f"What GitLab CI/CD {NO_JWT}" == _error(lambda: detect(environ, None, 5.0).fetch("pypi"))
+
+
+def test_variables() -> None:
+    """What holds an identity, or gets one, is known by its name, or named by the person; nothing else is."""
+    here = ("PYPI_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "MINE", "PATH", "ACTIONS_ID_TOKEN_REQUEST_URL", "CI")
+    environ = dict.fromkeys(here, "x")
+
+    assert (list(here[:3]), [*here[:2]]) == (variables(environ, "MINE"), variables(environ, None))
 
 
 # GitHub

@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
 import time
@@ -52,6 +53,9 @@ class Client:
             NetworkError: a certificate file or the proxy cannot be used.
         """
         self._timeout = timeout
+        # What these log of replies, an index may have taken from a request.
+        for name in ("httpcore", "httpx"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         context = _ssl_context(repository)
         try:
             transport = httpx.Client(

@@ -108,6 +108,11 @@ def detect(environ: Mapping[str, str], variable: str | None, timeout: float) -> 
     raise IdentityError(msg)
 
 
+def variables(environ: Mapping[str, str], variable: str | None) -> list[str]:
+    """The names in *environ* that hold an identity token, or what one is asked for with."""
+    return [name for name in environ if name == variable or name.endswith(("_ID_TOKEN", "_ID_TOKEN_REQUEST_TOKEN"))]
+
+
 def preload() -> None:
     """Import what `id` takes to ask, while the run waits for the index anyway."""
     import id  # noqa: A004, F401

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .distribution import Distribution
+    from .identity import Ambient
     from .index import Index
     from .outcome import Outcome, Release
     from .plan import Plan
@@ -67,7 +67,7 @@ class TrustedPublisher(PublisherInterface):
         from .client import Client
         from .distribution import find
         from .flow import read, release
-        from .identity import detect
+        from .identity import detect, variables
         from .kept import problem
         from .outcome import Release
         from .plan import Project, destination
@@ -81,10 +81,12 @@ class TrustedPublisher(PublisherInterface):
         done = Release()
         log = _Log(self.app, settings, report, done)
         announce(log.say)
-        distributions, problems = read(find(artifacts, root), untracked_files(root))
+        # Git, and whatever it starts, needs no identity.
+        with _environ(dict.fromkeys(variables(os.environ, settings.identity_variable))):
+            distributions, problems = read(find(artifacts, root), untracked_files(root))
+            project = read_project(root) if settings.check_version and not settings.several else Project()
         repository = destination(settings, distributions)
         problems += _report_problems(report)
-        project = read_project(root) if settings.check_version and not settings.several else Project()
         tokens = None
         if settings.keep_token and repository.name != "rehearsal":
             tokens = Path(self.cache_dir).resolve() / "tokens"
@@ -97,7 +99,10 @@ class TrustedPublisher(PublisherInterface):
                 _place(settings, repository, distributions, root, log) as index,
                 Client(repository, settings.timeout, _user_agent()) as client,
             ):
-                ambient = partial(detect, os.environ, settings.identity_variable, settings.timeout)
+
+                def ambient() -> Ambient:  # no partial: one shows the environment, where a traceback has its variables
+                    return detect(os.environ, settings.identity_variable, settings.timeout)
+
                 release(settings, index, distributions, project, ambient, client, log, done, problems, tokens)
                 log.finished()
             error = None
@@ -277,7 +282,7 @@ def _place(
 
 @contextmanager
 def _environ(changes: Mapping[str, str | None]) -> Iterator[None]:
-    """Another CI's environment, for the length of a rehearsal: `id` reads the process's own."""
+    """Another environment, for a time: `id` and git's callers read the process's own."""
     before = dict(os.environ)
     os.environ.update({name: value for name, value in changes.items() if value is not None})
     for name in changes.keys() - {name for name, value in changes.items() if value is not None}:

@@ -7,16 +7,22 @@ import json
 import os
 import pty
 import re
+import shutil
+import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 import pytest
+from helpers import make_sdist
 
-from .world import PUBLISHERS, WHEEL, Answer, Ci, Index, Job, Run
+from .test_identities import EXCHANGE, RELEASE, SEARCH
+from .world import PROJECT, SDIST, WHEEL, Answer, Ci, Index, Job, Run, identity_token, uploads
 
 UPLOAD: Final = "POST /legacy/"
 MINT: Final = "POST /_/oidc/mint-token"
@@ -24,6 +30,12 @@ BURN: Final = "POST /_/oidc/burn-token"
 AUDIENCE: Final = "GET /_/oidc/audience"
 LISTING: Final = "GET /simple/sample-project/"
 IDENTITY: Final = "GET /github"
+
+
+TALKATIVE: Final = {"E2E_NO_WAIT": "1", "E2E_LOG": "1", "HATCH_DEBUG": "1", "PYTHONFAULTHANDLER": "1"}
+"""Everything says all that it can say."""
+PATIENCE: Final = 30
+"""Seconds after which something has gone wrong."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,7 @@ class Case:
     prepare: Callable[[Job, Index], object] = lambda _job, _index: None
     tokens: int = 2
     """How many kinds of token there were to lose."""
+    on: tuple[str, ...] = ("github", "gitlab")
 
     def __str__(self) -> str:
         return self.name
@@ -53,24 +66,39 @@ def _change(job: Job, index: Index) -> None:
     index.answers[MINT] = [Answer(first=change)]
 
 
+def _crash(job: Job, _index: Index) -> None:
+    job.environ["E2E_CRASH"] = "1"
+
+
+_GITHUB: Final = ("github",)
+_ENDED: Final = Answer(403, '{"code": "403 token is expired"}')
 CASES: Final = (
     Case("success", code=0),
     Case("a dry run that mints", code=0, arguments=("-o", "dry-run=mint")),
-    Case("no identity from the CI", lambda _ci, _index: {IDENTITY: [Answer(403, '{"value": "no"}')]}, tokens=0),
-    Case("a CI that is not well", lambda _ci, _index: {IDENTITY: _always(Answer(500))}, tokens=0),
-    Case("an identity whose end is cut", lambda _ci, _index: {IDENTITY: _always(Answer(lost=True))}, tokens=1),
+    Case(
+        "no identity from the CI",
+        lambda _ci, _index: {IDENTITY: [Answer(403, '{"value": "no"}')]},
+        tokens=0,
+        on=_GITHUB,
+    ),
+    Case("a CI that is not well", lambda _ci, _index: {IDENTITY: _always(Answer(500))}, tokens=0, on=_GITHUB),
+    Case(
+        "an identity whose end is cut", lambda _ci, _index: {IDENTITY: _always(Answer(lost=True))}, tokens=1, on=_GITHUB
+    ),
     Case("an audience of another", lambda _ci, _index: {AUDIENCE: [Answer(200, '{"audience": "pypi"}')]}, tokens=0),
-    Case("no such publisher", prepare=lambda _job, index: index.store.publishers.pop(PUBLISHERS[0]), tokens=1),
+    Case("no such publisher", prepare=lambda _job, index: index.store.publishers.clear(), tokens=1),
     Case("an index that is not well", lambda _ci, _index: {MINT: _always(Answer(500, "no"))}, tokens=1),
     Case("an exchange that is cut", lambda _ci, _index: {MINT: _always(Answer(lost=True))}),
     Case("a token that is no text", lambda _ci, _index: {MINT: [Answer(200, '{"token": 1}')]}, tokens=1),
     Case("a refused file", lambda _ci, _index: {UPLOAD: [Answer(), Answer(400, '{"code": "400 no"}')]}),
-    Case("a refused token", lambda _ci, _index: {UPLOAD: [Answer(403, '{"code": "403 token is expired"}')] * 3}),
+    Case("a renewal", lambda _ci, _index: {UPLOAD: [Answer(), _ENDED]}, code=0, on=_GITHUB),
+    Case("a refused token", lambda _ci, _index: {UPLOAD: [_ENDED] * 3}),
     Case("an upload that is cut", lambda _ci, _index: {UPLOAD: _always(Answer(lost=True))}),
     Case("an upload that fails and fails", lambda _ci, _index: {UPLOAD: _always(Answer(503))}),
     Case("a list that cannot be read", lambda _ci, _index: {UPLOAD: [Answer(409)], LISTING: [Answer(), Answer(401)]}),
     Case("a burning that fails", lambda _ci, _index: {BURN: [Answer(500)]}, code=0),
     Case("a file that is gone", prepare=_change),
+    Case("a crash of this program", prepare=_crash),
 )
 
 
@@ -80,42 +108,162 @@ def pieces(text: str) -> Iterator[str]:
         yield text[start : start + 16]
 
 
+def encoded(token: str) -> Iterator[str]:
+    """A token as it may be written: as it is, as the header that it is sent in, and in base64 at each of its three places."""
+    yield token
+    yield base64.b64encode(f"__token__:{token}".encode()).decode()
+    for before in range(3):
+        # What shares a character with its neighbours is left out.
+        whole = base64.b64encode(b"\0" * before + token.encode()).decode()
+        yield whole[before + (before > 0) : len(whole) // 4 * 4 - 4]
+
+
 def leaks(texts: dict[str, str], tokens: list[str]) -> list[tuple[str, str]]:
     """Where something of a token can be read, and what."""
-    forms = [*tokens, *(base64.b64encode(f"__token__:{token}".encode()).decode() for token in tokens)]
-    # The begin of all headers is the same: it gives nothing away.
-    known = set(pieces(base64.b64encode(b"__token__:pypi-").decode()))
-    wanted = {piece for form in forms for piece in pieces(form)} - known
+    # The begin of all headers, and of all signed tokens, is the same: it gives nothing away.
+    known = {piece for text in ("__token__:pypi-", "pypi-") for form in encoded(text) for piece in pieces(form)}
+    wanted = {piece for token in tokens for form in encoded(token) for piece in pieces(form)} - known
     return [(where, piece) for where, text in texts.items() for piece in sorted(wanted) if piece in text]
 
 
 def written(folder: Path, run: Run) -> dict[str, str]:
-    """All that a run has written, with its lines put together again."""
+    """All that a run has written, but for the file that a kept token is in, and for masks: the CI hides these."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
-    texts = {str(path): path.read_bytes().decode(errors="replace") for path in files}
-    return texts | {"stdout": run.out, "stderr": run.err}
+    texts = {str(path): path.read_bytes().decode(errors="replace") for path in files if path.parent.name != "tokens"}
+    return texts | {"stdout": re.sub(r"^::add-mask::.+\n", "", run.out, flags=re.MULTILINE), "stderr": run.err}
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_no_secret_is_written(job: Job, ci: Ci, index: Index, case: Case, tmp_path: Path) -> None:
-    """Neither token, nor the header that it is sent in, is in the output, the report or any file."""
-    job.environ |= ci.github | {"E2E_NO_WAIT": "1", "HATCH_DEBUG": "1"}
+def masked(run: Run) -> list[str]:
+    return re.findall(r"^::add-mask::(.+)\n", run.out, re.MULTILINE)
+
+
+def spy(job: Job, name: str, then: str) -> Path:
+    """Put a command on the PATH that writes down its environment before it goes on; where that is written."""
+    folder = job.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    script = folder / name
+    seen = folder / f"{name}.seen"
+    script.write_text(f'#!/bin/sh\ntr "\\0" "\\n" < /proc/self/environ >> "{seen}"\n{then}\n', "utf-8")
+    script.chmod(0o755)
+    job.environ["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
+    return seen
+
+
+def begin(on: str, job: Job, ci: Ci) -> None:
+    """Make it a job of that CI, where everything says all that it can say; GitLab's is one that keeps the upload token."""
+    job.environ |= TALKATIVE
+    if on == "github":
+        job.environ |= ci.github
+        return
+    ci.issued.append(identity_token("gitlab", "127.0.0.1"))
+    job.environ |= {"CI": "true", "GITLAB_CI": "true", "_27_0_0_1_ID_TOKEN": ci.issued[0]}
+    (job.home / "config.toml").write_text("[publish.trusted]\nkeep-token = true\n", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("on", "case"), [pytest.param(on, case, id=f"{case} on {on}") for case in CASES for on in case.on]
+)
+def test_no_secret_is_written(on: str, job: Job, ci: Ci, index: Index, case: Case, tmp_path: Path) -> None:
+    """Neither token, nor the header that it is sent in, is in the output, the report, any file or git's environment."""
+    begin(on, job, ci)
+    seen = spy(job, "git", f'exec "{shutil.which("git")}" "$@"')
     case.prepare(job, index)
     for path, answers in case.answers(ci, index).items():
         (ci if path == IDENTITY else index).answers[path] = answers
     run = job.hatch(
         "-vvv", "publish", "-p", "trusted", "-r", index.upload_url, "-o", "report=report.json", *case.arguments
     )
-    assert case.code == run.code
-    assert case.tokens == bool(ci.issued) + bool(index.store.minted)
+    assert case.code == run.code, run.err
+    assert (case.tokens == 2) == bool(index.store.minted)
+    assert (on == "gitlab" or case.tokens > 0) == bool(ci.issued)
     texts = written(tmp_path, run)
     assert str(job.root / "report.json") in texts
-    # The mask command is the one place for a token, and the CI hides it.
-    masked = re.findall(r"^::add-mask::(.+)\n", run.out, re.MULTILINE)
-    assert set(masked) <= {*ci.issued, *index.store.minted}
-    texts["stdout"] = re.sub(r"^::add-mask::.+\n", "", run.out, flags=re.MULTILINE)
+    assert "HATCH_CACHE_DIR=" in texts[str(seen)]
     assert [] == leaks(texts, [*ci.issued, *index.store.minted])
+    # The mask command is the one place for a token, and only GitHub hides it.
+    assert set(masked(run)) <= {*ci.issued, *index.store.minted}
+    assert (on == "github" and any(line.startswith(MINT) for line in index.requests)) == bool(masked(run))
+    assert "DEBUG:root:all is logged\n" in run.err
     assert "Traceback" not in run.out + run.err
+
+
+def test_a_token_that_is_kept(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
+    """A GitLab job's second command uses the token of its first, which is in one file that nobody else can read."""
+    begin("gitlab", job, ci)
+    first = job.publish(f"dist/{WHEEL}", "-r", index.upload_url)
+    second = job.publish("-r", index.upload_url, "-o", "report=report.json")
+    assert (0, 0) == (first.code, second.code), second.err
+    assert sorted([*RELEASE[:-2], *SEARCH, EXCHANGE[0], *uploads(1)]) == sorted(index.requests)
+    [token] = index.store.minted
+    folder = job.home / "cache" / "publish" / "trusted" / "tokens"
+    [file] = folder.iterdir()
+    assert token == json.loads(file.read_text("utf-8"))["token"]
+    assert (0o700, 0o600) == (stat.S_IMODE(folder.stat().st_mode), stat.S_IMODE(file.stat().st_mode))
+    assert [] == leaks(written(tmp_path, first) | written(tmp_path, second), [*ci.issued, token])
+
+    index.answers[UPLOAD] = [_ENDED]
+    next_one = make_sdist(job.dist, PROJECT, "1.2.4").name
+    third = job.publish(f"dist/{next_one}", "-r", index.upload_url, "-o", "check-version=false")
+    once = (
+        "GitLab CI/CD gives this job one identity token, and an index takes each once: run the job again for another."
+    )
+    ended = "The upload token ran out. Run the same command again: what was uploaded is not sent again."
+    refused = f"{index.upload_url} refused dist/{next_one} with 403: token is expired. {ended} {once}"
+    assert refused in third.err.splitlines()
+    assert [] == list(folder.iterdir())
+    assert [] == leaks(written(tmp_path, third), [*ci.issued, token])
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGABRT], ids=["Ctrl-C", "an abort that dumps all threads"])
+@pytest.mark.parametrize("on", ["github", "gitlab"])
+def test_stopped_while_a_file_is_uploaded(
+    on: str, sent: signal.Signals, job: Job, ci: Ci, index: Index, tmp_path: Path
+) -> None:
+    """What is said at the end of a run that is cut short holds no token."""
+    begin(on, job, ci)
+    started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+    index.answers[UPLOAD] = [Answer(first=lambda: started.get(timeout=PATIENCE).send_signal(sent), never=True)]
+    process = job.started("-vvv", "publish", "-p", "trusted", "-r", index.upload_url, "-o", "report=report.json")
+    started.put(process)
+    out, err = process.communicate(timeout=PATIENCE)
+    run = Run(process.returncode, out, err)
+    assert ({signal.SIGINT: 1, signal.SIGABRT: -signal.SIGABRT}[sent], 1) == (run.code, len(index.store.minted))
+    assert ("Fatal Python error: Aborted" in err) == (sent == signal.SIGABRT)
+    assert ("Stopped from outside." in err) == (sent == signal.SIGINT)
+    assert [] == leaks(written(tmp_path, run), [*ci.issued, *index.store.minted])
+
+
+def test_the_command_of_a_ci(
+    job: Job, private: Index, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What is asked for an identity token knows of none that was handed out or minted before."""
+    token = identity_token("buildkite", "127.0.0.1")
+    (answer := tmp_path_factory.mktemp("agent") / "answer").write_text(token, "utf-8")
+    seen = spy(job, "buildkite-agent", f'exec cat "{answer}"')
+    job.environ |= TALKATIVE | {"CI": "true", "BUILDKITE": "true"}
+    private.answers[UPLOAD] = [_ENDED]
+    run = job.publish("-r", private.upload_url)
+    assert (0, 2) == (run.code, len(private.store.minted))
+    texts = written(tmp_path, run)
+    assert 2 == texts[str(seen)].count("BUILDKITE=true\n")
+    assert [] == leaks(texts, [token, *private.store.minted])
+
+
+def test_masks_come_first(job: Job, ci: Ci, index: Index) -> None:
+    """GitHub is told what to hide before any line that is written after the token was there."""
+    job.environ |= ci.github
+    command = [sys.executable, "-m", "hatch", "publish", "-p", "trusted", "-r", index.upload_url]
+    done = subprocess.run(
+        command, cwd=job.root, env=job.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+    )
+    assert [
+        f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
+        f"::add-mask::{ci.issued[0]}",
+        f"::add-mask::{index.store.minted[0]}",
+        f"dist/{WHEEL} ... success",
+        f"dist/{SDIST} ... success",
+        f"{index.url}/simple/{PROJECT}/",
+    ] == done.stdout.splitlines()
 
 
 def _plain(token: str) -> str:
@@ -148,27 +296,29 @@ def _mint_error(token: str) -> str:
 def test_an_index_that_repeats_a_token(
     job: Job, ci: Ci, index: Index, tmp_path: Path, which: str, path: str, body: Callable[[str], str]
 ) -> None:
-    """What the index says of its refusal is shown without the token that it was given."""
-    job.environ |= ci.github | {"E2E_NO_WAIT": "1", "HATCH_DEBUG": "1"}
+    """What the index says of its refusal is shown without the token that it was given; its headers are not shown."""
+    begin("github", job, ci)
     answer = Answer(400)
 
     def repeat() -> None:
         tokens = ci.issued if which == "identity" else index.store.minted
         answer.body = body((tokens or ["nothing"])[0])
+        answer.headers = {"X-You-Sent": (tokens or ["nothing"])[0]}
 
     answer.first = repeat
     index.answers[path] = [answer]
     run = job.publish("-r", index.upload_url, "-o", "report=report.json")
     assert (0 if path == BURN else 1) == run.code
     assert "Traceback" not in run.out + run.err
-    texts = written(tmp_path, run)
-    texts["stdout"] = re.sub(r"^::add-mask::.+\n", "", run.out, flags=re.MULTILINE)
-    assert [] == leaks(texts, [*ci.issued, *index.store.minted])
+    assert [] == leaks(written(tmp_path, run), [*ci.issued, *index.store.minted])
 
 
-def test_a_traceback_with_all_variables(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
+@pytest.mark.parametrize("on", ["github", "gitlab", "gitlab, with a kept token"])
+def test_a_traceback_with_all_variables(on: str, job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
     """What nobody foresees is shown by Hatch with the variables of each function: no token is among them."""
-    job.environ |= ci.github | {"E2E_NO_WAIT": "1", "HATCH_DEBUG": "1"}
+    begin(on.partition(",")[0], job, ci)
+    if "kept" in on:
+        assert 0 == job.publish(f"dist/{WHEEL}", "-r", index.upload_url).code
     terminal, stderr = pty.openpty()
     # The terminal goes away while a file is uploaded, so that the next line to it fails.
     index.answers[UPLOAD] = [Answer(503, first=lambda: os.close(terminal))]
@@ -199,5 +349,7 @@ def test_a_leak_would_be_seen(job: Job, ci: Ci, index: Index, tmp_path: Path) ->
     header = base64.b64encode(f"__token__:{token}".encode()).decode()
     tokens = [identity, token]
     assert [] == leaks(written(tmp_path, Run(0, "", run.err)), tokens)
-    for text in (identity[:40], identity[-40:], token[:40], token[-40:], header[:60], header[-30:]):
+    encodings = [base64.b64encode(before + text.encode()).decode() for text in tokens for before in (b"", b"a", b"ab")]
+    parts = [part for text in encodings for part in (text[4:60], text[-60:])]
+    for text in (identity[:40], identity[-40:], token[:40], token[-40:], header[:60], header[-30:], *parts):
         assert leaks({"stdout": f"a line with {text} in it"}, tokens)

@@ -206,6 +206,7 @@ class Answer:
     """What happens before the answer."""
     lost: bool = False
     """The connection breaks before the answer arrives."""
+    headers: Mapping[str, str] = field(default_factory=dict)
     never: bool = False
     """No answer comes, until the client is gone."""
 
@@ -305,7 +306,7 @@ class _Served:
             await self._app(scope, again, nowhere if answer.lost else send)
         elif not answer.lost:
             media_type = "application/json" if answer.body.startswith("{") else "text/plain"
-            await Response(answer.body, answer.status, media_type=media_type)(scope, again, send)
+            await Response(answer.body, answer.status, answer.headers, media_type)(scope, again, send)
         if answer.lost:
             # uvicorn closes the connection of an answer without an end, and says so.
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})

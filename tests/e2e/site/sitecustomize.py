@@ -3,15 +3,19 @@
 - ``E2E_WITHOUT``: a package that is not installed.
 - ``E2E_GOOGLE``: the address that stands for Google's metadata server, on a machine of Google's.
 - ``E2E_NO_WAIT``: retries do not wait.
+- ``E2E_LOG``: whatever any library logs, at any level, goes to standard error.
+- ``E2E_CRASH``: an upload that was sent ends in an error that nobody foresaw.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import NoReturn
 
 
 class _Without:
@@ -41,6 +45,15 @@ def _on_google(url: str) -> None:
     vars(identity)["GOOGLE_PRODUCT_NAME"] = product_name
 
 
+def _crash() -> None:
+    from hatch_trusted_publish import protocol
+
+    def crash(*arguments: object) -> NoReturn:
+        raise RuntimeError(arguments)
+
+    vars(protocol)["read_upload"] = crash
+
+
 if package := os.environ.get("E2E_WITHOUT"):
     sys.meta_path.insert(0, _Without(package))
 if url := os.environ.get("E2E_GOOGLE"):
@@ -49,3 +62,8 @@ if "E2E_NO_WAIT" in os.environ:
     import stamina
 
     stamina.set_testing(True, attempts=5, cap=True)
+if "E2E_LOG" in os.environ:
+    logging.basicConfig(level=1)
+    logging.debug("all is logged")
+if "E2E_CRASH" in os.environ:
+    _crash()
