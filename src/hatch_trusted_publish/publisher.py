@@ -101,7 +101,8 @@ class TrustedPublisher(PublisherInterface):
             ):
 
                 def ambient() -> Ambient:  # no partial: one shows the environment, where a traceback has its variables
-                    return detect(os.environ, settings.identity_variable, settings.timeout)
+                    variable = None if index.name == "rehearsal" else settings.identity_variable
+                    return detect(os.environ, variable, settings.timeout)
 
                 release(settings, index, distributions, project, ambient, client, log, done, problems, tokens)
                 log.finished()

@@ -38,15 +38,18 @@ def test_rehearsal(job: Job, provider: str, remote: str) -> None:
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 def test_in_a_ci(job: Job, ci: Ci, provider: str) -> None:
-    """In a real job, the CI is never asked for a token, and nothing is written for it."""
+    """In a real job, the CI is never asked for a token, none of its own is used, and nothing is written or kept for it."""
     files = {name: job.home / name for name in ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     for path in files.values():
         path.touch()
     job.environ |= ci.github | {name: str(path) for name, path in files.items()}
-    job.environ |= {"GITLAB_CI": "true", "REHEARSAL_ID_TOKEN": "the real one", "PYPI_ID_TOKEN": "the real one"}
-    run = job.publish("-r", "rehearsal", "-o", f"rehearse-as={provider}")
+    real = ("REHEARSAL_ID_TOKEN", "PYPI_ID_TOKEN", "MINE")
+    job.environ |= {"GITLAB_CI": "true", **dict.fromkeys(real, "the real one")}
+    options = (f"rehearse-as={provider}", "identity-variable=MINE", "keep-token")
+    run = job.publish("-r", "rehearsal", *(part for option in options for part in ("-o", option)))
     assert (0, [*REHEARSED, INSTALLED]) == (run.code, said(run))
     assert [] == ci.requests
+    assert not (job.home / "cache" / "publish").exists()
     assert ["", "", ""] == [path.read_text() for path in files.values()]
     # What is masked are the tokens of the rehearsal itself.
     assert 2 == len(re.findall(r"^::add-mask::(?:ey|pypi-)\S+\n", run.out, re.MULTILINE))
