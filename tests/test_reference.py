@@ -30,6 +30,7 @@ OF_OTHERS: Final = {
     "SSL_CERT_FILE": "httpx",
     "SSL_CERT_DIR": "httpx",
     "SETUPTOOLS_SCM_PRETEND_VERSION": "setuptools-scm",
+    "HATCH_CACHE_DIR": "Hatch",
     **{name: "Hatch" for option in FLAGS if isinstance(name := option.envvar, str)},
 }
 """Variables of the reference, and which dependency reads them."""

@@ -29,6 +29,7 @@ NO_MESSAGES: Final = {
     '--… Content-Disposition: form-data; name="…" …': "goes to the index",
     '--… Content-Disposition: form-data; name="content"; filename="…" Content-Type: application/octet-stream': "goes there",
     "already exists": "comes from the index, and is never repeated",
+    "non-existent authentication | signatures do not match": "come from the index",
     "Google Compute Engine": "comes from the machine",
     "GitHub Actions": "a name",
     "Google Cloud": "a name",
