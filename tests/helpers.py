@@ -9,6 +9,9 @@ import base64
 import gzip
 import hashlib
 import io
+import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +34,13 @@ def core_metadata(
     """METADATA or PKG-INFO: *fields* are whole lines, as ``Requires-Dist: attrs``."""
     lines = [f"Metadata-Version: {metadata_version}", f"Name: {name}", f"Version: {version}", *fields]
     return ("\n".join(lines) + f"\n\n{description}").encode()
+
+
+def in_ascii(code: str, *arguments: str | Path) -> str:
+    """What *code* prints in a Python that takes neither files nor commands to be in UTF-8, as on Windows."""
+    environ = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environ, check=True, capture_output=True, encoding="ascii").stdout
 
 
 def stem(name: str) -> str:

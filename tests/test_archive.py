@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from helpers import core_metadata
+from helpers import core_metadata, in_ascii
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,6 +170,12 @@ SOUND_SDIST = tar_of(member("sample-1.0/sample.py", b"pass"), member())
             zip_of(entry("other-1.0.dist-info/METADATA")),
             f"holds other-1.0.dist-info/METADATA where its name asks for {METADATA}",
             id="other dist-info",
+        ),
+        pytest.param(zip_of(entry("sample-1.0.dist-info\\METADATA")), f"has no {METADATA}", id="a backslash"),
+        pytest.param(
+            zip_of(entry(f"{METADATA}_more")).replace(b"METADATA_more", b"METADATA\0more"),
+            f"holds {METADATA}?more where its name asks for {METADATA}",
+            id="a name that is cut when it is read",
         ),
         pytest.param(
             zip_of(entry("e\x1b[2Jvil-1.0.dist-info/METADATA")),
@@ -497,3 +503,18 @@ def test_files_that_are_looked_for() -> None:
     data = tar_of(member(data=core_metadata()), member("sample-1.0/notes.txt"), member("./sample-1.0/a/b.py"))
     held = sdist_metadata(io.BytesIO(data), {"notes.txt", "a/b.py", "PKG-INFO.txt", "elsewhere"})[1]
     assert ["notes.txt", "a/b.py"] == held
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["gnu", "pax"])
+def test_files_that_are_looked_for_in_ascii(tmp_path: Path, form: int) -> None:
+    """The names in an sdist are in UTF-8, whatever else is not on this machine."""
+    with tarfile.open(tmp_path / SDIST, "w:gz", format=form, encoding="utf-8") as archive:
+        for info, data in (member(), member("sample-1.0/ü")):
+            archive.addfile(info, io.BytesIO(data))
+    code = (
+        "import sys\n"
+        "from hatch_trusted_publish.archive import sdist_metadata\n"
+        "with open(sys.argv[1], 'rb') as file:\n"
+        "    print(ascii(sdist_metadata(file, {'\\xfc'})[1]))"
+    )
+    assert "['\\xfc']\n" == in_ascii(code, tmp_path / SDIST)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.content import CHUNK, IN_A_THREAD, Content, refused
+from hatch_trusted_publish.content import CHUNK, IN_A_THREAD, Content, refused, stamp
 from hatch_trusted_publish.errors import DistributionError
 
 NAME = "x.tar.gz"
@@ -229,6 +229,13 @@ def test_changed_before(size: int, change: Callable[[Path], None], message: str,
 
     assert (0, message) == drain(content.chunks())
     assert ([], None) == (threads_more_than(before), content.known_sha256)
+
+
+def test_stamp_on_windows() -> None:
+    """Where the time of change is that of creation, a file that was written to is told by that of modification."""
+    before, after = (os.stat_result([0] * 10, {"st_mtime_ns": time, "st_ctime_ns": 1}) for time in (1, 2))
+
+    assert stamp(before) != stamp(after)
 
 
 @SIZES

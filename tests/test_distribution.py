@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import get_type_hints
 
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from packaging.metadata import RawMetadata
 from packaging.version import Version
 
-from hatch_trusted_publish.distribution import FORM_FIELDS, Distribution, find
+from hatch_trusted_publish.distribution import FORM_FIELDS, Distribution, find, shown_path
 from hatch_trusted_publish.errors import DistributionError, PlanError, TrustedPublishError
 
 WHEEL = "sample-1.0-py3-none-any.whl"
@@ -346,6 +346,27 @@ def test_find_by_absolute_path(root: Path, tmp_path: Path) -> None:
     paths = [root / "dist" / WHEEL, elsewhere]
 
     assert [(paths[0], f"dist/{WHEEL}"), (elsewhere, str(elsewhere))] == find([str(path) for path in paths], root)
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "shown"),
+    [
+        (PurePosixPath("/project/dist/a.whl"), PurePosixPath("/project"), "dist/a.whl"),
+        (PurePosixPath("/projects/dist/a.whl"), PurePosixPath("/project"), "/projects/dist/a.whl"),
+        (PurePosixPath("/project/dist\\a.whl"), PurePosixPath("/project"), "dist\\a.whl"),
+        (PureWindowsPath(r"C:\project\dist\a.whl"), PureWindowsPath(r"C:\project"), "dist/a.whl"),
+        (PureWindowsPath(r"c:\Project\dist\a.whl"), PureWindowsPath(r"C:\project"), "dist/a.whl"),
+        (PureWindowsPath(r"C:\project\..\dist\a.whl"), PureWindowsPath(r"C:\project"), "../dist/a.whl"),
+        (PureWindowsPath(r"C:\elsewhere\a.whl"), PureWindowsPath(r"C:\project"), "C:/elsewhere/a.whl"),
+        (PureWindowsPath(r"D:\project\a.whl"), PureWindowsPath(r"C:\project"), "D:/project/a.whl"),
+        (PureWindowsPath(r"\\host\share\a.whl"), PureWindowsPath(r"C:\project"), "//host/share/a.whl"),
+        (PureWindowsPath(r"\\host\share\dist\a.whl"), PureWindowsPath(r"\\host\share"), "dist/a.whl"),
+    ],
+    ids=lambda value: str(value).replace("\\", "|"),
+)
+def test_shown_path(path: PurePath, root: PurePath, shown: str) -> None:
+    """Messages and reports tell a path in the same way on every system."""
+    assert shown == shown_path(path, root)
 
 
 def test_find_links(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ from hatch_trusted_publish.errors import PlanError, SettingsError, TrustedPublis
         pytest.param("a # #[group]b", "a ##[group]b", id="github-group-within-a-line"),
         pytest.param("# # #[debug]", "###[debug]", id="github-annotation-behind-a-hash"),
         pytest.param("# #vso[task.setvariable variable=A]b", "##vso[task.setvariable variable=A]b", id="azure-command"),
+        pytest.param(r"C:\project\dist", r"C:\project\dist", id="windows-path"),
+        pytest.param(r"\\host\share\dist", r"\\host\share\dist", id="windows-share"),
         # GitLab reads a section mark only with the carriage return and the escape behind it.
         pytest.param("section_start:1795150012:a ?[0Kb", "section_start:1795150012:a\r\x1b[0Kb", id="gitlab-section"),
     ],

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from helpers import in_ascii
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
@@ -468,6 +469,17 @@ def test_untracked_files(repository: Repository) -> None:
 
     assert {"new", "a b\nc", "folder/ü"} == untracked_files(repository.root)
     assert {"ü"} == untracked_files(repository.root / "folder")
+
+
+def test_untracked_files_in_ascii(repository: Repository) -> None:
+    """Git's names are in UTF-8, whatever else is not on this machine."""
+    (repository.root / "ü").touch()
+    code = (
+        "import pathlib, sys\n"
+        "from hatch_trusted_publish.project import untracked_files\n"
+        "print(ascii(*untracked_files(pathlib.Path(sys.argv[1]))))"
+    )
+    assert "'\\xfc'\n" == in_ascii(code, repository.root)
 
 
 def test_untracked_files_of_no_repository(tmp_path: Path) -> None:

@@ -50,9 +50,11 @@ def wheel_metadata(file: BinaryIO, filename: str) -> bytes:
     with zipfile.ZipFile(file) as archive:
         found = [info for info in archive.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", info.filename)]
         _check_count(len(found), expected)
-        if found[0].filename != expected:
-            msg = f"holds {clean(found[0].filename)} where its name asks for {clean(expected)}"
-            raise DistributionError(msg)
+        # As zipfile reads the name (on Windows, with slashes for backslashes), and as it is written.
+        for name in (found[0].filename, found[0].orig_filename):
+            if name != expected:
+                msg = f"holds {clean(name)} where its name asks for {clean(expected)}"
+                raise DistributionError(msg)
         if stat.S_ISLNK(found[0].external_attr >> 16):
             msg = "has a METADATA that is a symbolic link"
             raise DistributionError(msg)
@@ -74,7 +76,7 @@ def sdist_metadata(file: BinaryIO, wanted: AbstractSet[str] = frozenset()) -> tu
     held: list[str] = []
     with gzip.open(file) as unpacked:
         stream = _Bounded(unpacked)
-        with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:") as archive:
+        with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:", encoding="utf-8") as archive:
             while (member := archive.next()) is not None:
                 for kept in ("members", "pax_headers"):
                     vars(archive)[kept].clear()  # a million empty files would fill the memory

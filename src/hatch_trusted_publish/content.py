@@ -28,10 +28,14 @@ def refused(shown: str, reason: str, remedy: str = "Build it again, and publish 
     return DistributionError(f"{shown} {reason}. {remedy}")
 
 
-def _stamp(file: BinaryIO) -> tuple[int, int, int]:
-    status = os.fstat(file.fileno())
-    # The time of change cannot be set back, as that of modification can.
-    return status.st_size, status.st_ctime_ns, status.st_ino
+def stamp(status: os.stat_result) -> tuple[int, ...]:
+    """What differs once a file was written to, or is another one."""
+    # The time of change cannot be set back, as that of modification can; on Windows it is that of creation.
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _stamp(file: BinaryIO) -> tuple[int, ...]:
+    return stamp(os.fstat(file.fileno()))
 
 
 class Content:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, Literal, cast
 
 from packaging.metadata import parse_email
@@ -207,9 +207,9 @@ def find(artifacts: Sequence[str], root: Path) -> list[tuple[Path, str]]:
         try:
             path.stat()
             if path.is_dir():
-                found |= {file: _shown(file, root) for file in sorted(path.iterdir()) if _is_wanted(file)}
+                found |= {file: shown_path(file, root) for file in sorted(path.iterdir()) if _is_wanted(file)}
             elif _is_wanted(path):
-                found[path] = _shown(path, root)
+                found[path] = shown_path(path, root)
             else:
                 problems.append(f"{clean(artifact)}: is neither a wheel (.whl) nor an sdist (.tar.gz)")
         except FileNotFoundError:
@@ -232,5 +232,6 @@ def _is_wanted(path: Path) -> bool:
     return path.name.endswith((".whl", ".tar.gz")) and (path.is_file() or not path.exists())
 
 
-def _shown(path: Path, root: Path) -> str:
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+def shown_path(path: PurePath, root: PurePath) -> str:
+    """How people, and a report's readers on any system, are told of *path*: from *root* on, where it lies in it."""
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

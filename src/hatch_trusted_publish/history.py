@@ -289,7 +289,7 @@ def _slowly(root: Path, seconds: float, *arguments: str) -> str:
             said, complaint = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError, AttributeError):  # Windows has no process groups
-                os.killpg(process.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)  # type: ignore[attr-defined,unused-ignore]
             process.kill()
             raise Incomplete(f"no end after {seconds:g} seconds") from None
     if process.returncode != 0:

@@ -159,7 +159,9 @@ def _git(root: Path, *arguments: str) -> str:
     """
     command = ["git", "-C", str(_checkout(root)), "--git-dir", ".git", *arguments]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=30, check=False)
+        answer = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=30, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return answer.stdout.strip()

@@ -43,6 +43,11 @@ def repository(tmp_path: Path) -> Path:
         ("https://[github/o/r", None),
         ("/srv/github/o/r.git", None),
         ("../github", None),
+        (r"C:\github\o\r.git", None),
+        ("C:/github/o/r.git", None),
+        (r"\\github\o\r.git", None),
+        ("//github/o/r.git", None),
+        ("file:///C:/github/o/r.git", None),
         ("", None),
     ],
 )
