@@ -290,7 +290,7 @@ def _ssl_context(repository: Repository) -> ssl.SSLContext:
             context = ssl.create_default_context(**{where: repository.ca_cert})  # type: ignore[arg-type]
         if repository.client_cert is not None:
             # Without a password given, OpenSSL would ask for one on the terminal.
-            context.load_cert_chain(repository.client_cert, repository.client_key, password="")
+            context.load_cert_chain(repository.client_cert, repository.client_key, password="")  # nosec B106 # none
     except (OSError, ssl.SSLError) as error:
         files = ", ".join(filter(None, (repository.ca_cert, repository.client_cert, repository.client_key)))
         msg = f"A certificate file cannot be used ({clean(files)}): {clean(error.strerror or error)}. Nothing was sent."

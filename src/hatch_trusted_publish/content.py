@@ -70,7 +70,7 @@ class Content:
         if self._sha256 is None:
             for _ in self.chunks():
                 pass
-        assert self._sha256 is not None  # noqa: S101 - `chunks` ends with it, or raises
+        assert self._sha256 is not None  # noqa: S101 # nosec B101 # `chunks` ends with it, or raises
         return self._sha256
 
     def chunks(self) -> Iterator[bytes]:

@@ -140,7 +140,7 @@ class Exchange:
         token = self._token
         if self._endpoints.single_use:
             self._token = None
-        assert token is not None  # noqa: S101 - `_renew` has set it, or raised
+        assert token is not None  # noqa: S101 # nosec B101 # `_renew` has set it, or raised
         return token
 
     def seconds_left(self) -> float:

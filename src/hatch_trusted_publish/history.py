@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
+import subprocess  # nosec B404 # commands are run by their name and arguments, never by a shell
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -251,7 +251,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return subprocess.run(  # nosec B603 # git, in no shell
         _command(root, *arguments),
         capture_output=True,
         text=True,
@@ -275,7 +275,7 @@ def _slowly(root: Path, seconds: float, *arguments: str) -> str:
     Raises:
         Incomplete: it failed, or did not end; with the reason alone.
     """
-    with subprocess.Popen(
+    with subprocess.Popen(  # nosec B603 # git, in no shell
         _command(root, *arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ and ``vcs-public``; and of these not where their options name code or commands.
 
 from __future__ import annotations
 
-import subprocess
+import subprocess  # nosec B404 # commands are run by their name and arguments, never by a shell
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -159,7 +159,7 @@ def _git(root: Path, *arguments: str) -> str:
     """
     command = ["git", "-C", str(_checkout(root)), "--git-dir", ".git", *arguments]
     try:
-        answer = subprocess.run(
+        answer = subprocess.run(  # nosec B603 # git, in no shell
             command, capture_output=True, encoding="utf-8", errors="replace", timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-import subprocess
+import subprocess  # nosec B404 # commands are run by their name and arguments, never by a shell
 import sys
 import sysconfig
 import tempfile
@@ -157,7 +157,7 @@ def run(command: Sequence[str], env: Mapping[str, str], release: str, seconds: f
     """What the command prints, or an error with what it complains of."""
     what = " ".join([Path(command[0]).name, *command[1:3]])
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # nosec B603 # an installer, in no shell
             command,
             env=env,
             stdin=subprocess.DEVNULL,

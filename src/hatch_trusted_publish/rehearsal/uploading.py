@@ -112,7 +112,7 @@ def _holder(store: Store, authorization: str | None) -> tuple[UploadToken, bool]
         try:
             user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            password = ""
+            password = ""  # nosec B105 # none that could be read
     if user != "__token__":
         return Answer(403, _PASSWORD.reason.format(site=store.site), _PASSWORD.detail)
     return store.token(password) or Answer(
