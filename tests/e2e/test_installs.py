@@ -1,0 +1,157 @@
+"""The wheel of this very project, in each way to install it, and where a job has no place of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pytest
+from ruamel.yaml import YAML
+
+from .test_contract import masks, on_github
+from .test_identities import released
+from .world import PROJECT, PUBLISHERS, Ci, Index, Job, Run
+
+ROOT: Final = Path(__file__).parents[2]
+NAME: Final = "hatch-trusted-publish"
+HATCH: Final = f"hatch=={version('hatch')}"
+SCRIPTS: Final = Path(sysconfig.get_path("scripts"))
+HOMES: Final = ("HOME", "HATCH_DATA_DIR", "HATCH_CACHE_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+# Installers keep this machine's settings and caches; a job's own variables, and these tests', are not for them.
+NOT_INHERITED: Final = ("COVERAGE_", "GITHUB_", "HATCH_", "PIPX_", "PYTHON", "VIRTUAL_ENV")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the wheel and the sdist, built as a release builds them."""
+    folder = tmp_path_factory.mktemp("built")
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+class Place:
+    """A folder with nothing but built files, and where something can be installed for it."""
+
+    def __init__(self, folder: Path, built: Path) -> None:
+        self.root = folder / "elsewhere"
+        self.dist = self.root / "dist"
+        shutil.copytree(built, self.dist)
+        [self.wheel] = self.dist.glob("*.whl")
+        self.release = " ".join([NAME, self.wheel.name.split("-")[1]])
+        self.venv = folder / "venv"
+        self.scripts = Path(sysconfig.get_path("scripts", "venv", {"base": str(self.venv)}))
+        (folder / "config.toml").touch()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+        self.environ = kept | {
+            "HATCH_CONFIG": str(folder / "config.toml"),
+            "HATCH_DATA_DIR": str(folder / "data"),
+            "HATCH_CACHE_DIR": str(folder / "cache"),
+            "PIPX_HOME": str(folder / "pipx"),
+            "PIPX_BIN_DIR": str(self.scripts),
+            "PIPX_MAN_DIR": str(folder / "man"),
+            "PIPX_DEFAULT_PYTHON": sys.executable,
+            "UV_PYTHON": sys.executable,
+            "PIP_NO_COMPILE": "1",
+            "NO_COLOR": "1",
+            "COLUMNS": "1000",
+            "PATH": os.pathsep.join([str(self.scripts), str(SCRIPTS), os.environ["PATH"]]),
+        }
+
+    def run(self, command: str, environ: Mapping[str, str] | None = None) -> Run:
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", command],
+            cwd=self.root,
+            env={**self.environ, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert 0 == done.returncode, done.stdout + done.stderr
+        return Run(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def place(tmp_path: Path, built: Path) -> Place:
+    """A folder without a pyproject.toml."""
+    return Place(tmp_path, built)
+
+
+@pytest.mark.parametrize(
+    ("install", "hatch"),
+    [
+        pytest.param([], 'uvx -q --from {hatch} --with "{name}[rehearsal] @ {wheel}" hatch', id="uvx --with"),
+        pytest.param(
+            ["uvx -q pipx install {hatch}", 'uvx -q pipx inject hatch "{wheel}[rehearsal]"'],
+            "{scripts}/hatch",
+            id="pipx inject",
+        ),
+        pytest.param(
+            ["uv venv -q {venv}", 'uv pip install -q --python {venv} {hatch} "{wheel}[rehearsal]"'],
+            "{scripts}/hatch",
+            id="venv",
+        ),
+    ],
+)
+def test_ways_to_install(place: Place, install: list[str], hatch: str) -> None:
+    """With the plugin beside Hatch, in whatever way it came there, a release can be rehearsed."""
+    names = {
+        "hatch": HATCH,
+        "name": NAME,
+        "wheel": place.wheel,
+        "venv": place.venv,
+        "scripts": place.scripts,
+    }
+    for command in install:
+        place.run(command.format_map(names))
+    run = place.run(f"{hatch.format_map(names)} publish -p trusted -r rehearsal")
+    last = f"installed {place.release} from the rehearsal index with uv (without its dependencies)"
+    assert last == run.err.splitlines()[-1]
+
+
+def test_own_release(place: Place, ci: Ci, index: Index) -> None:
+    """The job that publishes this project does so, step by step as its workflow has them, by what was just built."""
+    index.store.add_project(NAME, *PUBLISHERS)
+    shutil.copytree(ROOT / "requirements", place.root / "requirements")
+    place.run(f"uv venv -q --seed {place.venv}")
+    steps = YAML(typ="safe").load(ROOT / ".github" / "workflows" / "release.yml")["jobs"]["publish"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    for command in commands[:-1]:
+        place.run(command)
+    assert "hatch publish -p trusted -r auto" == commands[-1]
+    place.run(f"{commands[-1]} -r {index.upload_url}", ci.github)
+    assert sorted(path.name for path in place.dist.iterdir()) == index.files
+
+
+@pytest.mark.parametrize("nowhere", ["/dev/null/nowhere", "dist"])
+def test_nothing_can_be_written(job: Job, ci: Ci, index: Index, nowhere: str) -> None:
+    """A release needs no home, no data and no cache of its own; nor does it leave anything there."""
+    on_github(job, ci)
+    before = sorted(job.dist.iterdir())
+    run = job.publish("-r", index.upload_url, **dict.fromkeys(HOMES, nowhere))
+    assert Run(0, masks(ci, index), released(index).err) == run
+    assert before == sorted(job.dist.iterdir())
+
+
+def test_rehearsal_without_a_home(job: Job) -> None:
+    """Nor does a rehearsal: its index, and what it installs, lie among the temporary files."""
+    run = job.publish("-r", "rehearsal", **dict.fromkeys(HOMES, "/dev/null/nowhere"))
+    last = f"installed {PROJECT} 1.2.3 from the rehearsal index with uv (without its dependencies)"
+    assert (0, last) == (run.code, run.err.splitlines()[-1])
+
+
+def test_hatch_needs_its_config_file(job: Job, index: Index) -> None:
+    """Hatch makes its config file where there is none; where it cannot, it ends before the plugin is asked."""
+    del job.environ["HATCH_CONFIG"]
+    run = job.publish("-r", index.upload_url, **dict.fromkeys(HOMES, "/dev/null/nowhere"))
+    path = "/dev/null/nowhere/hatch/config.toml"
+    assert Run(1, "", f"Unable to create config file located at `{path}`. Please check your permissions.\n") == run
+    assert [] == index.requests
