@@ -23,7 +23,7 @@ WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").iterdir())
 EXAMPLES: Final = sorted((ROOT / "docs" / "examples" / "github").iterdir())
 ALL: Final = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 PYPROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-LOCK: Final = ROOT / "requirements" / "release.txt"
+LOCK: Final = ROOT / ".github" / "requirements" / "release.txt"
 
 
 def jobs_of(name: str) -> Mapping[str, Any]:

@@ -13,16 +13,20 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from .errors import clean
 from .messages import Reply
 from .protocol import UploadToken, minted
 from .secret import Secret
+
+_USER: Final = 0 if sys.platform == "win32" else os.getuid()
 
 
 def problem(folder: Path, root: Path, system: str = os.name) -> str | None:
@@ -43,7 +47,7 @@ def problem(folder: Path, root: Path, system: str = os.name) -> str | None:
         else:
             for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
                 missing.mkdir(0o700, exist_ok=True)  # whatever the umask of the job is
-            why = danger(folder.lstat(), {each: each.stat() for each in folder.parents}, os.getuid())
+            why = danger(folder.lstat(), {each: each.stat() for each in folder.parents}, _USER)
     except OSError as error:
         why = clean(error.strerror)
     way_out = (

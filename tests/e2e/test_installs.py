@@ -120,7 +120,7 @@ def test_ways_to_install(place: Place, install: list[str], hatch: str) -> None:
 def test_own_release(place: Place, ci: Ci, index: Index) -> None:
     """The job that publishes this project does so, step by step as its workflow has them, by what was just built."""
     index.store.add_project(NAME, *PUBLISHERS)
-    shutil.copytree(ROOT / "requirements", place.root / "requirements")
+    shutil.copytree(ROOT / ".github" / "requirements", place.root / ".github" / "requirements")
     place.run(f"uv venv -q --seed {place.venv}")
     steps = YAML(typ="safe").load(ROOT / ".github" / "workflows" / "release.yml")["jobs"]["publish"]["steps"]
     commands = [step["run"] for step in steps if "run" in step]
