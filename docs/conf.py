@@ -14,6 +14,7 @@ html_theme = "furo"
 html_show_copyright = False
 extensions = ["myst_parser"]
 myst_heading_anchors = 4  # made as GitHub makes them, so that links hold in both places
+highlight_language = "none"  # what says nothing else is a command
 
 _REPOSITORY = Path(__file__).parents[1]
 _BROWSED = "https://github.com/hatch-trusted-publish/hatch-trusted-publish/blob/main"
