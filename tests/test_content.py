@@ -98,6 +98,16 @@ def test_a_digest_alone(size: int, tmp_path: Path) -> None:
     assert (digest(data), digest(data)) == (content.sha256(), content.known_sha256)
 
 
+def test_not_hashed_again(tmp_path: Path) -> None:
+    """Bytes whose digest is known are handed out without hashing: no thread is begun for it."""
+    content = write(tmp_path, noise(LARGE))
+    known = content.sha256()
+    before = threading.enumerate()
+
+    assert [] == [thread for _ in content.chunks() for thread in threads_more_than(before)]
+    assert known == content.sha256()
+
+
 def test_the_digest_of_a_file_that_is_gone(tmp_path: Path) -> None:
     """A file that cannot be read has no digest."""
     content = write(tmp_path, b"x")

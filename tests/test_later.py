@@ -83,10 +83,16 @@ def test_wait_for_an_exception() -> None:
         wait(later(work))
 
 
-def test_wait_no_longer() -> None:
-    """Who waits only so long is told that nothing came."""
-    with pytest.raises(TimeoutError):
-        wait(Future[str](), 0.01)
+def test_wait_has_an_end() -> None:
+    """Who waits only so long is told that nothing came; a result that is there comes out."""
+    never: Future[str] = Future()
+    done: Future[str] = Future()
+    done.set_result("there")
+
+    for seconds in (0.01, -1.0):
+        with pytest.raises(TimeoutError):
+            wait(never, seconds)
+    assert "there" == wait(done, 0.0)
 
 
 def test_pause() -> None:

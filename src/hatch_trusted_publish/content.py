@@ -2,7 +2,7 @@
 
 Rules:
 
-- The bytes are read once for an upload: they are hashed while they are sent.
+- The bytes are read once for an upload: they are hashed while they are sent, and never twice.
 - Memory stays flat, whatever the file's size.
 """
 
@@ -82,25 +82,28 @@ class Content:
         Raises:
             DistributionError: it has changed, or is gone.
         """
-        hashing = _Hashing(self.size)
+        hashing = _Hashing(self.size) if self._digests is None else None
         try:
             with self._path.open("rb") as file:
                 held = b""
                 left = self.size if _stamp(file) == self._stamp else -1
                 while left > 0 and (chunk := file.read(min(CHUNK, left))):
-                    hashing.put(chunk)
+                    if hashing is not None:
+                        hashing.put(chunk)
                     if held:
                         yield held
                     held = chunk
                     left -= len(chunk)
                 if left == 0 and _stamp(file) == self._stamp:
-                    self._sha256 = hashing.finish()
+                    if hashing is not None:
+                        self._sha256 = hashing.finish()
                     yield held
                     return
         except OSError as error:
             raise refused(self._shown, f"cannot be read any more: {clean(error.strerror)}") from error
         finally:
-            hashing.finish()
+            if hashing is not None:
+                hashing.finish()
         raise refused(
             self._shown,
             "has changed since it was checked, so it was not uploaded",
