@@ -95,7 +95,7 @@ class World:
             **script,
         }
         self.files = [_read(make_sdist(folder)), _read(make_wheel(folder))]
-        self.settings = Settings(Repository("own", ""), concurrency=1)
+        self.settings = Settings(Repository("own", ""), concurrency=1, attestations=False)
         self.project = Project()
         self.log = Told()
         self.done = Release()

@@ -43,6 +43,7 @@ def test_pypi() -> None:
         ),
         project_url="https://pypi.org/project/",
         pypi_rules=True,
+        attestations=True,
     )
     assert expected == MAIN
 
@@ -61,6 +62,7 @@ def test_testpypi() -> None:
         ),
         project_url="https://test.pypi.org/project/",
         pypi_rules=True,
+        attestations=True,
     )
     assert expected == TEST
 
@@ -86,6 +88,7 @@ def test_all_that_can_be_said_of_an_index() -> None:
             mint_endpoint="https://sso.example/mint",
             simple_url="https://mirror.example/simple",
             local_versions=True,
+            attestations=True,
         )
     )
     expected = Index(
@@ -95,6 +98,7 @@ def test_all_that_can_be_said_of_an_index() -> None:
         audience="https://sso.example/packages",
         endpoints=Endpoints("https://sso.example/audience", "https://sso.example/mint"),
         local_versions=True,
+        attestations=True,
     )
     assert expected == found
 
@@ -112,8 +116,10 @@ def test_rehearsal_index() -> None:
             "http://127.0.0.1:8080/_/oidc/burn-token",
         ),
         pypi_rules=True,
+        attestations=True,
+        trust_config="{}",
     )
-    assert expected == rehearsal_index("http://127.0.0.1:8080/legacy/", "http://127.0.0.1:8080/simple/", "pypi")
+    assert expected == rehearsal_index("http://127.0.0.1:8080/legacy/", "http://127.0.0.1:8080/simple/", "pypi", "{}")
 
 
 @pytest.mark.parametrize(
@@ -341,7 +347,7 @@ def test_endpoint_is_on_the_upload_host(upload_url: str, url: str) -> None:
     [
         (MAIN, "pypi"),
         (TEST, "testpypi"),
-        (rehearsal_index("http://127.0.0.1:8080/legacy/", "http://127.0.0.1:8080/simple/", "pypi"), "pypi"),
+        (rehearsal_index("http://127.0.0.1:8080/legacy/", "http://127.0.0.1:8080/simple/", "pypi", "{}"), "pypi"),
         (COMPANY, "index.example"),
         (COMPANY, "INDEX.example"),
         (COMPANY, "index.example:8443"),

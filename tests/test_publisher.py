@@ -89,7 +89,9 @@ def publisher(root: Path, **table: object) -> Any:
 
 def test_a_release(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What Hatch hands over is a root, tables and options; what it gets is output on standard error."""
-    publisher(tmp_path / "project", **{"check-version": False}).publish([], {"repo": index.upload_url})
+    publisher(tmp_path / "project", **{"check-version": False, "attestations": False}).publish(
+        [], {"repo": index.upload_url}
+    )
     lines = [
         f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
         f"dist/{WHEEL} ... success",

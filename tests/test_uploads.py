@@ -147,7 +147,7 @@ class World:
             exchange.prepare()
             known = {one.name: listings.get(one.name, {}) for one in distributions}
             try:
-                Uploads(self.settings, index, exchange, client, self, self.done).run(distributions, known)
+                Uploads(self.settings, index, exchange, client, self, self.done, {}).run(distributions, known)
             finally:
                 # A run that is stopped leaves its threads behind; this one's server and connections end here.
                 for thread in threading.enumerate():
@@ -589,7 +589,7 @@ def test_a_file_that_was_never_sent() -> None:
         exchange = Exchange(index, terms, world.ambient, client, lambda _: None, NOBODY)
         world.done.plan = Plan(index, (Item(files[0], "upload"),))
         with pytest.raises(NetworkError):
-            Uploads(world.settings, index, exchange, client, world, world.done).run(files, {files[0].name: {}})
+            Uploads(world.settings, index, exchange, client, world, world.done, {}).run(files, {files[0].name: {}})
 
     assert (["failed"], 1) == (world.results(), world.minted)
 

@@ -82,7 +82,7 @@ class Content:
         Raises:
             DistributionError: it has changed, or is gone.
         """
-        hashing = _Hashing(self.size) if self._digests is None else None
+        hashing = _Hashing(self.size) if self._sha256 is None else None
         try:
             with self._path.open("rb") as file:
                 held = b""

@@ -100,6 +100,10 @@ class UploadError(TrustedPublishError):
     """Whether the upload token is good, but not for the project of this file."""
 
 
+class AttestationError(TrustedPublishError):
+    """The files cannot be signed, and must not go without (``attestations = true``)."""
+
+
 class Interrupted(TrustedPublishError):
     """Somebody stopped the run: Ctrl-C, or SIGTERM."""
 

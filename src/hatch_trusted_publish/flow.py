@@ -25,6 +25,7 @@ from .plan import Plan, Project
 from .retries import quiet
 from .secret import Secret
 from .settings import Settings
+from .signing import Signing
 from .uploads import Uploads, listing_of
 from .waiting import until_listed
 
@@ -57,14 +58,16 @@ def release(
     """Release *distributions*, and keep *done* truthful on the way.
 
     Args:
-        ambient: finds the CI; called only when there is something to upload.
+        ambient: finds the CI; called only when there is something to upload, or when signing is a must.
         problems: what stands against the run already, to be told with the rest.
         tokens: the folder to keep the upload token in for the next command of the job, if that is wanted.
 
     Raises:
         TrustedPublishError: the run has to end; *done* says what is on the index and what is not.
     """
-    planning.check(settings, index, distributions, project, problems)
+    signing = Signing(settings, index, distributions)
+    planning.check(settings, index, distributions, project, [*problems, *signing.problems])
+    signing.require(ambient, distributions)
     # Both ask the index, and neither needs the other or the identity.
     terms = later(partial(_find_terms, index, client)) if settings.dry_run != "yes" else None
     names = dict.fromkeys(one.name for one in distributions)
@@ -81,9 +84,10 @@ def release(
     keep_in = tokens if settings.dry_run == "no" else None
     exchange = Exchange(index, wait(terms), who, client, log.mask, expected, keep_in)
     try:
+        attestations = signing.attest(who, done.plan.uploads, log)
         wait(later(exchange.prepare))
         if settings.dry_run == "no":
-            Uploads(settings, index, exchange, client, log, done).run(done.plan.uploads, listings)
+            Uploads(settings, index, exchange, client, log, done, attestations).run(done.plan.uploads, listings)
     except KeyboardInterrupt:
         client.hurry(LAST_WORDS)
         raise

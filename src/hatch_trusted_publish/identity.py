@@ -29,6 +29,8 @@ from .secret import Secret
 from .values import shown
 
 GOOGLE_PRODUCT_NAME: Final = Path("/sys/class/dmi/id/product_name")
+SIGSTORE: Final = "sigstore"
+"""The audience to sign with. `signing` alone asks for it: no index may."""
 _GITHUB_YAML: Final = "permissions:\n      id-token: write"
 
 
@@ -48,6 +50,8 @@ class Ambient:
     renewable: bool
     """Whether each call gives a fresh token; GitLab gives one a job."""
     _fetch: Callable[[str], str]
+    attests: bool = False
+    """Whether PyPI takes attestations that are signed with its identities."""
 
     def fetch(self, audience: str) -> Identity:
         """An identity token for *audience*.
@@ -63,10 +67,11 @@ class Ambient:
         made_for = claims.get("aud")
         if made_for != audience:
             # PyPI's token in the variable of another index would let that index publish to PyPI.
+            asker = "Sigstore" if audience == SIGSTORE else "this index"
             msg = (
-                f"The identity token that {self.name} gave is made for the audience {shown(made_for)}, but this index "
+                f"The identity token that {self.name} gave is made for the audience {shown(made_for)}, but {asker} "
                 f"asks for {clean(audience, 100)!r}. It was not sent: whoever gets it could use it there in your name. Have "
-                "the CI make one for this index."
+                f"the CI make one for {asker}."
             )
             raise IdentityError(msg)
         return Identity(token, claims)
@@ -86,9 +91,9 @@ def detect(environ: Mapping[str, str], variable: str | None, timeout: float) -> 
         return Ambient(f"the variable {clean(variable, 60)}", False, lambda _: _variable(environ, variable))
     if environ.get("GITHUB_ACTIONS"):
         _check_github(environ)
-        return Ambient("GitHub Actions", True, lambda audience: _by_id(audience, "GitHub Actions", timeout))
+        return Ambient("GitHub Actions", True, lambda audience: _by_id(audience, "GitHub Actions", timeout), True)
     if environ.get("GITLAB_CI"):
-        return Ambient("GitLab CI/CD", False, lambda audience: _gitlab(environ, audience))
+        return Ambient("GitLab CI/CD", False, lambda audience: _gitlab(environ, audience), True)
     if environ.get("BUILDKITE"):
         command = ["buildkite-agent", "oidc", "request-token", "--audience"]
         return Ambient("Buildkite", True, lambda audience: _by_command([*command, audience], timeout))
@@ -98,7 +103,7 @@ def detect(environ: Mapping[str, str], variable: str | None, timeout: float) -> 
             "CircleCI", True, lambda audience: _by_command([*circleci, json.dumps({"aud": audience})], timeout)
         )
     if environ.get("GOOGLE_SERVICE_ACCOUNT_NAME") or _is_google():
-        return Ambient("Google Cloud", True, lambda audience: _by_id(audience, "Google Cloud", timeout))
+        return Ambient("Google Cloud", True, lambda audience: _by_id(audience, "Google Cloud", timeout), True)
     msg = (
         "No CI was found that could say who is publishing: none of GITHUB_ACTIONS, GITLAB_CI, BUILDKITE, CIRCLECI and "
         "GOOGLE_SERVICE_ACCOUNT_NAME is set, and this is not a machine of Google Cloud. Trusted publishing works from "
@@ -140,8 +145,9 @@ def _gitlab(environ: Mapping[str, str], audience: str) -> str:
     token = environ.get(name, "").strip()
     if token:
         return token
+    use = "to sign the files with" if audience == SIGSTORE else "for this index"
     msg = (
-        f"GitLab gave this job no identity token for this index: {name} is not set. Add to the job in .gitlab-ci.yml:\n\n"
+        f"GitLab gave this job no identity token {use}: {name} is not set. Add to the job in .gitlab-ci.yml:\n\n"
         f"  id_tokens:\n    {name}:\n      aud: {clean(audience, 200)}\n"
     )
     raise IdentityError(msg)

@@ -48,6 +48,10 @@ class Index:
     local_versions: bool = False
     pypi_rules: bool = False
     """Whether PyPI's own rules hold, which are known before anything is sent."""
+    attestations: bool = False
+    """Whether it takes attestations (PEP 740)."""
+    trust_config: str | None = None
+    """Another Sigstore than the public one to sign for it, as `sigstore.models.ClientTrustConfig` in JSON."""
 
     def listing_url(self, project: str) -> str:
         """The simple API's page of *project*, a normalized name (PEP 503)."""
@@ -78,6 +82,7 @@ def find_index(repository: Repository) -> Index:
             endpoints=_pypi_style(f"https://{host}/"),
             project_url=f"https://{host}/project/",
             pypi_rules=True,
+            attestations=True,
         )
     simple_url = repository.simple_url or _simple_url_beside(repository.url)
     configured = None
@@ -90,12 +95,22 @@ def find_index(repository: Repository) -> Index:
         audience=repository.audience,
         endpoints=configured,
         local_versions=repository.local_versions,
+        attestations=repository.attestations,
     )
 
 
-def rehearsal_index(upload_url: str, simple_url: str, audience: str) -> Index:
+def rehearsal_index(upload_url: str, simple_url: str, audience: str, trust_config: str) -> Index:
     """The embedded index, which plays PyPI."""
-    return Index("rehearsal", upload_url, simple_url, audience, _pypi_style(upload_url), pypi_rules=True)
+    return Index(
+        "rehearsal",
+        upload_url,
+        simple_url,
+        audience,
+        _pypi_style(upload_url),
+        pypi_rules=True,
+        attestations=True,
+        trust_config=trust_config,
+    )
 
 
 def _simple_url_beside(upload_url: str) -> str:

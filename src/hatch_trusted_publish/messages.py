@@ -107,6 +107,15 @@ def json_object(reply: Reply) -> dict[str, object]:
     Raises:
         ValueError: there is none, or it can be read in two ways.
     """
+    return strict_object(reply.body)
+
+
+def strict_object(data: bytes) -> dict[str, object]:
+    """The object in *data*.
+
+    Raises:
+        ValueError: there is none, or it can be read in two ways.
+    """
 
     def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         read = dict(pairs)
@@ -118,7 +127,7 @@ def json_object(reply: Reply) -> dict[str, object]:
         raise ValueError
 
     try:
-        value = json.loads(reply.body.decode(), object_pairs_hook=once, parse_constant=refuse)
+        value = json.loads(data.decode(), object_pairs_hook=once, parse_constant=refuse)
     except RecursionError:
         raise ValueError from None
     if not isinstance(value, dict):

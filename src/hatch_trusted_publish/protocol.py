@@ -163,10 +163,15 @@ def ask_burn(index: Index, burn: str, token: UploadToken) -> Request:
     )
 
 
-def ask_upload(index: Index, distribution: Distribution, token: UploadToken) -> Request:
-    """Upload one file (docs.pypi.org/api/upload)."""
+def ask_upload(index: Index, distribution: Distribution, token: UploadToken, attestations: str = "") -> Request:
+    """Upload one file (docs.pypi.org/api/upload).
+
+    Args:
+        attestations: a list in JSON (PEP 740), or nothing.
+    """
     boundary = secrets.token_hex(16)
-    head = "".join(form_field(boundary, name, value) for name, value in form(distribution))
+    fields = [*form(distribution), *([("attestations", attestations)] if attestations else [])]
+    head = "".join(form_field(boundary, name, value) for name, value in fields)
     head += (
         f'--{boundary}\r\nContent-Disposition: form-data; name="content"; filename="{distribution.filename}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"

@@ -275,7 +275,7 @@ def _place(
         raise RehearsalError(msg) from error
     releases = dict.fromkeys((one.name, str(one.version)) for one in distributions)
     with rehearsal.hold(settings.rehearse_as, root, [name for name, _ in releases]) as held, _environ(held.environ):
-        yield rehearsal_index(held.upload_url, held.simple_url, held.audience)
+        yield rehearsal_index(held.upload_url, held.simple_url, held.audience, held.trust_config)
         if settings.dry_run == "no":
             for name, number in releases:
                 log.say(rehearsal.install(held, name, number))

@@ -62,6 +62,7 @@ class Repository:
     mint_endpoint: str | None = None
     simple_url: str | None = None
     local_versions: bool = False
+    attestations: bool = False
     ca_cert: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
@@ -83,6 +84,7 @@ class Settings:
     several: bool = False
     check_version: bool = True
     report: str | None = None
+    attestations: bool | Literal["auto"] = "auto"
     concurrency: int = 4
     """Uploads at once, after the first of a release."""
     wait: float = 0
@@ -122,10 +124,6 @@ _KEYS: Final[Mapping[str, values.Parser]] = {
 }
 _HATCHS_OWN: Final = frozenset({"disable", "no_prompt", "initialize_auth"})
 """What Hatch reads itself, or adds to the options of every publisher."""
-_NOT_YET: Final[Mapping[str, tuple[object, ...]]] = {
-    "attestations": ("auto", False),
-}
-"""Keys whose feature is still to come, with the values that ask for nothing."""
 
 
 def parse(
@@ -156,11 +154,6 @@ def parse(
             _check_publisher(parsed["publisher"], f"{prefix}publisher.", problems)
         if "repo" in parsed:
             source = f"{prefix}repo"
-        problems.extend(
-            f"`{prefix}{key}`: {values.shown(value)} is not yet possible; leave it out for now"
-            for key, value in parsed.items()
-            if value not in _NOT_YET.get(key, (value,))
-        )
         chosen |= parsed
     repo = chosen.pop("repo", "main")
     repository = _choose("main" if repo == "auto" else repo, source, repositories, flags, problems)
@@ -168,7 +161,7 @@ def parse(
     if problems:
         raise SettingsError("The settings cannot be used as they are; nothing was sent:", dict.fromkeys(problems))
     dry_run = {False: "no", True: "yes"}.get(chosen.pop("dry-run", False), "mint")
-    rest = {key.replace("-", "_"): value for key, value in chosen.items() if key not in _NOT_YET}
+    rest = {key.replace("-", "_"): value for key, value in chosen.items()}
     return Settings(repository, development, dry_run=dry_run, **rest)  # type: ignore[arg-type]
 
 
@@ -225,8 +218,6 @@ def _add_repository(
         return
     if "url" not in table:
         problems.append(f"`{label}.url`: is missing")
-    if parsed.get("attestations"):
-        problems.append(f"`{label}.attestations`: true is not yet possible; leave it out for now")
     _check_repository(parsed, label, problems)
     repositories[name] = Repository(
         name,
@@ -236,6 +227,7 @@ def _add_repository(
         mint_endpoint=parsed.get("token-mint-endpoint"),
         simple_url=parsed.get("simple-url"),
         local_versions=parsed.get("local-versions", False),
+        attestations=parsed.get("attestations", False),
         **certificates,
     )
 

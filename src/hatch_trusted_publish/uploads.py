@@ -32,10 +32,21 @@ class Uploads:
     """Uploads to one index."""
 
     def __init__(
-        self, settings: Settings, index: Index, exchange: Exchange, client: Client, log: Log, done: Release
+        self,
+        settings: Settings,
+        index: Index,
+        exchange: Exchange,
+        client: Client,
+        log: Log,
+        done: Release,
+        attestations: Mapping[str, str],
     ) -> None:
+        """
+        Args:
+            attestations: file name → the field of its upload.
+        """
         self._settings, self._index, self._exchange, self._client = settings, index, exchange, client
-        self._log, self._done = log, done
+        self._log, self._done, self._attestations = log, done, attestations
         self._gate = engine.Gate(settings.concurrency)
         self._bytes, self._seconds = 0, 0.0
         self._warned = False
@@ -122,8 +133,10 @@ class Uploads:
 
     def _send(self, distribution: Distribution, token: UploadToken) -> Outcome:
         began = time.monotonic()
+        attestations = self._attestations.get(distribution.filename, "")
+        request = protocol.ask_upload(self._index, distribution, token, attestations)
         try:
-            reply = self._client.send(protocol.ask_upload(self._index, distribution, token), self._gate.slot)
+            reply = self._client.send(request, self._gate.slot)
         except NetworkError as error:
             return Outcome(distribution, "unknown" if error.was_sent else "failed", str(error), error)
         try:

@@ -29,6 +29,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hatch_trusted_publish.rehearsal.app import application
+from hatch_trusted_publish.rehearsal.authority import Authority
 from hatch_trusted_publish.rehearsal.checkout import Checkout
 from hatch_trusted_publish.rehearsal.minting import Trusted
 from hatch_trusted_publish.rehearsal.provider import GITHUB_WORKFLOW, GITLAB_WORKFLOW, github_claims, gitlab_claims
@@ -55,9 +56,13 @@ source = "vcs"
 [tool.hatch.build.targets.wheel]
 packages = ["src/sample_project"]
 """
+WITHOUT_ATTESTATIONS: Final = "[publish.trusted]\nattestations = false\n"
+"""What the person at this machine has configured: signing is the matter of test_attestations.py alone."""
 SERVICE_ACCOUNT: Final = "publisher@sample.iam.gserviceaccount.com"
 SITE: Final = Path(__file__).with_name("site")
 _KEY: Final = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+TRUSTED: Final = Trusted("known", _KEY.public_key())
+"""What checks the signatures of `identity_token`."""
 _CHECKOUT: Final = Checkout("octo-org", PROJECT, "refs/tags/v1.2.3")
 CLAIMS: Final[Mapping[str, Mapping[str, object]]] = {
     "github": github_claims(_CHECKOUT),
@@ -127,7 +132,7 @@ def clean_environ(home: Path) -> dict[str, str]:
     """An environment with nothing of the CI, proxies and settings of this machine, and all folders in *home*."""
     for name in ("tmp", "site"):
         (home / name).mkdir(parents=True, exist_ok=True)
-    (home / "config.toml").touch()
+    (home / "config.toml").write_text(WITHOUT_ATTESTATIONS, "utf-8")
     kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")}
     return kept | {
         "HOME": str(home),
@@ -393,7 +398,8 @@ class Index(_Served):
         self.store = _Store(folder, "127.0.0.1")
         self.store.add_project(PROJECT, *PUBLISHERS)
         self.url = ""
-        embedded = application(self.store, Trusted("known", _KEY.public_key()), [])
+        self._authority = Authority(TRUSTED, time.time)
+        embedded = application(self.store, TRUSTED, [], authority=self._authority)
         own = [
             Route("/.well-known/pytp", self._discovery),
             Route("/exchange/audience", self._audience),
@@ -404,6 +410,11 @@ class Index(_Served):
     @property
     def upload_url(self) -> str:
         return f"{self.url}/legacy/"
+
+    @property
+    def trust_config(self) -> str:
+        """What signs by the Sigstore beside the index, and verifies."""
+        return self._authority.trust_config(self.url)
 
     @property
     def files(self) -> list[str]:

@@ -28,17 +28,17 @@ def test_github() -> None:
 
 
 def test_gitlab() -> None:
-    """The token's variable is named after the audience."""
-    changes = environment.gitlab(CHECKOUT, "rehearsal", "secret")
+    """Each token's variable is named after its audience."""
+    changes = environment.gitlab(CHECKOUT, {"rehearsal": "secret", "sigstore": "other"})
     assert changes["GITLAB_CI"] == "true"
-    assert changes["REHEARSAL_ID_TOKEN"] == "secret"
+    assert (changes["REHEARSAL_ID_TOKEN"], changes["SIGSTORE_ID_TOKEN"]) == ("secret", "other")
     assert changes["CI_PROJECT_PATH"] == "o/r"
 
 
 def test_no_real_ci_is_seen() -> None:
     """Its tokens are not asked for, and its files not written: neither known nor unknown ones."""
     present = {"GITHUB_NEW": "1", "ANY_ID_TOKEN": "1", "CI_JOB_TOKEN": "1", "HOME": "/", "CI": "true"}
-    changes = environment.changes(present, environment.gitlab(CHECKOUT, "rehearsal", "secret"))
+    changes = environment.changes(present, environment.gitlab(CHECKOUT, {"rehearsal": "secret"}))
     unset = {name for name, value in changes.items() if value is None}
     assert {
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",

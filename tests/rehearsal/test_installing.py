@@ -42,7 +42,7 @@ def rehearsal(world: World) -> Iterator[Rehearsal]:
     assert world.upload(form.items(), filename, content).status_code == 200
     with listening() as sock, serving(world.app, sock):
         base = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        yield Rehearsal(f"{base}/legacy/", f"{base}/simple/", "rehearsal", {}, world.requests)
+        yield Rehearsal(f"{base}/legacy/", f"{base}/simple/", "rehearsal", "{}", {}, world.requests)
 
 
 def test_with_pip(rehearsal: Rehearsal) -> None:

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import simple
 from .answers import moved
+from .authority import CERTIFY, LOG, Authority
 from .minting import Trusted, mint, payload
 from .provider import Ci
 from .store import File, Store
@@ -192,6 +193,20 @@ def _token_endpoint(ci: Ci) -> Route:
     return _route("/ci/github/token", token, "GET")
 
 
+def _authority_routes(authority: Authority) -> list[Route]:
+    """Fulcio and Rekor."""
+
+    async def certify(request: Request) -> Response:
+        status, body = authority.certify(request.headers.get("authorization", ""), await request.body())
+        return JSONResponse(body, status)
+
+    async def log(request: Request) -> Response:
+        status, body = authority.log(await request.body())
+        return JSONResponse(body, status)
+
+    return [_route(CERTIFY, certify, "POST"), _route(LOG, log, "POST")]
+
+
 class _Recorded:
     """Writes down each request with its status; no query, since one could hold a secret."""
 
@@ -209,11 +224,15 @@ class _Recorded:
         await self._app(scope, receive, recording)
 
 
-def application(store: Store, trusted: Trusted, requests: list[str], ci: Ci | None = None) -> ASGIApp:
-    """The index, and with *ci* the token endpoint as well; *requests* grows as they come."""
+def application(
+    store: Store, trusted: Trusted, requests: list[str], ci: Ci | None = None, authority: Authority | None = None
+) -> ASGIApp:
+    """The index, with *ci* the token endpoint, and with *authority* Sigstore as well; *requests* grows as they come."""
     routes = _Index(store, trusted).routes()
     if ci is not None:
         routes.append(_token_endpoint(ci))
+    if authority is not None:
+        routes += _authority_routes(authority)
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
     app.router.redirect_slashes = False
     return _Recorded(app, requests)

@@ -50,11 +50,11 @@ def github(checkout: Checkout, url: str, token: str) -> Changes:
     }
 
 
-def gitlab(checkout: Checkout, audience: str, token: str) -> Changes:
-    """What GitLab's runner sets for a job with `id_tokens`."""
+def gitlab(checkout: Checkout, tokens: Mapping[str, str]) -> Changes:
+    """What GitLab's runner sets for a job with `id_tokens`, by their audiences."""
     return {
         "GITLAB_CI": "true",
-        f"{audience.upper()}_ID_TOKEN": token,
+        **{f"{audience.upper()}_ID_TOKEN": token for audience, token in tokens.items()},
         "CI_PROJECT_PATH": checkout.path,
         "CI_PROJECT_NAMESPACE": checkout.owner,
         "CI_PROJECT_NAME": checkout.name,

@@ -21,6 +21,8 @@ from hatch_trusted_publish.errors import RehearsalError
 
 from . import checkout, environment
 from .app import application
+from .authority import AUDIENCE as SIGSTORE
+from .authority import Authority
 from .provider import Ci, Kind
 from .store import Store
 
@@ -34,6 +36,7 @@ class Rehearsal:
     upload_url: str
     simple_url: str
     audience: str
+    trust_config: str
     environ: Mapping[str, str | None] = field(repr=False)
     requests: Sequence[str]
 
@@ -47,17 +50,19 @@ def hold(provider: Kind, root: Path, projects: Sequence[str]) -> Iterator[Rehear
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         store = Store(Path(folder), time.time, AUDIENCE)
         store.add_pending(ci.publisher(provider), projects)
-        with listening() as sock, serving(application(store, ci.trusted, requests, ci), sock):
+        authority = Authority(ci.trusted, time.time)
+        with listening() as sock, serving(application(store, ci.trusted, requests, ci, authority), sock):
             base = f"http://127.0.0.1:{sock.getsockname()[1]}"
             if gitlab:
-                token = ci.identity_token("gitlab", AUDIENCE)
-                own = environment.gitlab(ci.checkout, AUDIENCE, token)
+                tokens = {audience: ci.identity_token("gitlab", audience) for audience in (AUDIENCE, SIGSTORE)}
+                own = environment.gitlab(ci.checkout, tokens)
             else:
                 # Clients append `&audience=`, so the address has a query already, as GitHub's.
                 url = f"{base}/ci/github/token?api-version=2.0"
                 own = environment.github(ci.checkout, url, ci.request_token)
             environ = environment.changes(os.environ, own)
-            yield Rehearsal(f"{base}/legacy/", f"{base}/simple/", AUDIENCE, environ, requests)
+            trust_config = authority.trust_config(base)
+            yield Rehearsal(f"{base}/legacy/", f"{base}/simple/", AUDIENCE, trust_config, environ, requests)
 
 
 @contextmanager

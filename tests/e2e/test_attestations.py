@@ -1,0 +1,291 @@
+"""Attestations, by the real command: signed, kept, sent, and verified as PyPI does it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypi_attestations import GitHubPublisher, GitLabPublisher, GooglePublisher
+from sigstores import Publisher, Verifying
+
+from hatch_trusted_publish.rehearsal.authority import CERTIFY, LOG
+
+from .world import PROJECT, SDIST, SERVICE_ACCOUNT, WHEEL, Answer, Ci, Index, Job, identity_token, uploads
+
+PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+TABLE = "tool.hatch.publish.trusted"
+REPOSITORY = f"octo-org/{PROJECT}"
+PUBLISHERS: dict[str, Publisher] = {
+    "github": GitHubPublisher(repository=REPOSITORY, workflow="release.yml"),
+    "gitlab": GitLabPublisher(repository=REPOSITORY, workflow_filepath=".gitlab-ci.yml"),
+    "google": GooglePublisher(email=SERVICE_ACCOUNT),
+}
+SIGNED = [f"POST {CERTIFY} 200", f"POST {LOG} 201", f"POST {LOG} 201"]
+GITLAB_YAML = (
+    "GitLab gave this job no identity token to sign the files with: SIGSTORE_ID_TOKEN is not set. Add to the job in "
+    ".gitlab-ci.yml:\n\n  id_tokens:\n    SIGSTORE_ID_TOKEN:\n      aud: sigstore\n"
+)
+
+
+@pytest.fixture
+def signing(job: Job, index: Index) -> Job:
+    """A job whose index takes attestations, with the Sigstore beside the index for the public one."""
+    (job.home / "config.toml").write_text("", "utf-8")
+    job.configure(f'[{TABLE}]\nrepo = "own"\n[{TABLE}.repos.own]\nurl = "{index.upload_url}"\nattestations = true')
+    path = job.home / "sigstore.json"
+    path.write_text(index.trust_config, "utf-8")
+    job.environ |= {"E2E_SIGSTORE": str(path), "E2E_NO_WAIT": "1"}
+    return job
+
+
+def in_ci(job: Job, ci: Ci, provider: str) -> None:
+    if provider == "github":
+        job.environ |= ci.github
+    elif provider == "google":
+        job.environ["E2E_GOOGLE"] = f"{ci.url}/google"
+    else:
+        job.environ |= {
+            "GITLAB_CI": "true",
+            "_27_0_0_1_ID_TOKEN": identity_token("gitlab", "127.0.0.1"),
+            "SIGSTORE_ID_TOKEN": identity_token("gitlab", "sigstore"),
+        }
+
+
+def held(index: Index) -> dict[str, list[dict[str, Any]]]:
+    """The attestations that the index has of each file."""
+    return {file.filename: list(file.attestations) for file in index.store.files()}
+
+
+def digests(index: Index) -> dict[str, str]:
+    return {file.filename: file.sha256 for file in index.store.files()}
+
+
+def beside(job: Job, name: str) -> Path:
+    return job.dist / f"{name}.publish.attestation"
+
+
+def statement(job: Job, name: str, predicate: str) -> dict[str, Any]:
+    """An attestation of another tool: the shape is right."""
+    digest = hashlib.sha256((job.dist / name).read_bytes()).hexdigest()
+    said = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": name, "digest": {"sha256": digest}}],
+        "predicateType": predicate,
+        "predicate": {"buildDefinition": {}, "runDetails": {}},
+    }
+    encoded = base64.b64encode(json.dumps(said).encode()).decode()
+    material = {"certificate": "QUFB", "transparency_entries": [{"logIndex": "1"}]}
+    return {"version": 1, "verification_material": material, "envelope": {"statement": encoded, "signature": "QUFB"}}
+
+
+@pytest.mark.parametrize("provider", ["github", "gitlab", "google"])
+def test_signed_and_verified(
+    signing: Job, ci: Ci, index: Index, provider: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From each CI that PyPI takes them from, the files end with sound attestations on the index and beside them."""
+    in_ci(signing, ci, provider)
+    run = signing.publish()
+    lines = [
+        f"{PROJECT} 1.2.3 → own ({index.upload_url})",
+        "Attestations: 2 signed now, 0 found beside the files.",
+        f"dist/{WHEEL} ... success",
+        f"dist/{SDIST} ... success",
+        f"{index.url}/simple/{PROJECT}/",
+    ]
+    assert (0, "\n".join(lines) + "\n") == (run.code, run.err)
+    # Signed before the exchange, and the token to sign with is masked before anything else.
+    posts = [line for line in index.requests if line.startswith("POST ")]
+    assert [*SIGNED, "POST /_/oidc/mint-token 200", *uploads(2), "POST /_/oidc/burn-token 202"] == posts
+    if provider == "github":
+        masks = [*ci.issued, *index.store.minted]
+        assert "".join(f"::add-mask::{token}\n" for token in masks) == run.out
+    verifying = Verifying(monkeypatch, tmp_path / "verifying")
+    verifying.trust(index.trust_config)
+    for name, attestations in held(index).items():
+        assert attestations == [json.loads(beside(signing, name).read_text("utf-8"))]
+        text = json.dumps(attestations[0])
+        assert PUBLISH == verifying.predicate(text, PUBLISHERS[provider], name, digests(index)[name])
+
+
+def test_again(signing: Job, ci: Ci, index: Index) -> None:
+    """After a run that was cut short, what was signed is used, and not signed again."""
+    in_ci(signing, ci, "github")
+    index.answers["POST /_/oidc/mint-token"] = [Answer(422)]
+    assert 1 == signing.publish().code
+    kept = {name: beside(signing, name).read_bytes() for name in (WHEEL, SDIST)}
+    index.forget()
+    run = signing.publish()
+    assert "Attestations: 0 signed now, 2 found beside the files." == run.err.splitlines()[1]
+    assert not [line for line in index.requests if LOG in line or CERTIFY in line]
+    assert kept == {name: beside(signing, name).read_bytes() for name in (WHEEL, SDIST)}
+    assert {name: [json.loads(content)] for name, content in kept.items()} == held(index)
+
+
+def test_two_attestations(signing: Job, ci: Ci, index: Index) -> None:
+    """A provenance that another tool has made goes along with the publish attestation."""
+    in_ci(signing, ci, "github")
+    provenance = statement(signing, WHEEL, PROVENANCE)
+    (signing.dist / f"{WHEEL}.slsa.attestation").write_text(json.dumps(provenance, indent=2), "utf-8")
+    run = signing.publish()
+    assert "Attestations: 2 signed now, 1 found beside the files." == run.err.splitlines()[1]
+    found = held(index)
+    assert provenance == found[WHEEL][0]
+    assert [2, 1] == [len(found[name]) for name in (WHEEL, SDIST)]
+
+
+def test_files_that_would_be_refused(signing: Job, ci: Ci, index: Index) -> None:
+    """What PyPI would refuse is told before any network, with all that is wrong."""
+    in_ci(signing, ci, "github")
+    other = json.dumps(statement(signing, SDIST, PROVENANCE))
+    contents = {
+        "other-1.0.tar.gz.publish.attestation": other,
+        f"{WHEEL}.attestation": "[]",
+        f"{WHEEL}.publish.attestation": other,
+        f"{SDIST}.attestation": other,
+        f"{SDIST}.slsa.attestation": other,
+    }
+    for name, content in contents.items():
+        (signing.dist / name).write_text(content, "utf-8")
+    run = signing.publish()
+    heading, *problems = run.err.splitlines()
+    assert (1, "These files must not be published as they are; nothing was sent:") == (run.code, heading)
+    told = [
+        "  - dist/other-1.0.tar.gz.publish.attestation: there is no file here that it could be of.",
+        f"  - dist/{WHEEL}.attestation: is no attestation of the form that PEP 740 has.",
+        f"  - dist/{WHEEL}.publish.attestation: is of another file ({SDIST}, sha256 ",
+        f"  - dist/{SDIST}.slsa.attestation: is a second SLSA provenance attestation of this file, and PyPI takes one.",
+    ]
+    assert len(told) == len(problems)
+    assert all(problem.startswith(start) for problem, start in zip(problems, told, strict=True))
+    assert [] == index.requests == ci.requests
+    assert 0 == signing.publish("-o", "attestations=false").code
+    assert {WHEEL: [], SDIST: []} == held(index)
+
+
+@pytest.mark.parametrize("must", [False, True], ids=["auto", "true"])
+def test_a_log_that_is_down(signing: Job, ci: Ci, index: Index, must: bool) -> None:
+    """Without the log, the files go without attestations, and a warning says so; with `true` nothing goes."""
+    in_ci(signing, ci, "github")
+    index.answers[f"POST {LOG}"] = [Answer(503)] * 4
+    run = signing.publish("-o", f"attestations={'true' if must else 'auto'}")
+    failed = "Rekor, the log of all signatures, answered 503"
+    stopped = (
+        f"{failed}. So the files could not be signed, and with `attestations = true` none was uploaded. Run the same "
+        "command again, or release without attestations by `-o attestations=false`."
+    )
+    without = (
+        f"NOT SIGNED, and uploaded without an attestation of this run: dist/{WHEEL}, dist/{SDIST}. An index takes none "
+        f"later; `attestations = true` stops the run instead. {failed}."
+    )
+    lines = [f"{PROJECT} 1.2.3 → own ({index.upload_url})", *[f"{failed}; trying again in 0.0 s"] * 3]
+    uploaded = [f"dist/{WHEEL} ... success", f"dist/{SDIST} ... success", f"{index.url}/simple/{PROJECT}/"]
+    lines += [stopped] if must else [without, *uploaded]
+    assert (int(must), lines) == (run.code, run.err.splitlines())
+    assert ({} if must else {WHEEL: [], SDIST: []}) == held(index)
+    assert must == (not index.store.minted)
+    assert not beside(signing, WHEEL).exists()
+
+
+def test_a_must_on_gitlab(signing: Job, ci: Ci, index: Index) -> None:
+    """Without the variable to sign with, the YAML to add is told before any network."""
+    in_ci(signing, ci, "gitlab")
+    del signing.environ["SIGSTORE_ID_TOKEN"]
+    run = signing.publish("-o", "attestations")
+    assert (1, f"{GITLAB_YAML}\n") == (run.code, run.err)
+    assert [] == index.requests
+    assert 0 == signing.publish().code
+
+
+@pytest.mark.parametrize("reason", ["index", "extra", "CI"])
+def test_why_not(signing: Job, ci: Ci, index: Index, reason: str) -> None:
+    """Where nothing can be signed, one line says why; with `true`, it is an error before any network."""
+    in_ci(signing, ci, "github")
+    arguments, environ, why = [], {}, ""
+    if reason == "index":
+        arguments = ["-r", f"{index.url}/./legacy/"]
+        why = f"{index.url}/./legacy/ is not known to take them; if it does, say `attestations = true` in its table in `{TABLE}.repos`"
+    elif reason == "extra":
+        environ = {"E2E_WITHOUT": "pypi_attestations", "E2E_SIGSTORE": ""}
+        why = (
+            "the extra `attestations` is not installed; install it where Hatch is: `pip install "
+            "'hatch-trusted-publish[attestations]'`, or `pipx inject hatch 'hatch-trusted-publish[attestations]'`"
+        )
+    else:
+        arguments = ["-o", "identity-variable=MY_TOKEN"]
+        environ = {"MY_TOKEN": identity_token("github", "127.0.0.1")}
+        why = "PyPI takes attestations from GitHub, GitLab and Google Cloud, and not from the variable MY_TOKEN"
+        content = json.dumps(statement(signing, WHEEL, PROVENANCE))
+        (signing.dist / f"{WHEEL}.slsa.attestation").write_text(content, "utf-8")
+    run = signing.publish("-o", "attestations=true", *arguments, **environ)
+    assert (1, f"`attestations` is true, but {why}") == (
+        run.code,
+        run.err.splitlines()[-1].removeprefix("  - ").removesuffix(". Nothing was sent."),
+    )
+    assert [] == index.requests
+    run = signing.publish(*arguments, **environ)
+    said = "Nothing is signed" if reason == "extra" else "No attestations"
+    assert (0, f"{said}: {why.partition(';')[0] if reason == 'extra' else why}.") == (run.code, run.err.splitlines()[1])
+    assert {WHEEL: [], SDIST: []} == held(index)
+
+
+@pytest.mark.parametrize("provider", ["github", "gitlab"])
+def test_rehearsal(job: Job, provider: str) -> None:
+    """A rehearsal signs by a Sigstore of its own, and leaves nothing of that beside the files."""
+    run = job.publish("-r", "rehearsal", "-o", "attestations", "-o", f"rehearse-as={provider}")
+    assert (0, "Attestations: 2 signed now, 0 found beside the files.") == (run.code, run.err.splitlines()[1])
+    assert {WHEEL, SDIST} == {path.name for path in job.dist.iterdir()}
+
+
+def test_what_is_not_imported(job: Job, ci: Ci, index: Index) -> None:
+    """A run that signs nothing does not pay for the libraries; nor does Hatch's help."""
+    (job.home / "config.toml").write_text("", "utf-8")
+    in_ci(job, ci, "github")
+    path = job.folder / "modules"
+    heavy = {"sigstore", "pypi_attestations", "tuf", "pydantic"}
+    for arguments in (["publish", "--help"], ["publish", "-p", "trusted", "-r", index.upload_url]):
+        assert 0 == job.hatch(*arguments, E2E_MODULES=str(path)).code
+        modules = set(path.read_text("utf-8").split())
+        assert "hatch" in modules
+        assert not heavy & modules
+    assert "hatch_trusted_publish.signing" in modules
+    assert [WHEEL, SDIST] == index.files
+
+
+def test_no_token_is_written(signing: Job, ci: Ci, index: Index) -> None:
+    """The token to sign with is in nothing that a run leaves behind, also if Sigstore repeats it."""
+    in_ci(signing, ci, "github")
+    answer = Answer(400)
+    answer.first = lambda: setattr(answer, "body", json.dumps({"message": f"what is {ci.issued[0]}?"}))
+    index.answers[f"POST {CERTIFY}"] = [answer]
+    run = signing.hatch("-vvv", "publish", "-p", "trusted", "-o", "report=report.json", HATCH_DEBUG="1")
+    assert 0 == run.code
+    token = ci.issued[0]
+    files = [path for path in signing.folder.rglob("*") if path.is_file()]
+    texts = [
+        run.err,
+        run.out.replace(f"::add-mask::{token}\n", ""),
+        *(path.read_bytes().decode("latin-1") for path in files),
+    ]
+    assert "answered 400: what is ***?" in run.err
+    assert not [text for text in texts if token.split(".")[2][:20] in text]
+
+
+def test_stopped_while_signing(signing: Job, ci: Ci, index: Index) -> None:
+    """Ctrl-C ends a run that waits for a log that never answers."""
+    in_ci(signing, ci, "github")
+    asked = threading.Event()
+    index.answers[f"POST {LOG}"] = [Answer(first=asked.set, never=True)]
+    with signing.started("publish", "-p", "trusted") as process:
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=30)[1]
+    expected = "Stopped from outside. Run the same command again to finish; nothing is sent twice."
+    assert (1, expected) == (process.returncode, err.splitlines()[-1])
+    assert not index.store.minted
