@@ -86,7 +86,7 @@ def test_two_for_a_file(wheel: Distribution, sdist: Distribution) -> None:
 def test_none(wheel: Distribution) -> None:
     """Without any there is no field, since an empty list is refused; nothing is read for it."""
     assert ({wheel.filename: {}}, []) == find([wheel])
-    assert ("", None) == (field([]), wheel.content.known_digests)
+    assert ("", None) == (field([]), wheel.content.known_sha256)
 
 
 def test_a_file_that_is_not_named(wheel: Distribution, sdist: Distribution) -> None:

@@ -31,6 +31,8 @@ OF_OTHERS: Final = {
     "SSL_CERT_DIR": "httpx",
     "SETUPTOOLS_SCM_PRETEND_VERSION": "setuptools-scm",
     "HATCH_CACHE_DIR": "Hatch",
+    "REQUESTS_CA_BUNDLE": "sigstore",
+    "SIGSTORE_ID_TOKEN": "made of the audience",
     **{name: "Hatch" for option in FLAGS if isinstance(name := option.envvar, str)},
 }
 """Variables of the reference, and which dependency reads them."""

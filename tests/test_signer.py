@@ -425,7 +425,7 @@ def test_a_broken_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 class Changed(Kept):
     """Bytes that are not what they were."""
 
-    def digests(self) -> tuple[str, str]:
+    def sha256(self) -> str:
         msg = "has changed"
         raise DistributionError(msg)
 

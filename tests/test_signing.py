@@ -345,9 +345,9 @@ def test_a_token_for_somebody_else(files: list[Distribution], audience: str) -> 
 
 def test_digests_are_not_computed_twice(files: list[Distribution]) -> None:
     """A file that is signed was read for it; for the upload it is not hashed again."""
-    assert [None, None] == [one.content.known_digests for one in files]
+    assert [None, None] == [one.content.known_sha256 for one in files]
     signed(files)
-    known = [one.content.known_digests for one in files]
+    known = [one.content.known_sha256 for one in files]
 
     assert None not in known
-    assert [list(one.content.chunks()) and one.content.known_digests for one in files] == known
+    assert [list(one.content.chunks()) and one.content.known_sha256 for one in files] == known

@@ -31,6 +31,7 @@ NO_MESSAGES: Final = {
     "already exists": "comes from the index, and is never repeated",
     "non-existent authentication | signatures do not match": "come from the index",
     "Google Compute Engine": "comes from the machine",
+    "SLSA provenance": "a kind of attestation",
     "GitHub Actions": "a name",
     "Google Cloud": "a name",
     "no message": "stands for what the CI's command says",

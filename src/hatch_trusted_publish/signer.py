@@ -64,7 +64,7 @@ def sign(
 
         def result() -> T:
             try:
-                return wait(begun, until)
+                return wait(begun, until - time.monotonic())
             except TimeoutError:
                 msg = f"{what} did not answer within {seconds:g} s."
                 raise AttestationError(msg) from None
