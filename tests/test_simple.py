@@ -126,6 +126,24 @@ def test_where_a_file_is(reply: Reply, expected: str | None) -> None:
     assert expected == read_listing(reply, MAIN, "sample")["a.whl"].url
 
 
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        pytest.param(
+            Reply(200, _page({"filename": "a.whl", "hashes": {}, "provenance": "https://h/p"}), JSON),
+            "https://h/p",
+            id="JSON",
+        ),
+        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}, "provenance": None}), JSON), None, id="null"),
+        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}}), JSON), None, id="none"),
+        pytest.param(Reply(200, b'<a href="a.whl" data-provenance="https://h/p">', HTML), "https://h/p", id="HTML"),
+    ],
+)
+def test_where_attestations_are(reply: Reply, expected: str | None) -> None:
+    """The address of a file's attestations is the one that the index says (PEP 740)."""
+    assert expected == read_listing(reply, MAIN, "sample")["a.whl"].provenance
+
+
 NO_LIST = "answered with something that is no list of files"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -11,7 +12,7 @@ from scripted import Answer, Scripted
 
 from hatch_trusted_publish.client import Client
 from hatch_trusted_publish.distribution import Distribution
-from hatch_trusted_publish.errors import IndexReadError
+from hatch_trusted_publish.errors import IndexReadError, TrustedPublishError, UploadError
 from hatch_trusted_publish.index import Index
 from hatch_trusted_publish.outcome import Outcome, Release
 from hatch_trusted_publish.settings import Repository
@@ -51,6 +52,7 @@ class World:
         self.done = Release(results={outcome.distribution.filename: outcome for outcome in outcomes})
         self.told: list[str] = []
         self.pauses: list[float] = []
+        self.attestations: dict[str, str] = {}
 
     def end(self, outcome: Outcome) -> None:
         self.told.append(f"{outcome.distribution.filename}: {outcome.result}")
@@ -62,14 +64,19 @@ class World:
         """Wait for an index with this script; what it was asked."""
         with Scripted(script) as server, Client(Repository("own", ""), 20.0, "tests/1.0") as client:
             index = Index("own", f"{server.url}/legacy/", f"{server.url}/simple/")
-            until_listed(index, client, seconds, self, self.done, self.pauses.append)
+            until_listed(index, client, seconds, self, self.done, self.attestations, self.pauses.append)
             self.headers = [asked.headers.get("cache-control") for asked in server.asked]
             self.url = server.url
         return server.lines
 
-    def gives_up(self, script: dict[str, Answer | Sequence[Answer]], seconds: float = 0.0) -> str:
+    def gives_up(
+        self,
+        script: dict[str, Answer | Sequence[Answer]],
+        seconds: float = 0.0,
+        kind: type[TrustedPublishError] = IndexReadError,
+    ) -> str:
         """The same, to an end that is none."""
-        with pytest.raises(IndexReadError) as raised:
+        with pytest.raises(kind) as raised:
             self.waits(script, seconds)
         return str(raised.value)
 
@@ -173,7 +180,7 @@ def test_other_bytes() -> None:
         f"dist/{WHEEL.filename}: own has another file of this name (sha256 00000000000… there, {WHEEL.sha256[:11]}… here), "
         "though this run sent it there. That is on the index's side: ask its operator, and let nobody install this "
         "release before."
-    ) == world.gives_up({PAGE: page((WHEEL.filename, "0" * 64))}, LONG)
+    ) == world.gives_up({PAGE: page((WHEEL.filename, "0" * 64))}, LONG, UploadError)
 
 
 def test_a_name_that_was_taken() -> None:
@@ -186,3 +193,78 @@ def test_a_name_that_was_taken() -> None:
         f"{WHEEL.filename}: there",
     ] == world.told
     assert [("there", f"{world.url}/f/{WHEEL.filename}")] == world.results()
+
+
+# Attestations
+
+ATTESTATION = {"version": 1, "envelope": {"signature": "abc"}}
+PROVENANCE = "GET /integrity/sample"
+SHOWN = Answer.of({"version": 1, "attestation_bundles": [{"attestations": [{"version": 2}, ATTESTATION]}]})
+
+
+def attested(where: object = "/integrity/sample") -> Answer:
+    """A page with one wheel that has attestations somewhere."""
+    file = {"filename": WHEEL.filename, "hashes": {"sha256": WHEEL.sha256}, "url": "/f/x", "provenance": where}
+    return Answer.of({"files": [file]})
+
+
+def with_attestation(result: Literal["uploaded", "unknown"] = "uploaded") -> World:
+    world = World(uploaded(WHEEL, result))
+    world.attestations = {WHEEL.filename: json.dumps([ATTESTATION])}
+    return world
+
+
+def test_attestations_are_shown() -> None:
+    """A file that was sent with attestations is listed when the index shows them."""
+    world = with_attestation()
+    other = Answer.of({"version": 1, "attestation_bundles": []})
+    lines = world.waits({PAGE: [attested(None), attested()], PROVENANCE: [other, SHOWN]})
+
+    assert [PAGE, PAGE, PROVENANCE, PAGE, PROVENANCE] == lines
+    beginning = f"own does not list {WHEEL.filename} yet (it"
+    assert [
+        f"{beginning} tells no attestations of {WHEEL.filename}); looking again in 1 s",
+        f"{beginning} does not show the attestations that were sent with {WHEEL.filename}); looking again in 2 s",
+    ] == world.told
+    assert [("uploaded", f"{world.url}/f/x")] == world.results()
+
+
+@pytest.mark.parametrize(
+    ("where", "answer", "problem"),
+    [
+        pytest.param(
+            "https://h/x", SHOWN, f"it has the attestations of {WHEEL.filename} on another host", id="elsewhere"
+        ),
+        pytest.param("file:///x", SHOWN, f"it has the attestations of {WHEEL.filename} on another host", id="no web"),
+        *[
+            pytest.param(
+                "/integrity/sample",
+                answer,
+                f"it was asked for attestations and answered {answer.status}, with none",
+                id=name,
+            )
+            for name, answer in {
+                "none": Answer.of({"message": "No provenance available"}, 404),
+                "no JSON": Answer(200, b"<html>"),
+                "no object": Answer.of([]),
+                "no bundles": Answer.of({"attestation_bundles": None}),
+                "no attestations": Answer.of({"attestation_bundles": [{}]}),
+            }.items()
+        ],
+    ],
+)
+def test_attestations_that_are_not_shown(where: str, answer: Answer, problem: str) -> None:
+    """What stands in the way is told, and nothing is asked of another host."""
+    world = with_attestation()
+
+    assert (
+        f"own has the files, but does not list all of them after 0 s: {WHEEL.filename} cannot be installed from there yet "
+        f"({problem}). {AGAIN}"
+    ) == world.gives_up({PAGE: attested(where), PROVENANCE: answer})
+
+
+def test_attestations_of_another_run() -> None:
+    """Of a name that was taken by the same bytes, the attestations are not compared."""
+    world = with_attestation("unknown")
+
+    assert [PAGE] == world.waits({PAGE: attested(None)})

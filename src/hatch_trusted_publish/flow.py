@@ -95,7 +95,7 @@ def release(
         if problem := exchange.burn():
             log.warn(problem)
     if settings.wait:
-        until_listed(index, client, settings.wait, log, done)
+        until_listed(index, client, settings.wait, log, done, attestations)
 
 
 def _find_terms(index: Index, client: Client) -> Terms:

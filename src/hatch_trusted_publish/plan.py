@@ -33,6 +33,8 @@ class Listed:
     sha256: str | None = None
     url: str | None = None
     """Where it can be downloaded; as the index says it."""
+    provenance: str | None = None
+    """Where its attestations are (PEP 740); as the index says it."""
 
 
 Listing = Mapping[str, Listed]

@@ -1,4 +1,4 @@
-"""The simple API: what an index holds of a project (PEP 503, PEP 691)."""
+"""The simple API: what an index holds of a project (PEP 503, PEP 691), and of its attestations (PEP 740)."""
 
 from __future__ import annotations
 
@@ -53,15 +53,41 @@ def read_listing(reply: Reply, index: Index, project: str) -> Listing:
     raise IndexReadError(msg)
 
 
+def ask_provenance(index: Index, filename: str, url: str) -> Request:
+    """The attestations that the index has of a file."""
+    return Request(
+        what=f"asking {clean(index.name)} for the attestations of {filename}",
+        url=url,
+        accept="application/vnd.pypi.integrity.v1+json",
+    )
+
+
+def read_provenance(reply: Reply) -> list[object]:
+    """Every attestation in a provenance object (PEP 740).
+
+    Raises:
+        IndexReadError: it is none.
+    """
+    try:
+        if reply.status == 200:
+            bundles: Any = json_object(reply)["attestation_bundles"]
+            return [one for bundle in bundles for one in bundle["attestations"]]
+    except (ValueError, LookupError, TypeError):
+        pass
+    msg = f"it was asked for attestations and answered {reply.status}, with none"
+    raise IndexReadError(msg)
+
+
 def _json_listing(listing: dict[str, Any], page: str) -> Listing:
     files: dict[str, Listed] = {}
     if not isinstance(listing["files"], list):
         raise TypeError  # an empty object or text would be "nothing there" as well
     for file in listing["files"]:
-        name, digest, url = file["filename"], file["hashes"].get("sha256"), file.get("url")
-        if not isinstance(name, str) or not isinstance(digest, (str, NoneType)) or not isinstance(url, (str, NoneType)):
+        name, digest = file["filename"], file["hashes"].get("sha256")
+        urls = file.get("url"), file.get("provenance")
+        if not isinstance(name, str) or not all(isinstance(text, (str, NoneType)) for text in (digest, *urls)):
             raise TypeError
-        files[name] = Listed(digest, url and urljoin(page, url))
+        files[name] = Listed(digest, *(url and urljoin(page, url) for url in urls))
     return files
 
 
@@ -84,9 +110,10 @@ class _Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.is_html = True
-        link = urlsplit(dict(attrs).get("href") or "")
+        told = dict(attrs)
+        link = urlsplit(told.get("href") or "")
         name = unquote(link.path.rpartition("/")[2])
         if tag == "a" and name:
             algorithm, _, digest = link.fragment.partition("=")
             url = urljoin(self._page, link._replace(fragment="").geturl())
-            self.files[name] = Listed(digest if algorithm == "sha256" else None, url)
+            self.files[name] = Listed(digest if algorithm == "sha256" else None, url, told.get("data-provenance"))

@@ -1,19 +1,26 @@
-"""Waiting until the index lists what was uploaded, so that the next job can install it."""
+"""Waiting until the index lists what was uploaded, so that the next job can install it.
+
+What an index shows of attestations is compared with what was sent (PEP 740).
+"""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
 from .client import Client
-from .errors import IndexReadError, NetworkError, clean
+from .distribution import Distribution
+from .errors import IndexReadError, NetworkError, UploadError, clean
 from .index import Index
 from .later import later, pause, wait
 from .outcome import Outcome, Release
-from .plan import Listing, existing_difference
+from .plan import Listed, Listing, existing_difference
+from .simple import ask_provenance, read_provenance
+from .trust import host_of, url_problem
 from .uploads import listing_of
 
 LONGEST_PAUSE: Final = 15.0
@@ -31,23 +38,31 @@ class Log(Protocol):
 
 
 def until_listed(
-    index: Index, client: Client, seconds: float, log: Log, done: Release, rest: Callable[[float], None] = pause
+    index: Index,
+    client: Client,
+    seconds: float,
+    log: Log,
+    done: Release,
+    attestations: Mapping[str, str],
+    rest: Callable[[float], None] = pause,
 ) -> None:
-    """Wait until *index* lists each file of *done* that was sent, with its hash.
+    """Wait until *index* lists each file of *done* that was sent, with its hash and its attestations.
 
     Args:
         seconds: after these there is a last look.
+        attestations: what was sent with each file, as a list in JSON.
         rest: waits between two looks.
 
     Raises:
-        IndexReadError: it does not, or lists other bytes.
+        IndexReadError: it does not.
+        UploadError: it lists other bytes.
     """
     name = clean(index.name)
     ends = time.monotonic() + seconds
     interval = 1.0
     while sent := [outcome for outcome in done.results.values() if outcome.result in _SENT and outcome.url is None]:
         left = ends - time.monotonic()
-        problem = _look(index, client, max(left, LAST_LOOK), log, done, sent)
+        problem = _look(index, client, max(left, LAST_LOOK), log, done, sent, attestations)
         missing = ", ".join(
             sorted(one.distribution.filename for one in sent if done.results[one.distribution.filename] is one)
         )
@@ -63,17 +78,24 @@ def until_listed(
         interval = min(interval * 2, LONGEST_PAUSE)
 
 
-def _look(index: Index, client: Client, seconds: float, log: Log, done: Release, sent: Sequence[Outcome]) -> str:
+def _look(
+    index: Index,
+    client: Client,
+    seconds: float,
+    log: Log,
+    done: Release,
+    sent: Sequence[Outcome],
+    attestations: Mapping[str, str],
+) -> str:
     """Note in *done* what is listed of *sent*; what kept the index from saying more."""
     problem = ""
+    ends = time.monotonic() + seconds
     listings: dict[str, Listing] = {}
     for project in dict.fromkeys(one.distribution.name for one in sent):
         try:
-            listings[project] = wait(later(partial(listing_of, index, project, client)), seconds)
-        except TimeoutError:
-            problem = " (it did not answer in time)"
-        except (IndexReadError, NetworkError) as error:
-            problem = f" ({clean(str(error).partition('. ')[0])})"
+            listings[project] = wait(later(partial(listing_of, index, project, client)), ends - time.monotonic())
+        except (TimeoutError, IndexReadError, NetworkError) as error:
+            problem = _because(error)
     for outcome in sent:
         distribution = outcome.distribution
         held = listings.get(distribution.name, {}).get(distribution.filename)
@@ -81,14 +103,47 @@ def _look(index: Index, client: Client, seconds: float, log: Log, done: Release,
             continue
         if held.sha256 is None:
             problem = " (it tells no sha256 of its files)"
-        elif difference := existing_difference(distribution, held, index):
-            raise IndexReadError(
+            continue
+        if difference := existing_difference(distribution, held, index):
+            raise UploadError(
                 f"{distribution.shown}: {difference}, though this run sent it there. That is on the index's side: ask "
                 "its operator, and let nobody install this release before."
             )
-        else:
-            listed = replace(outcome, result="there" if outcome.result == "unknown" else "uploaded", url=held.url or "")
-            done.results[distribution.filename] = listed
-            if outcome.result == "unknown":
-                log.end(listed)
+        # Of a name that was taken, the attestations are those of another run.
+        expected = attestations.get(distribution.filename) if outcome.result == "uploaded" else None
+        try:
+            if expected:
+                check = partial(_check_attestations, index, client, distribution, held, expected)
+                wait(later(check), ends - time.monotonic())
+        except (TimeoutError, IndexReadError, NetworkError) as error:
+            problem = _because(error)
+            continue
+        listed = replace(outcome, result="there" if outcome.result == "unknown" else "uploaded", url=held.url or "")
+        done.results[distribution.filename] = listed
+        if outcome.result == "unknown":
+            log.end(listed)
     return problem
+
+
+def _because(error: Exception) -> str:
+    """What went wrong, without the advice."""
+    return f" ({clean(str(error).partition('. ')[0]) or 'it did not answer in time'})"
+
+
+def _check_attestations(index: Index, client: Client, distribution: Distribution, held: Listed, expected: str) -> None:
+    """See whether the index shows what was sent with a file.
+
+    Raises:
+        IndexReadError, NetworkError: it does not, or did not say.
+    """
+    url = held.provenance
+    if url is None:
+        msg = f"it tells no attestations of {distribution.filename}"
+        raise IndexReadError(msg)
+    if url_problem(url) or host_of(url) != host_of(index.simple_url):
+        msg = f"it has the attestations of {distribution.filename} on another host"
+        raise IndexReadError(msg)
+    shown = read_provenance(client.send(ask_provenance(index, distribution.filename, url)))
+    if not all(one in shown for one in json.loads(expected)):
+        msg = f"it does not show the attestations that were sent with {distribution.filename}"
+        raise IndexReadError(msg)
