@@ -118,11 +118,12 @@ def test_the_whole_exchange() -> None:
     ci = Ci()
     with Scripted(_script(burn=Answer(202))) as server, _client() as client:
         exchange = _exchange(_index(server), ci.ambient, client, _nothing)
-        before = list(ci.asked)
+        before = [*ci.asked, *exchange.claims()]
         exchange.prepare()
         tokens = [exchange.token(), exchange.token()]
         problem = exchange.burn()
 
+    assert "127.0.0.1" == exchange.claims()["aud"]
     assert [DISCOVERY, AUDIENCE, MINT, BURN] == server.lines
     assert ([], ["127.0.0.1"], ["pypi-1"] * 2, None) == (
         before,

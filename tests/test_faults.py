@@ -340,6 +340,12 @@ class Log:
     def planned(self, plan: Plan) -> None:
         pass
 
+    def begun(self, distribution: Distribution) -> None:
+        pass
+
+    def sent(self, distribution: Distribution, count: int) -> None:
+        pass
+
     def end(self, outcome: Outcome) -> None:
         if outcome.distribution.filename == self._after:
             self._close.close()

@@ -66,6 +66,12 @@ class Told:
     def planned(self, plan: Plan) -> None:
         self.events.append(f"plan {' '.join(item.action for item in plan.items)}")
 
+    def begun(self, distribution: Distribution) -> None:
+        """Told by `uploads`, whose tests look at it."""
+
+    def sent(self, distribution: Distribution, count: int) -> None:
+        """So is this."""
+
     def end(self, outcome: Outcome) -> None:
         self.events.append(f"end {outcome.distribution.filename} {outcome.result}")
 

@@ -10,7 +10,7 @@ from helpers import make_wheel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.content import IN_A_THREAD
+from hatch_trusted_publish.content import CHUNK, IN_A_THREAD
 from hatch_trusted_publish.distribution import Distribution
 from hatch_trusted_publish.errors import DistributionError
 from hatch_trusted_publish.messages import Reply, Request, Upload, form_field, json_object, message
@@ -151,6 +151,20 @@ def test_an_upload_that_is_given_up(tmp_path: Path) -> None:
     chunks.close()
 
     assert (len(before) + 1, before) == (meanwhile, threading.enumerate())
+
+
+def test_an_upload_tells_how_far_it_has_come(tmp_path: Path) -> None:
+    """What was sent of the file is told after each piece, and each try begins at nothing."""
+    wheel = Distribution.read(make_wheel(tmp_path, members={"noise": random.Random(0).randbytes(3 * CHUNK)}), "x.whl")
+    told: list[int] = []
+    upload = Upload(wheel, Secret("t"), "b", b"head", told.append)
+    chunks = upload.chunks()
+    came = [next(chunks), next(chunks)]
+    assert ([b"head", CHUNK], [0]) == ([came[0], len(came[1])], told)
+    chunks.close()
+    whole = sum(map(len, upload.chunks()))
+    assert [0, 0, CHUNK, 2 * CHUNK, 3 * CHUNK, wheel.size] == told
+    assert upload.length == whole
 
 
 @pytest.mark.parametrize(

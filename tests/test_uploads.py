@@ -107,6 +107,8 @@ class World:
         self.tokens: list[tuple[str, str]] = []
         """Each upload's file and token."""
         self.told: list[str] = []
+        self.progress: list[tuple[str, int | None]] = []
+        """A file's name, and how many bytes of it were on their way; none when its turn had come."""
         self.warned: list[str] = []
         self.done = Release()
 
@@ -130,6 +132,12 @@ class World:
             return answer
         assert asked.line.startswith("GET /simple/")
         return self.listing
+
+    def begun(self, distribution: Distribution) -> None:
+        self.progress.append((distribution.filename, None))
+
+    def sent(self, distribution: Distribution, count: int) -> None:
+        self.progress.append((distribution.filename, count))
 
     def end(self, outcome: Outcome) -> None:
         self.told.append(f"{outcome.distribution.filename} {outcome.result}")
@@ -167,7 +175,7 @@ class World:
         """What became of each file, by the run's own account."""
         return [one.result for one in self.done.outcomes()]
 
-    def sent(self) -> list[str]:
+    def arrived(self) -> list[str]:
         """The files that came to the index, in their order."""
         return [event.removeprefix("in ") for event in self.events if event.startswith("in ")]
 
@@ -197,7 +205,29 @@ def test_the_first_of_a_new_release_goes_alone() -> None:
 
     assert [f"in {files[0].filename}", f"out {files[0].filename}"] == world.events[:2]
     assert ["uploaded"] * 5 == world.results()
-    assert {*names(files)} == {*world.sent()}
+    assert {*names(files)} == {*world.arrived()}
+
+
+def test_progress() -> None:
+    """Each file's turn is told, and how far it has come; a try that is repeated begins at nothing."""
+    answers = {name: [Answer(503), STORED] for name in names(wheels(2))}
+    world = World(lambda name, _: answers[name].pop(0), concurrency=1)
+    files = wheels(2)
+    world.run(files, sample=NEW)
+
+    expected = [(one.filename, count) for one in files for count in (None, 0, one.size, 0, one.size)]
+    assert expected == world.progress
+
+
+def test_seconds() -> None:
+    """Of each file it is kept how long it took, also of one that was refused; of one that was not sent, nothing is."""
+    files = wheels(3)
+    world = World(lambda name, _: FORBIDDEN if name == files[1].filename else STORED, concurrency=1)
+    world.stopped(UploadError, files, sample=NEW)
+
+    seconds = [one.seconds for one in world.done.outcomes()]
+    assert ["uploaded", "failed", "not tried"] == world.results()
+    assert [True, True, False] == [one is not None and 0 < one < LONG for one in seconds]
 
 
 def test_a_release_that_exists() -> None:
@@ -216,7 +246,7 @@ def test_several_releases() -> None:
     world.run([*there, *one, *two], sample=NEW)
 
     expected = [one[0], two[0], *there, one[1], two[1]]
-    assert names(expected) == world.sent()
+    assert names(expected) == world.arrived()
     assert [f"{name} uploaded" for name in names(expected)] == world.told
 
 
@@ -279,7 +309,7 @@ def test_a_struggling_index() -> None:
     world.run(files, sample=NEW)
 
     assert ["uploaded"] * 8 == world.results()
-    assert sorted(names(files) * 2) == sorted(world.sent())
+    assert sorted(names(files) * 2) == sorted(world.arrived())
     assert sorted(f"{name} uploaded" for name in names(files)) == sorted(world.told)
 
 
@@ -289,11 +319,11 @@ def test_air_for_a_struggling_index() -> None:
     seen: list[bool] = []
 
     def upload(name: str, _: str) -> Answer:
-        tries = world.sent().count(name)
+        tries = world.arrived().count(name)
         if tries == 1:
             four.wait(LONG)
             return Answer(503)
-        if len(world.sent()) == 5:
+        if len(world.arrived()) == 5:
             seen.append(others.wait(0.1))
         others.set()
         return STORED
@@ -301,7 +331,7 @@ def test_air_for_a_struggling_index() -> None:
     world = World(upload)
     world.run(wheels(4), sample=NEW)
 
-    assert ([False], 8) == (seen, len(world.sent()))
+    assert ([False], 8) == (seen, len(world.arrived()))
 
 
 # Partial failure
@@ -355,7 +385,7 @@ def test_what_would_be_so_for_all(answer: Answer, listing: Listing) -> None:
     world = World(lambda *_: answer, concurrency=1)
     world.stopped(NetworkError if answer.fault else UploadError, files, sample=listing)
 
-    assert [files[0].filename] == list(dict.fromkeys(world.sent()))
+    assert [files[0].filename] == list(dict.fromkeys(world.arrived()))
     is_unknown = answer.fault or answer.status == 503
     assert ["unknown" if is_unknown else "failed", "not tried", "not tried"] == world.results()
 
@@ -429,7 +459,7 @@ def test_a_refusal_of_a_new_project_costs_one_file() -> None:
     world = World(lambda *_: FORBIDDEN, concurrency=8)
     error = world.stopped(UploadError, files)
 
-    assert (1, ["failed", *["not tried"] * 11]) == (len(world.sent()), world.results())
+    assert (1, ["failed", *["not tried"] * 11]) == (len(world.arrived()), world.results())
     assert (
         refusal(
             files[0].filename,
@@ -518,7 +548,7 @@ def test_an_error_of_this_program() -> None:
         "dist/sample-1.0-py3-none-any.whl: an error of this program, please report it: TypeError('sequence item 0: expected "
         "str instance, int found')"
     ) == error
-    assert (["failed", "not tried"], []) == (world.results(), world.sent())
+    assert (["failed", "not tried"], []) == (world.results(), world.arrived())
 
 
 # Lost replies
@@ -534,7 +564,7 @@ def test_a_reply_that_is_lost_for_good() -> None:
         f"While uploading dist/{files[0].filename} to own: the connection broke (RemoteProtocolError). The network, a proxy "
         "or the index may be at fault. Run the same command again; what is on the index by now is not sent again."
     ) == error
-    assert (["unknown", "not tried"], [files[0].filename] * 5) == (world.results(), world.sent())
+    assert (["unknown", "not tried"], [files[0].filename] * 5) == (world.results(), world.arrived())
 
 
 @pytest.mark.parametrize(
@@ -836,7 +866,7 @@ def test_any_answers(answers: list[Answer], concurrency: int, renewable: bool) -
     outcomes = {one.distribution.filename: one.result for one in world.done.outcomes()}
 
     assert stored == {name for name, result in outcomes.items() if result == "uploaded"}
-    assert {*world.sent()} == {name for name, result in outcomes.items() if result != "not tried"}
+    assert {*world.arrived()} == {name for name, result in outcomes.items() if result != "not tried"}
     assert (error is None) == (len(stored) == len(files))
     assert {"uploaded", "failed", "unknown", "not tried"} >= set(outcomes.values())
     assert {name for name, result in outcomes.items() if result == "unknown"} <= {

@@ -147,6 +147,10 @@ class Exchange:
         """How long the upload token lives."""
         return self._ends - time.monotonic()
 
+    def claims(self) -> Mapping[str, object]:
+        """What the CI says of this job; empty before it was asked."""
+        return self._claims
+
     @property
     def renewable(self) -> bool:
         """Whether there can be another token."""

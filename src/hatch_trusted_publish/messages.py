@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -52,6 +52,8 @@ class Upload:
     token: Secret
     boundary: str
     head: bytes
+    sent: Callable[[int], None] = lambda _: None
+    """Is told how many bytes of the file are on their way: 0 at the begin of each try."""
 
     @property
     def length(self) -> int:
@@ -64,8 +66,13 @@ class Upload:
         Raises:
             DistributionError: the file has changed, or is gone.
         """
+        count = 0
+        self.sent(count)
         yield self.head
-        yield from self.distribution.content.chunks()
+        for chunk in self.distribution.content.chunks():
+            yield chunk
+            count += len(chunk)
+            self.sent(count)
         yield self._tail(self.distribution.sha256)
 
     def _tail(self, sha256: str) -> bytes:

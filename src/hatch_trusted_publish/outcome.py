@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from .distribution import Distribution
@@ -20,8 +22,12 @@ class Outcome:
     reason: str = ""
     error: TrustedPublishError | None = None
     """What stood against it."""
+    seconds: float | None = None
+    """From its turn to its end, with all tries; of a file that was sent."""
     url: str | None = None
-    """Where the index has it, as far as the index was asked."""
+    """Where the index hands it out, if that is known."""
+    attestations: tuple[str, ...] = ()
+    """The names of the attestations that went with it."""
 
     @property
     def ends_the_run(self) -> bool:
@@ -36,6 +42,10 @@ class Release:
     plan: Plan | None = None
     results: dict[str, Outcome] = field(default_factory=dict)
     """By file name, for files that were sent."""
+    claims: Callable[[], Mapping[str, object]] = dict
+    """What the CI said of this job, by now; empty if it was not asked."""
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ended: datetime | None = None
 
     def outcomes(self) -> list[Outcome]:
         """Each file of the plan, in its order."""

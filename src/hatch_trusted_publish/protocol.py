@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -163,11 +163,18 @@ def ask_burn(index: Index, burn: str, token: UploadToken) -> Request:
     )
 
 
-def ask_upload(index: Index, distribution: Distribution, token: UploadToken, attestations: str = "") -> Request:
+def ask_upload(
+    index: Index,
+    distribution: Distribution,
+    token: UploadToken,
+    attestations: str = "",
+    sent: Callable[[int], None] = lambda _: None,
+) -> Request:
     """Upload one file (docs.pypi.org/api/upload).
 
     Args:
         attestations: a list in JSON (PEP 740), or nothing.
+        sent: is told how far it has come, see `Upload`.
     """
     boundary = secrets.token_hex(16)
     fields = [*form(distribution), *([("attestations", attestations)] if attestations else [])]
@@ -176,7 +183,7 @@ def ask_upload(index: Index, distribution: Distribution, token: UploadToken, att
         f'--{boundary}\r\nContent-Disposition: form-data; name="content"; filename="{distribution.filename}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
-    upload = Upload(distribution, token.secret, boundary, head.encode(errors="replace"))
+    upload = Upload(distribution, token.secret, boundary, head.encode(errors="replace"), sent)
     return Request(
         what=f"uploading {distribution.shown} to {clean(index.name)}", url=index.upload_url, upload=upload, tries=UPLOAD
     )

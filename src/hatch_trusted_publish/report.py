@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from . import claims
 from .outcome import Outcome, Release
 from .plan import Item, Plan
 
@@ -13,12 +18,29 @@ _WORDS = {
     "unknown": "sent, but no clear reply came",
     "not tried": "not tried",
 }
+_PUBLIC_CLAIMS: Final = {
+    "github": (
+        *("repository", "repository_owner", "workflow_ref", "job_workflow_ref", "ref", "sha", "environment"),
+        *("event_name", "run_id", "run_attempt"),
+    ),
+    "gitlab": (
+        *("project_path", "ci_config_ref_uri", "ref", "ref_path", "ref_type", "sha", "environment"),
+        *("pipeline_source", "pipeline_id", "job_id"),
+    ),
+    "google": ("email", "email_verified"),
+    "activestate": ("organization", "project", "actor"),
+}
+"""What a report may tell of a job, besides ``iss`` and ``sub``; no other claim gets there."""
 
 
 def planned_line(item: Item) -> str:
     """One file, when nothing is to be uploaded for real."""
-    will = {"upload": "would be uploaded", "there": "already there", "differs": _WORDS["differs"]}
-    return f"{item.distribution.shown} ... {will[item.action]}"
+    return f"{item.distribution.shown} ... {planned_word(item.action)}"
+
+
+def planned_word(result: str) -> str:
+    """What would become of a file."""
+    return _WORDS[result] if result in {"there", "differs"} else "would be uploaded"
 
 
 def word(outcome: Outcome) -> str:
@@ -45,15 +67,25 @@ def standing(release: Release) -> str:
     return f"{said} Perhaps there: {', '.join(unknown)}." if unknown else said
 
 
-def as_json(release: Release, error: str | None, *, dry_run: bool) -> dict[str, object]:
-    """The report, for a file: no secret is in reach here."""
-    plan = release.plan
+def public_claims(said: Mapping[str, object]) -> dict[str, str]:
+    """Of what the CI says of a job, what anybody may know, inert."""
+    names = ("iss", "sub", *_PUBLIC_CLAIMS.get(claims.provider_of(said) or "", ()))
+    told = {name: claims.claim(said, name) for name in names}
+    return {name: value for name, value in told.items() if value != claims.MISSING}
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def as_json(plan: Plan, release: Release, error: str | None, *, dry_run: bool) -> dict[str, object]:
+    """The report, for a file, by docs/report.schema.json: no secret is in reach here."""
     return {
-        "index": None if plan is None else {"name": plan.index.name, "upload-url": plan.index.upload_url},
+        "index": {"name": plan.index.name, "upload-url": plan.index.upload_url},
         "dry-run": dry_run,
-        "releases": []
-        if plan is None
-        else [
+        "began": _utc(release.began),
+        "ended": _utc(release.ended),
+        "releases": [
             {"name": name, "version": str(version), "url": plan.index.release_url(name, str(version))}
             for name, version in plan.releases
         ],
@@ -63,10 +95,14 @@ def as_json(release: Release, error: str | None, *, dry_run: bool) -> dict[str, 
                 "path": outcome.distribution.shown,
                 "size": outcome.distribution.size,
                 "sha256": outcome.distribution.content.known_sha256,
+                "url": outcome.url or None,
                 "outcome": outcome.result,
                 "reason": outcome.reason,
+                "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
+                "attestations": list(outcome.attestations),
             }
             for outcome in release.outcomes()
         ],
+        "identity": public_claims(release.claims()) or None,
         "error": error,
     }

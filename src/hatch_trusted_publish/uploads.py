@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -22,8 +23,10 @@ from .settings import Settings
 
 
 class Log(Protocol):
-    """Where uploads are told of."""
+    """Where uploads are told of; `sent` by the threads that upload, after each piece: bytes of this try so far."""
 
+    def begun(self, distribution: Distribution) -> None: ...
+    def sent(self, distribution: Distribution, count: int) -> None: ...
     def end(self, outcome: Outcome) -> None: ...
     def warn(self, text: str) -> None: ...
 
@@ -49,6 +52,7 @@ class Uploads:
         self._log, self._done, self._attestations = log, done, attestations
         self._gate = engine.Gate(settings.concurrency)
         self._bytes, self._seconds = 0, 0.0
+        self._began: dict[str, float] = {}
         self._warned = False
 
     def run(self, distributions: Sequence[Distribution], listings: Mapping[NormalizedName, Listing]) -> None:
@@ -92,9 +96,13 @@ class Uploads:
     def _begun(self, distribution: Distribution) -> None:
         # What it is if the run is cut short now.
         self._done.results[distribution.filename] = Outcome(distribution, "unknown")
+        self._began[distribution.filename] = time.monotonic()
+        self._log.begun(distribution)
 
     def _ended(self, outcome: Outcome) -> None:
-        self._done.results[outcome.distribution.filename] = outcome
+        name = outcome.distribution.filename
+        outcome = replace(outcome, seconds=time.monotonic() - self._began[name])
+        self._done.results[name] = outcome
         self._log.end(outcome)
         self._left -= outcome.distribution.size
         needed = self._left * self._pace() / self._settings.concurrency
@@ -134,7 +142,8 @@ class Uploads:
     def _send(self, distribution: Distribution, token: UploadToken) -> Outcome:
         began = time.monotonic()
         attestations = self._attestations.get(distribution.filename, "")
-        request = protocol.ask_upload(self._index, distribution, token, attestations)
+        sent = partial(self._log.sent, distribution)
+        request = protocol.ask_upload(self._index, distribution, token, attestations, sent)
         try:
             reply = self._client.send(request, self._gate.slot)
         except NetworkError as error:

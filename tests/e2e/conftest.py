@@ -31,9 +31,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def job(tmp_path: Path, checkout: Path) -> Job:
-    """A job with files that are ready to be published."""
-    return Job(tmp_path, checkout)
+def job(tmp_path: Path, checkout: Path) -> Iterator[Job]:
+    """A job with files that are ready to be published, and at its end with no report that is against the schema."""
+    job = Job(tmp_path, checkout)
+    yield job
+    job.check_reports()
 
 
 @pytest.fixture

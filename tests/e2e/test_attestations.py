@@ -37,7 +37,7 @@ GITLAB_YAML = (
 @pytest.fixture
 def signing(job: Job, index: Index) -> Job:
     """A job whose index takes attestations, with the Sigstore beside the index for the public one."""
-    (job.home / "config.toml").write_text("", "utf-8")
+    job.person()
     job.configure(f'[{TABLE}]\nrepo = "own"\n[{TABLE}.repos.own]\nurl = "{index.upload_url}"\nattestations = true')
     path = job.home / "sigstore.json"
     path.write_text(index.trust_config, "utf-8")
@@ -245,7 +245,7 @@ def test_rehearsal(job: Job, provider: str) -> None:
 
 def test_what_is_not_imported(job: Job, ci: Ci, index: Index) -> None:
     """A run that signs nothing does not pay for the libraries; nor does Hatch's help."""
-    (job.home / "config.toml").write_text("", "utf-8")
+    job.person()
     in_ci(job, ci, "github")
     path = job.folder / "modules"
     heavy = {"sigstore", "pypi_attestations", "tuf", "pydantic"}

@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from .test_contract import masks, on_github
 from .test_identities import EXCHANGE, SEARCH
-from .world import PROJECT, Answer, Ci, Index, Job, served, uploads
+from .world import PROJECT, Answer, Ci, Index, Job, as_read, served, uploads
 
 VERSION: Final = "1.2.3"
 POINTS: Final = 40
@@ -157,7 +157,7 @@ def test_two_runs_at_once(job: Job, ci: Ci, index: Watched) -> None:
     names = build(job, 12)
     index.happens = Meeting(2)
     processes = [start(job, index) for _ in range(2)]
-    said = [process.communicate(timeout=2 * PATIENCE)[1] for process in processes]
+    said = [as_read(process.communicate(timeout=2 * PATIENCE)[1]) for process in processes]
     assert [0, 0] == [process.returncode for process in processes], said
     assert sorted(names) == sorted(index.store.kept)
     assert 2 == len(index.store.minted) == sum(line == f"{BURN} 202" for line in index.requests)
@@ -192,7 +192,7 @@ def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
 
     index.happens = collide
     processes = [start(job, index) for job in jobs]
-    said = [process.communicate(timeout=3 * PATIENCE)[1] for process in processes]
+    said = [as_read(process.communicate(timeout=3 * PATIENCE)[1]) for process in processes]
     assert [0] * 12 == [process.returncode for process in processes], said
     assert sorted(names) == sorted(index.store.kept)
     assert len(begun) - 1 == index.requests.count("POST /legacy/ 500") > 0
@@ -240,7 +240,7 @@ def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: sign
         end,
         f"On the index: {names[0]}. Not there: {', '.join(f'{name} (not tried)' for name in names[5:])}. Perhaps there: {unknown}.",
     ]
-    assert (1, masks(ci, index), "\n".join(lines) + "\n") == (process.returncode, out, err)
+    assert (1, masks(ci, index), "\n".join(lines) + "\n") == (process.returncode, out, as_read(err))
     # It is to be two seconds; this is no clock for that, but less than any time-out of the run.
     assert 10 > took
     burned = f"{BURN} {'202' if burns else 'given up'}"
@@ -272,7 +272,7 @@ def test_stopped_while_another_request_hangs(job: Job, ci: Ci, index: Watched, l
     (ci if line == "GET /github" else index).answers[line] = [hang]
     process = start(job, index)
     started.put(process)
-    err = process.communicate(timeout=PATIENCE)[1]
+    err = as_read(process.communicate(timeout=PATIENCE)[1])
     assert 1 == process.returncode
     last = err.splitlines()[-1 if results is None else -2 :]
     said = ["Stopped from outside. Run the same command again to finish; nothing is sent twice."]
@@ -304,7 +304,7 @@ def _released(job: Job, index: Watched, count: int) -> tuple[int, list[str]]:
     index.happens = look
     process = start(job, index)
     started.put(process)
-    err = process.communicate(timeout=3 * PATIENCE)[1]
+    err = as_read(process.communicate(timeout=3 * PATIENCE)[1])
     assert 0 == process.returncode, err[-2000:]
     assert sorted(names) == sorted(index.store.kept)
     return peaks[0], opened

@@ -22,6 +22,7 @@ import pytest
 from helpers import make_sdist
 
 from .test_identities import EXCHANGE, RELEASE, SEARCH
+from .test_log import files_of
 from .world import PROJECT, SDIST, WHEEL, Answer, Ci, Index, Job, Run, identity_token, uploads
 
 UPLOAD: Final = "POST /legacy/"
@@ -130,7 +131,7 @@ def written(folder: Path, run: Run) -> dict[str, str]:
     """All that a run has written, but for the file that a kept token is in, and for masks: the CI hides these."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     texts = {str(path): path.read_bytes().decode(errors="replace") for path in files if path.parent.name != "tokens"}
-    return texts | {"stdout": re.sub(r"^::add-mask::.+\n", "", run.out, flags=re.MULTILINE), "stderr": run.err}
+    return texts | {"stdout": re.sub(r"^::add-mask::.+\n", "", run.out, flags=re.MULTILINE), "stderr": run.raw}
 
 
 def masked(run: Run) -> list[str]:
@@ -154,10 +155,11 @@ def begin(on: str, job: Job, ci: Ci) -> None:
     job.environ |= TALKATIVE
     if on == "github":
         job.environ |= ci.github
+        files_of(job)
         return
     ci.issued.append(identity_token("gitlab", "127.0.0.1"))
     job.environ |= {"CI": "true", "GITLAB_CI": "true", "_27_0_0_1_ID_TOKEN": ci.issued[0]}
-    (job.home / "config.toml").write_text("[publish.trusted]\nkeep-token = true\n", "utf-8")
+    job.person(attestations=False, keep_token=True)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +179,9 @@ def test_no_secret_is_written(on: str, job: Job, ci: Ci, index: Index, case: Cas
     assert (case.tokens == 2) == bool(index.store.minted)
     assert (on == "gitlab" or case.tokens > 0) == bool(ci.issued)
     texts = written(tmp_path, run)
-    assert str(job.root / "report.json") in texts
     assert "HATCH_CACHE_DIR=" in texts[str(seen)]
+    left = ["report.json"] if on == "gitlab" else ["report.json", "../GITHUB_STEP_SUMMARY", "../GITHUB_OUTPUT"]
+    assert [] == [name for name in left if not texts[str((job.root / name).resolve())]]
     assert [] == leaks(texts, [*ci.issued, *index.store.minted])
     # The mask command is the one place for a token, and only GitHub hides it.
     assert set(masked(run)) <= {*ci.issued, *index.store.minted}

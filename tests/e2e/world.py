@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import jsonschema
 import jwt
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -60,6 +62,11 @@ WITHOUT_ATTESTATIONS: Final = "[publish.trusted]\nattestations = false\n"
 """What the person at this machine has configured: signing is the matter of test_attestations.py alone."""
 SERVICE_ACCOUNT: Final = "publisher@sample.iam.gserviceaccount.com"
 SITE: Final = Path(__file__).with_name("site")
+REPORTS: Final = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text("utf-8")),
+    format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+)
+"""The schema of the reports."""
 _KEY: Final = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 TRUSTED: Final = Trusted("known", _KEY.public_key())
 """What checks the signatures of `identity_token`."""
@@ -126,6 +133,34 @@ class Run:
     code: int
     out: str
     err: str
+    """As a person reads it, see `as_read`."""
+    raw: str = field(default="", compare=False)
+    """The same, as it was written."""
+
+
+_SIZE: Final = r"[\d.]+ [kM]?B"
+_COMMANDS: Final = (
+    r"^::group::.*\n(?:.*\n)*?::endgroup::\n",
+    # Reading text, Python takes the carriage return behind a mark for an end of line.
+    r"^\x1b\[0Ksection_start:.*\n(?:.*\n)*?\x1b\[0Ksection_end:.*\n.*\n",
+    rf"^\d+ files? to upload, {_SIZE}\n",
+    rf"^Uploaded \d+ files?, {_SIZE}, in [\d.]+ s \({_SIZE}/s\)\.\n",
+)
+
+
+def as_read(err: str) -> str:
+    """What a person reads of standard error in the log of a CI.
+
+    Annotations are shown as their texts. The plan, which is folded away there, and the total are left
+    out, for their sizes and times are others each time; test_log.py has them.
+    """
+    for command in _COMMANDS:
+        err = re.sub(command, "", err, flags=re.MULTILINE)
+    return re.sub(r"^::(?:warning|error)::(.*)$", _unescaped, err, flags=re.MULTILINE)
+
+
+def _unescaped(command: re.Match[str]) -> str:
+    return command[1].replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%")
 
 
 def clean_environ(home: Path) -> dict[str, str]:
@@ -158,6 +193,13 @@ class Job:
         self.dist = self.root / "dist"
         self.environ = clean_environ(self.home)
         shutil.copytree(template, self.root, symlinks=True)
+        self.person(attestations=False)
+
+    def person(self, **settings: bool) -> None:
+        """What the person at this machine has configured: a report, and *settings*."""
+        lines = [f"{name.replace('_', '-')} = {str(value).lower()}" for name, value in settings.items()]
+        text = "\n".join(["[publish.trusted]", f"report = '{self.folder / 'report.json'}'", *lines, ""])
+        (self.home / "config.toml").write_text(text, "utf-8")
 
     def configure(self, toml: str) -> None:
         """Add to pyproject.toml, and commit it: a dirty tree would have another version."""
@@ -169,7 +211,14 @@ class Job:
         """Run Hatch with these variables besides the job's own."""
         with self.started(*arguments, **environ) as process:
             out, err = process.communicate(timeout=90)
-        return Run(process.returncode, out, err)
+        self.check_reports()
+        return Run(process.returncode, out, as_read(err), err)
+
+    def check_reports(self) -> None:
+        """Each report that was written keeps to the schema."""
+        for path in (self.folder / "report.json", *self.root.rglob("report.json")):
+            if path.is_file():
+                REPORTS.validate(json.loads(path.read_text("utf-8")))
 
     def started(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """The same, not waited for."""

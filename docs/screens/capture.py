@@ -1,0 +1,239 @@
+"""Writes the screens that docs/log.md shows: ``python docs/screens/capture.py [FOLDER]``.
+
+The real Hatch publishes a small project to the rehearsal index, on a terminal that is played and in
+the logs of CIs. It needs what a rehearsal needs, and a POSIX system. What differs from one run to the
+next (times, rates, ports, tokens) is replaced by fixed text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import gzip
+import io
+import os
+import pty
+import random
+import re
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import termios
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+NAME: Final = "sample-1.2.0"
+METADATA: Final = b"Metadata-Version: 2.4\nName: sample\nVersion: 1.2.0\n"
+PROJECT: Final = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "sample"
+version = "1.2.0"
+"""
+LARGE: Final = 24_000_000
+"""Bytes of the sdist: so many that somebody can see it go."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One screen."""
+
+    arguments: tuple[str, ...] = ()
+    """Of Hatch, before `publish`."""
+    width: int = 0
+    """Of the terminal; 0 for none."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ("py3-none-any",)
+    metadata: bytes = METADATA
+    under_way: bool = False
+    """Whether the screen is taken while the last file is sent, and not at the end."""
+
+
+CASES: Final = {
+    "terminal": Case(width=80, under_way=True),
+    "terminal-end": Case(width=80),
+    "terminal-40": Case(width=40, under_way=True),
+    "terminal-200": Case(width=200, under_way=True),
+    "terminal-ascii": Case(width=80, under_way=True, environ={"LC_ALL": "C"}),
+    "plain": Case(),
+    "verbose": Case(("-v",)),
+    "quiet": Case(("-q",), metadata=METADATA + b"Shoe-Size: 42\n"),
+    "github": Case(environ={"CI": "true", "GITHUB_ACTIONS": "true"}, metadata=METADATA + b"Shoe-Size: 42\n"),
+    "gitlab": Case(environ={"CI": "true", "GITLAB_CI": "true"}),
+    "failure": Case(width=80, tags=("py3-none-any", "py3-none-haiku")),
+    "failure-github": Case(environ={"CI": "true", "GITHUB_ACTIONS": "true"}, tags=("py3-none-any", "py3-none-haiku")),
+}
+
+
+def make_project(root: Path, case: Case) -> None:
+    """Files that are the same to the byte each time."""
+    (root / "dist").mkdir(parents=True)
+    (root / "pyproject.toml").write_text(PROJECT, "utf-8")
+    for tag in case.tags:
+        wheel = f"Wheel-Version: 1.0\nGenerator: capture\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()
+        info = f"{NAME}.dist-info"
+        members = {"sample.py": b"", f"{info}/METADATA": case.metadata, f"{info}/WHEEL": wheel}
+        record = "".join(f"{name},,\n" for name in [*members, f"{info}/RECORD"]).encode()
+        with zipfile.ZipFile(root / "dist" / f"{NAME}-{tag}.whl", "w") as archive:
+            for name, content in {**members, f"{info}/RECORD": record}.items():
+                archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), content)
+    unpacked = io.BytesIO()
+    with tarfile.open(fileobj=unpacked, mode="w") as archive:
+        data = random.Random(1).randbytes(LARGE)
+        for name, content in {"PKG-INFO": METADATA, "pyproject.toml": PROJECT.encode(), "data.bin": data}.items():
+            member = tarfile.TarInfo(f"{NAME}/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    (root / "dist" / f"{NAME}.tar.gz").write_bytes(gzip.compress(unpacked.getvalue(), 0, mtime=0))
+
+
+def environ(home: Path, case: Case) -> dict[str, str]:
+    """Nothing of this machine's CI, locale and settings."""
+    kept = {key: value for key, value in os.environ.items() if key == "PATH" or key.startswith("COVERAGE_")}
+    (home / "config.toml").touch()
+    folders = {f"HATCH_{key}_DIR": str(home / key.lower()) for key in ("DATA", "CACHE")}
+    own = {"HOME": str(home), "TMPDIR": str(home), "HATCH_CONFIG": str(home / "config.toml"), **folders}
+    return {**kept, **own, "TERM": "xterm", "LANG": "C.UTF-8", **case.environ}
+
+
+class Screen:
+    """What a terminal of so many columns shows of what is written to it, as far as a live table needs it."""
+
+    def __init__(self, width: int) -> None:
+        self.lines = [""]
+        self._width = width
+        self._row = self._column = 0
+
+    def write(self, text: str) -> None:
+        """Obey *text*."""
+        for part in re.finditer(r"\x1b\[([?\d;]*)([A-Za-z])|\r|\n|[^\x1b\r\n]+", text):
+            count, letter = part[1], part[2]
+            if letter == "A":
+                self._row -= int(count or 1)
+            elif letter == "K":
+                self.lines[self._row] = "" if count == "2" else self.lines[self._row][: self._column]
+            elif part[0] == "\r":
+                self._column = 0
+            elif part[0] == "\n":
+                self._next()
+            for character in "" if letter or part[0] in "\r\n" else part[0]:
+                if self._column == self._width:
+                    self._next()
+                line = self.lines[self._row].ljust(self._column)
+                self.lines[self._row] = line[: self._column] + character + line[self._column + 1 :]
+                self._column += 1
+
+    def _next(self) -> None:
+        self._row, self._column = self._row + 1, 0
+        self.lines += [""] * (self._row >= len(self.lines))
+
+    def __str__(self) -> str:
+        return "\n".join(line.rstrip() for line in self.lines).rstrip() + "\n"
+
+
+def on_terminal(command: list[str], width: int, where: Path, env: Mapping[str, str]) -> Iterator[tuple[bytes, str]]:
+    """Run this module on a terminal of so many columns and 24 lines: each piece that it writes, and the screen then."""
+    terminal, its_side = pty.openpty()
+    fcntl.ioctl(its_side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    command = [sys.executable, "-m", *command]
+    process = subprocess.Popen(command, cwd=where, env=env, stdin=its_side, stdout=its_side, stderr=its_side)
+    os.close(its_side)
+    screen, held = Screen(width), ""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    while piece := _read(terminal):
+        # A piece may end within a character, or an escape.
+        text = held + decoder.decode(piece)
+        whole = re.sub(r"\x1b[^A-Za-z]*\Z", "", text)
+        held = text[len(whole) :]
+        screen.write(whole)
+        yield piece, str(screen)
+    os.close(terminal)
+    process.wait()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux's way to say that nobody is on the other side any more
+        return b""
+
+
+def publish(case: Case, root: Path, home: Path) -> str:
+    """The screen of one run, or the log that it wrote."""
+    command = ["hatch", *case.arguments, "publish", "-p", "trusted", "-r", "rehearsal"]
+    if not case.width:
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=root,
+            env=environ(home, case),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        # Escapes and carriage returns are for GitLab's log alone, which shows none of them.
+        return done.stdout.decode().replace("\x1b", r"\e").replace("\r", r"\r")
+    screens = [screen for _, screen in on_terminal(command, case.width, root, environ(home, case))]
+    if not case.under_way:
+        return screens[-1]
+    last = [screen for screen in screens if re.search(r"success\n.*tar\.gz .*%\n.*%\n\Z", screen)]
+    # One in the middle, for those who wonder whether it moves.
+    return last[len(last) // 2]
+
+
+def steady(text: str) -> str:
+    """*text*, with fixed times, rates, ports and tokens."""
+    size = r"[\d.]+ [kMG]?B"
+    replaced: list[tuple[str, Callable[[re.Match[str]], str]]] = [
+        (r"(127\.0\.0\n?\.1):\d+", lambda found: f"{found[1]}:60931"),  # 40 columns end there
+        (rf"in [\d.]+ s \({size}/s\)", lambda _: "in 1.0 s (24.0 MB/s)"),
+        # A token that would not last is renewed, which masks two more.
+        (r"((?:::add-mask::.+\n){2})((?:(?!::add-mask).*\n)*)(?:::add-mask::.+\n)*", lambda found: found[1] + found[2]),
+        (r"::add-mask::.+", lambda _: "::add-mask::***"),
+        (r"(section_(?:start|end)):\d+", lambda found: f"{found[1]}:1786352400"),
+        (r"with (?:uv|pip) ", lambda _: "with uv "),
+        (r"(?:[━╌]{5,}|[#-]{5,}) +\d+%", _bar),
+        (rf"^(?:total|(?:total, )?{size}/s, \S+(?: left)?|\S+ left) +(?={size} )", _total),
+    ]
+    for pattern, by in replaced:
+        text = re.sub(pattern, by, text, flags=re.MULTILINE)
+    return text
+
+
+def _bar(found: re.Match[str]) -> str:
+    width = len(found[0]) - 5
+    full, empty = "━╌" if found[0][0] in "━╌" else "#-"
+    return f"{full * (width * 6 // 10)}{empty * (width - width * 6 // 10)}  60%"
+
+
+def _total(found: re.Match[str]) -> str:
+    width = len(found[0])
+    return ("total, 24.0 MB/s, 0:01 left" if width > 28 else "0:01 left").ljust(width)
+
+
+def capture(case: Case) -> str:
+    """One screen, as it is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder, "home")
+        home.mkdir()
+        make_project(Path(folder, "sample"), case)
+        return steady(publish(case, Path(folder, "sample"), home))
+
+
+def main(folder: Path) -> None:
+    """Write all screens to *folder*."""
+    with ThreadPoolExecutor(2) as threads:
+        for name, text in zip(CASES, threads.map(capture, CASES.values()), strict=True):
+            (folder / f"{name}.txt").write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent)

@@ -1,0 +1,216 @@
+"""What a run says where, and what it leaves behind, with the real Hatch in the CI's own environment."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from capture import on_terminal
+
+from .world import PROJECT, PUBLISHERS, SDIST, WHEEL, Answer, Ci, Index, Job, identity_token
+
+SIZE = r"[\d.]+ k?B"
+
+
+def sizes(job: Job) -> list[str]:
+    """The sizes of both files, and of both together."""
+    wheel, sdist = ((job.dist / name).stat().st_size for name in (WHEEL, SDIST))
+    return [f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB" for size in (wheel, sdist, wheel + sdist)]
+
+
+def told(text: str) -> str:
+    """What was written, without its times."""
+    text = re.sub(rf", in [\d.]+ s \({SIZE}/s\)\.", ", in TIME.", text)
+    return re.sub(r"(section_\w+):\d+", r"\1:TIME", text)
+
+
+def files_of(job: Job) -> dict[str, Path]:
+    """The files of a step on GitHub, which are there and empty."""
+    files = {name: job.folder / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    for name, path in files.items():
+        path.touch()
+        job.environ[name] = str(path)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("environ", "arguments", "group"),
+    [
+        pytest.param({}, [], ["{0}"], id="no CI"),
+        pytest.param({}, ["-v"], ["{0}", "{1}", "{2}"], id="no CI, -v"),
+        pytest.param({"GITHUB_ACTIONS": "true"}, [], ["::group::{0}", "{1}", "{2}", "::endgroup::"], id="GitHub"),
+        pytest.param(
+            {"GITLAB_CI": "true"},
+            [],
+            # Of the carriage return after each mark, reading text makes an end of line.
+            [
+                "\x1b[0Ksection_start:TIME:trusted_publish[collapsed=true]",
+                *["\x1b[0K{0}", "{1}", "{2}", "\x1b[0Ksection_end:TIME:trusted_publish", "\x1b[0K"],
+            ],
+            id="GitLab",
+        ),
+    ],
+)
+def test_the_log(job: Job, index: Index, environ: dict[str, str], arguments: list[str], group: list[str]) -> None:
+    """The plan stands before the uploads, folded away where that can be done, and the total with its rate at the end."""
+    run = job.hatch(
+        *arguments,
+        *("publish", "-p", "trusted", "-r", index.upload_url, "-o", "identity-variable=MY_TOKEN"),
+        MY_TOKEN=identity_token("gitlab", "127.0.0.1"),
+        **environ,
+    )
+    wheel, sdist, both = sizes(job)
+    plan = (f"2 files to upload, {both}", f"dist/{WHEEL} ({wheel})", f"dist/{SDIST} ({sdist})")
+    lines = [
+        f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
+        *[line.format(*plan) for line in group],
+        f"dist/{WHEEL} ... success",
+        f"dist/{SDIST} ... success",
+        f"Uploaded 2 files, {both}, in TIME.",
+        f"{index.url}/simple/{PROJECT}/",
+    ]
+    assert (0, lines) == (run.code, told(run.raw).splitlines())
+
+
+def test_annotations(job: Job, ci: Ci, index: Index) -> None:
+    """On GitHub, what must be seen is an annotation, in one line however many it has; each is there once."""
+    job.environ |= ci.github | {"E2E_NO_WAIT": "1"}
+    index.answers["POST /legacy/"] = [Answer(400, '{"code": "400 100% no\\n::error::x"}'), Answer()]
+    index.answers["POST /_/oidc/burn-token"] = [Answer(500)]
+    run = job.publish("-r", index.upload_url)
+    lines = [line for line in run.raw.splitlines() if line.startswith("::") and "group" not in line]
+    warning = "The upload token was not burned; it ends by itself within 15 minutes. (the index answered 500)"
+    error = (
+        f"::error::{index.upload_url} refused dist/{WHEEL} with 400: 100%25 no : :error: :x. Correct what the index objects "
+        f"to, build again and run the same command.%0AOn the index: {SDIST}. Not there: {WHEEL} (failed)."
+    )
+    assert (1, [f"::warning::{warning}", error]) == (run.code, lines)
+    assert 1 == run.raw.count("with 400")
+
+
+@pytest.mark.parametrize("quiet", ["-q", "-qq", "-qqq"])
+def test_quiet(job: Job, ci: Ci, index: Index, quiet: str) -> None:
+    """A quiet run that goes well says nothing but the masks."""
+    job.environ |= ci.github
+    run = job.hatch(quiet, "publish", "-p", "trusted", "-r", index.upload_url)
+    masks = "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *index.store.minted])
+    assert (0, masks, "") == (run.code, run.out, run.raw)
+
+
+@pytest.mark.parametrize(
+    ("environ", "arrow"),
+    [({"LC_ALL": "C"}, "->"), ({"PYTHONIOENCODING": "ascii"}, "->"), ({"PYTHONUTF8": "1"}, "→")],
+    ids=str,
+)
+@pytest.mark.parametrize("ci", [{}, {"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}], ids=str)
+def test_ascii(job: Job, environ: dict[str, str], ci: dict[str, str], arrow: str) -> None:
+    """Where there is nothing but ASCII, that is enough."""
+    run = job.publish("-r", "rehearsal", "-o", "dry-run", **environ, **ci)
+    assert (0, True) == (run.code, run.err.startswith(f"{PROJECT} 1.2.3 {arrow} rehearsal ("))
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize(
+    ("environ", "ascii_only"),
+    [({}, False), ({"NO_COLOR": "1"}, False), ({"LC_ALL": "C"}, True)],
+    ids=["plain", "NO_COLOR", "ASCII"],
+)
+def test_a_terminal(job: Job, index: Index, width: int, environ: dict[str, str], ascii_only: bool) -> None:
+    """On a terminal there is one table, whose rows end as the files did, and no line of it is too long."""
+    del job.environ["COLUMNS"], job.environ["NO_COLOR"]
+    variables = {"MY_TOKEN": identity_token("gitlab", "127.0.0.1"), "TERM": "xterm", **environ}
+    command = ["hatch", "publish", "-p", "trusted", "-r", index.upload_url, "-o", "identity-variable=MY_TOKEN"]
+    bytes_, screens = b"", []
+    for written, screen in on_terminal(command, width, job.root, job.environ | variables):
+        bytes_ += written
+        screens.append(screen)
+    job.check_reports()
+    last = screens[-1].splitlines()
+    rows = [line for line in last if line.endswith("  success")]
+    assert [["whl"], ["gz"]] == [re.findall(r"(?:whl|gz)(?= )", row) for row in rows]
+    assert width >= max(map(len, last))
+    whole = re.sub(r"\s+", "", screens[-1])  # lines are wrapped
+    assert re.search(rf"Uploaded2files,{sizes(job)[2].replace(' ', '')},in[\d.]+s\([\d.]+k?B/s\)\.http://", whole)
+    assert [WHEEL, SDIST] == index.files
+    assert ascii_only == bytes_.isascii()
+    assert ("NO_COLOR" not in environ) == bool(re.search(rb"\x1b\[[\d;]*3\d", bytes_))
+    # The cursor is back.
+    assert bytes_.rfind(b"\x1b[?25h") > bytes_.rfind(b"\x1b[?25l")
+
+
+def test_a_terminal_and_a_failure(job: Job, index: Index) -> None:
+    """The error comes below the table, which says what was not tried."""
+    index.answers["POST /legacy/"] = [Answer(403, '{"code": "403 no"}')]
+    variables = {"MY_TOKEN": identity_token("gitlab", "127.0.0.1"), "TERM": "xterm", "COLUMNS": "300"}
+    command = ["hatch", "publish", "-p", "trusted", "-r", index.upload_url, "-o", "identity-variable=MY_TOKEN"]
+    *_, (_, screen) = on_terminal(command, 300, job.root, job.environ | variables)
+    lines = screen.splitlines()
+    assert ["failed", "not tried"] == [line.rpartition("  ")[2] for line in lines[1:3]]
+    assert f"On the index: none of the files. Not there: {WHEEL} (failed), {SDIST} (not tried)." == lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [(["--no-interactive"], {}), ([], {"HATCH_INTERACTIVE": "0"}), ([], {"CI": "1"}), ([], {"TERM": "dumb"})],
+    ids=str,
+)
+def test_a_terminal_without_a_table(job: Job, arguments: list[str], environ: dict[str, str]) -> None:
+    """Who wants no progress bars gets the lines of a log."""
+    command = ["hatch", *arguments, "publish", "-p", "trusted", "-r", "rehearsal"]
+    *_, (_, screen) = on_terminal(command, 300, job.root, job.environ | {"TERM": "xterm", **environ})
+    assert [f"dist/{WHEEL} ... success", f"dist/{SDIST} ... success"] == screen.splitlines()[2:4]
+
+
+def test_what_github_gets(job: Job, ci: Ci, index: Index) -> None:
+    """A job on GitHub has a summary with the hashes and the command, and three outputs."""
+    job.environ |= ci.github
+    files = files_of(job)
+    assert 0 == job.publish("-r", index.upload_url).code
+    summary = files["GITHUB_STEP_SUMMARY"].read_text("utf-8")
+    held = {file.filename: file.sha256 for file in index.store.files()}
+    wheel, sdist, _ = sizes(job)
+    assert f"| `{WHEEL}` | {wheel} | `{held[WHEEL]}` | success |" in summary.splitlines()
+    assert f"| `{SDIST}` | {sdist} | `{held[SDIST]}` | success |" in summary.splitlines()
+    assert f"pip install --index-url {index.url}/simple/ {PROJECT}==1.2.3" in summary.splitlines()
+    outputs = re.findall(r"(\w+)<<(\w{32})\n(.*)\n\2\n", files["GITHUB_OUTPUT"].read_text("utf-8"))
+    values = ["1.2.3", f"{index.url}/simple/{PROJECT}/", json.dumps([WHEEL, SDIST])]
+    assert list(zip(("version", "url", "files"), values, strict=True)) == [(each[0], each[2]) for each in outputs]
+
+
+def test_what_github_gets_of_a_failure(job: Job, ci: Ci, index: Index) -> None:
+    """After a failure the summary has the error, and the outputs name what is on the index."""
+    job.environ |= ci.github
+    files = files_of(job)
+    index.store.publishers.pop(PUBLISHERS[0])
+    run = job.publish("-r", index.upload_url)
+    summary = files["GITHUB_STEP_SUMMARY"].read_text("utf-8")
+    fence = re.findall(r"^(`{3,})text$", summary, re.MULTILINE)[0]
+    assert 1 == run.code
+    error = run.err.partition("\n")[2]
+    assert f"{fence}text\n{error}{fence}\n\n| file |" in summary
+    assert "\n[]\n" in files["GITHUB_OUTPUT"].read_text("utf-8")
+
+
+def test_what_github_gets_before_the_plan(job: Job, ci: Ci, index: Index) -> None:
+    """A run that ends before its plan has a summary too."""
+    job.environ |= ci.github
+    files = files_of(job)
+    run = job.publish("nothing.whl", "-r", index.upload_url)
+    assert f"\n## Release failed\n\n```text\n{run.err}```\n" == files["GITHUB_STEP_SUMMARY"].read_text("utf-8")
+    assert "" == files["GITHUB_OUTPUT"].read_text("utf-8")
+
+
+def test_what_gitlab_gets(job: Job, index: Index) -> None:
+    """A job on GitLab has the address of the release for its environment."""
+    audience = {"127_0_0_1_ID_TOKEN": "", "_27_0_0_1_ID_TOKEN": identity_token("gitlab", "127.0.0.1")}
+    run = job.publish("-r", index.upload_url, GITLAB_CI="true", CI_PROJECT_DIR=str(job.root), **audience)
+    expected = f"RELEASE_NAME={PROJECT}\nRELEASE_VERSION=1.2.3\nRELEASE_URL={index.url}/simple/{PROJECT}/\n"
+    assert (0, expected) == (run.code, (job.root / "trusted-publish.env").read_text("utf-8"))
+
+
+def test_every_run_has_a_report(job: Job) -> None:
+    """The reports that these tests compare with the schema are there."""
+    assert 0 == job.publish("-r", "rehearsal", "-o", "dry-run").code
+    assert "rehearsal" == json.loads((job.folder / "report.json").read_text("utf-8"))["index"]["name"]
