@@ -1,4 +1,4 @@
-"""Writes the screens that docs/log.md shows: ``python docs/screens/capture.py [FOLDER]``.
+"""Writes the screens that docs/reference/log.md shows: ``python docs/screens/capture.py [FOLDER]``.
 
 The real Hatch publishes a small project to the rehearsal index, on a terminal that is played and in
 the logs of CIs. It needs what a rehearsal needs, and a POSIX system. What differs from one run to the
