@@ -31,6 +31,8 @@ OF_OTHERS: Final = {
     "SSL_CERT_DIR": "httpx",
     "SETUPTOOLS_SCM_PRETEND_VERSION": "setuptools-scm",
     "HATCH_CACHE_DIR": "Hatch",
+    "HATCH_INTERACTIVE": "Hatch",
+    "PYTHONIOENCODING": "Python",
     "REQUESTS_CA_BUNDLE": "sigstore",
     "SIGSTORE_ID_TOKEN": "made of the audience",
     **{name: "Hatch" for option in FLAGS if isinstance(name := option.envvar, str)},
@@ -40,7 +42,6 @@ NO_VARIABLES: Final = {
     "CERTIFICATE_VERIFY_FAILED": "what OpenSSL says",
     "GIT_TERMINAL_PROMPT": "set for git",
     "GCM_INTERACTIVE": "set for git",
-    "LC_ALL": "set for git",
 }
 """Texts in the code that look like variables, and what they are."""
 

@@ -17,6 +17,7 @@ from scripted import Answer, Scripted
 from sigstores import Sigstore
 from stamina.instrumentation import set_on_retry_hooks
 
+from hatch_trusted_publish.attestation import Attestations, field
 from hatch_trusted_publish.distribution import Distribution
 from hatch_trusted_publish.errors import AttestationError, IdentityError, TrustedPublishError
 from hatch_trusted_publish.identity import Ambient, detect
@@ -104,6 +105,11 @@ def beside(file: Distribution) -> Path:
     return file.path.with_name(f"{file.filename}.publish.attestation")
 
 
+def as_fields(found: Attestations) -> dict[str, str]:
+    """What goes into the forms."""
+    return {name: field([*texts.values()]) for name, texts in found.items()}
+
+
 def signed(
     files: list[Distribution], value: object = True, log: Told | None = None, name: str = "rehearsal"
 ) -> dict[str, str]:
@@ -113,7 +119,7 @@ def signed(
         signing = Signing(the_settings(value), an_index(sigstore.trust_config(server.url), name=name), files)
         signing.require(lambda: GITHUB, files)
         assert [] == signing.problems
-        return dict(signing.attest(GITHUB, files, log or Told()))
+        return as_fields(signing.attest(GITHUB, files, log or Told()))
 
 
 @pytest.mark.parametrize("name", ["own", "rehearsal"])
@@ -162,7 +168,7 @@ def test_all_are_there(files: list[Distribution], monkeypatch: pytest.MonkeyPatc
     for value in (True, "auto"):
         signing = Signing(the_settings(value), an_index(), files)
         signing.require(lambda: GITLAB, files)
-        fields = signing.attest(GITLAB, files, log)
+        fields = as_fields(signing.attest(GITLAB, files, log))
         assert ([], [1, 1]) == (signing.problems, [len(json.loads(text)) for text in fields.values()])
 
     assert ["Attestations: 0 signed now, 2 found beside the files."] * 2 == log.said
@@ -194,7 +200,7 @@ def test_without_the_extra(files: list[Distribution], monkeypatch: pytest.Monkey
     beside(files[0]).write_text(json.dumps(json.loads(text)[0]), "utf-8")
     monkeypatch.setitem(sys.modules, "pypi_attestations", None)
     log = Told()
-    fields = Signing(the_settings("auto"), an_index(), files).attest(GITHUB, files, log)
+    fields = as_fields(Signing(the_settings("auto"), an_index(), files).attest(GITHUB, files, log))
 
     expected = [
         "Nothing is signed: the extra `attestations` is not installed.",
@@ -211,7 +217,7 @@ def test_without_the_extra(files: list[Distribution], monkeypatch: pytest.Monkey
 def test_dry_run(files: list[Distribution], dry_run: str) -> None:
     """What is not uploaded is not signed: the log of all signatures forgets nothing."""
     log = Told()
-    fields = Signing(the_settings(True, dry_run), an_index("{}"), files).attest(GITHUB, files, log)
+    fields = as_fields(Signing(the_settings(True, dry_run), an_index("{}"), files).attest(GITHUB, files, log))
 
     assert ({}, [], []) == (fields, log.said, log.warned)
 
@@ -278,7 +284,7 @@ def test_a_failure(files: list[Distribution], must: bool) -> None:
                 signing.attest(GITHUB, files, log)
             assert (f"{REFUSED} {MUST}", []) == (str(raised.value), log.warned)
             return
-        fields = signing.attest(GITHUB, files, log)
+        fields = as_fields(signing.attest(GITHUB, files, log))
 
     warning = WITHOUT.format(f"{files[0].shown}, {files[1].shown}", REFUSED)
     assert (dict.fromkeys(fields, ""), [warning], []) == (fields, log.warned, log.said)
@@ -291,7 +297,7 @@ def test_half_a_failure(files: list[Distribution]) -> None:
     log = Told()
     with Scripted(lambda asked: Answer(400) if asked.target == LOG and next(entries) else sigstore(asked)) as server:
         signing = Signing(the_settings("auto"), an_index(sigstore.trust_config(server.url)), files)
-        fields = signing.attest(GITHUB, files, log)
+        fields = as_fields(signing.attest(GITHUB, files, log))
 
     assert [WITHOUT.format(files[1].shown, REFUSED)] == log.warned
     assert ["Attestations: 1 signed now, 0 found beside the files."] == log.said

@@ -38,7 +38,7 @@ from hatch_trusted_publish.plan import Item, Listed, Listing, Plan
 from hatch_trusted_publish.protocol import UploadToken
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings import Repository, Settings
-from hatch_trusted_publish.uploads import Uploads
+from hatch_trusted_publish.uploads import PACE, Uploads
 
 NOBODY = Expected(["sample"])
 LONG = 30.0
@@ -782,9 +782,9 @@ class Large(Kept):
 
 def test_a_token_that_does_not_suffice() -> None:
     """Where there is no other, the run says once, and as soon as it is known, that the rest will not make it."""
-    files = wheels(4)
+    first, *rest = wheels(4)
     world = World(renewable=False, exchange=Ending, concurrency=1)
-    world.run(files)
+    world.run([with_content(first, Kept(bytes(PACE))), *rest])
 
     expected = (
         "At this rate the rest takes 0 minutes, and the upload token ends in 0; this CI has no other identity for this job. "
@@ -811,7 +811,8 @@ def test_a_token_that_suffices(count: int, exchange: type[Exchange], renewable: 
 
 def test_the_rest_is_measured() -> None:
     """The time that is left is compared with what the rest needs at the rate so far."""
-    files = [*wheels(1), with_content(wheels(2)[1], Large(b""))]
+    first, second = wheels(2)
+    files = [with_content(first, Kept(bytes(PACE))), with_content(second, Large(b""))]
 
     class Stopped(World):
         def warn(self, text: str) -> None:
@@ -824,6 +825,14 @@ def test_the_rest_is_measured() -> None:
 
     assert 1 == len(world.warned)
     assert re.match(r"At this rate the rest takes \d+ minutes, and the upload token ends in 15; ", world.warned[0])
+
+
+def test_small_files_tell_no_rate() -> None:
+    """What a few bytes take is the time of a reply: nothing is concluded from it."""
+    world = World(renewable=False, exchange=Ending, concurrency=1)
+    world.run(wheels(4))
+
+    assert [] == world.warned
 
 
 def test_failures_are_not_measured() -> None:

@@ -10,6 +10,7 @@ import stamina
 from helpers import a_distribution
 from scripted import Answer, Scripted
 
+from hatch_trusted_publish.attestation import Attestations
 from hatch_trusted_publish.client import Client
 from hatch_trusted_publish.distribution import Distribution
 from hatch_trusted_publish.errors import IndexReadError, TrustedPublishError, UploadError
@@ -52,7 +53,7 @@ class World:
         self.done = Release(results={outcome.distribution.filename: outcome for outcome in outcomes})
         self.told: list[str] = []
         self.pauses: list[float] = []
-        self.attestations: dict[str, str] = {}
+        self.attestations: Attestations = {}
 
     def end(self, outcome: Outcome) -> None:
         self.told.append(f"{outcome.distribution.filename}: {outcome.result}")
@@ -210,7 +211,7 @@ def attested(where: object = "/integrity/sample") -> Answer:
 
 def with_attestation(result: Literal["uploaded", "unknown"] = "uploaded") -> World:
     world = World(uploaded(WHEEL, result))
-    world.attestations = {WHEEL.filename: json.dumps([ATTESTATION])}
+    world.attestations = {WHEEL.filename: {"publish": json.dumps(ATTESTATION)}}
     return world
 
 

@@ -27,7 +27,7 @@ class Outcome:
     url: str | None = None
     """Where the index hands it out, if that is known."""
     attestations: tuple[str, ...] = ()
-    """The names of the attestations that went with it."""
+    """The predicates of the attestations that went with it (PEP 740)."""
 
     @property
     def ends_the_run(self) -> bool:

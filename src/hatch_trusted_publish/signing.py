@@ -9,11 +9,11 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Final, Protocol
 
-from .attestation import PUBLISH, Attestations, field, find, keep
+from .attestation import PUBLISH, Attestations, find, keep
 from .distribution import Distribution
 from .errors import AttestationError, IdentityError, clean
 from .identity import SIGSTORE, Ambient
@@ -88,8 +88,8 @@ class Signing:
         if self._unsigned(distributions) and not ci.renewable:
             ci.fetch(SIGSTORE)  # a variable: it is there now, or will never be
 
-    def attest(self, ci: Ambient, distributions: Sequence[Distribution], log: Log) -> Mapping[str, str]:
-        """Sign *distributions*, and return what goes into the field ``attestations`` of each file's upload.
+    def attest(self, ci: Ambient, distributions: Sequence[Distribution], log: Log) -> Attestations:
+        """Sign *distributions*, and return what goes with each file.
 
         Raises:
             AttestationError, IdentityError: the files cannot be signed, and must be.
@@ -108,7 +108,7 @@ class Signing:
         made = self._sign(unsigned, ci, log) if unsigned else 0
         if there or made:
             log.say(f"Attestations: {made} signed now, {there} found beside the files.")
-        return {one.filename: field([*self._found[one.filename].values()]) for one in distributions}
+        return {one.filename: self._found[one.filename] for one in distributions}
 
     def _unsigned(self, distributions: Sequence[Distribution]) -> list[Distribution]:
         return [one for one in distributions if PUBLISH not in self._found.get(one.filename, {})]

@@ -51,9 +51,8 @@ def markdown(release: Release, error: str | None, *, dry_run: bool) -> str:
 def _row(outcome: Outcome, *, dry_run: bool) -> str:
     one = outcome.distribution
     # Characters of a file's name are known; they need no escapes in a code span.
-    name = f"`{one.filename}`" if outcome.url is None else f"[`{one.filename}`]({_target(outcome.url)})"
-    digests = one.content.known_digests
-    digest = "" if digests is None else f"`{digests[0]}`"
+    name = f"`{one.filename}`" if not outcome.url else f"[`{one.filename}`]({_target(outcome.url)})"
+    digest = "" if one.content.known_sha256 is None else f"`{one.content.known_sha256}`"
     said = planned_word(outcome.result) if dry_run else word(outcome)
     return f"| {name} | {bytes_(one.size)} | {digest} | {_escaped(said)} |"
 

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from packaging.utils import NormalizedName
 
 from . import engine, protocol, simple
+from .attestation import Attestations, field
 from .client import Client
 from .distribution import Distribution
 from .errors import IndexReadError, NetworkError, TrustedPublishError, UploadError, clean
@@ -20,6 +21,9 @@ from .outcome import Outcome, Release
 from .plan import Listing, existing_difference, has_release
 from .protocol import UploadToken
 from .settings import Settings
+
+PACE: Final = 1_000_000
+"""Bytes that have to be sent before a rate is told by them: the time of small files is that of a reply."""
 
 
 class Log(Protocol):
@@ -42,11 +46,11 @@ class Uploads:
         client: Client,
         log: Log,
         done: Release,
-        attestations: Mapping[str, str],
+        attestations: Attestations,
     ) -> None:
         """
         Args:
-            attestations: file name → the field of its upload.
+            attestations: what goes with each file.
         """
         self._settings, self._index, self._exchange, self._client = settings, index, exchange, client
         self._log, self._done, self._attestations = log, done, attestations
@@ -118,7 +122,7 @@ class Uploads:
 
     def _pace(self) -> float:
         """Seconds that a byte takes, as measured so far."""
-        return self._seconds / self._bytes if self._bytes else 0.0
+        return self._seconds / self._bytes if self._bytes >= PACE else 0.0
 
     def _upload(self, distribution: Distribution) -> Outcome:
         """Upload one file, in a thread of its own."""
@@ -141,9 +145,9 @@ class Uploads:
 
     def _send(self, distribution: Distribution, token: UploadToken) -> Outcome:
         began = time.monotonic()
-        attestations = self._attestations.get(distribution.filename, "")
+        attestations = self._attestations.get(distribution.filename, {})
         sent = partial(self._log.sent, distribution)
-        request = protocol.ask_upload(self._index, distribution, token, attestations, sent)
+        request = protocol.ask_upload(self._index, distribution, token, field([*attestations.values()]), sent)
         try:
             reply = self._client.send(request, self._gate.slot)
         except NetworkError as error:
@@ -158,7 +162,7 @@ class Uploads:
         if stored:
             self._bytes += distribution.size
             self._seconds += time.monotonic() - began
-            return Outcome(distribution, "uploaded")
+            return Outcome(distribution, "uploaded", attestations=tuple(attestations))
         return self._settled(distribution)
 
     def _settled(self, distribution: Distribution) -> Outcome:

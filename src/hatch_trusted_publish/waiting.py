@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
+from .attestation import Attestations
 from .client import Client
 from .distribution import Distribution
 from .errors import IndexReadError, NetworkError, UploadError, clean
@@ -43,14 +44,14 @@ def until_listed(
     seconds: float,
     log: Log,
     done: Release,
-    attestations: Mapping[str, str],
+    attestations: Attestations,
     rest: Callable[[float], None] = pause,
 ) -> None:
     """Wait until *index* lists each file of *done* that was sent, with its hash and its attestations.
 
     Args:
         seconds: after these there is a last look.
-        attestations: what was sent with each file, as a list in JSON.
+        attestations: what was sent with each file.
         rest: waits between two looks.
 
     Raises:
@@ -85,7 +86,7 @@ def _look(
     log: Log,
     done: Release,
     sent: Sequence[Outcome],
-    attestations: Mapping[str, str],
+    attestations: Attestations,
 ) -> str:
     """Note in *done* what is listed of *sent*; what kept the index from saying more."""
     problem = ""
@@ -110,7 +111,7 @@ def _look(
                 "its operator, and let nobody install this release before."
             )
         # Of a name that was taken, the attestations are those of another run.
-        expected = attestations.get(distribution.filename) if outcome.result == "uploaded" else None
+        expected = attestations.get(distribution.filename, {}).values() if outcome.result == "uploaded" else ()
         try:
             if expected:
                 check = partial(_check_attestations, index, client, distribution, held, expected)
@@ -130,7 +131,9 @@ def _because(error: Exception) -> str:
     return f" ({clean(str(error).partition('. ')[0]) or 'it did not answer in time'})"
 
 
-def _check_attestations(index: Index, client: Client, distribution: Distribution, held: Listed, expected: str) -> None:
+def _check_attestations(
+    index: Index, client: Client, distribution: Distribution, held: Listed, expected: Iterable[str]
+) -> None:
     """See whether the index shows what was sent with a file.
 
     Raises:
@@ -144,6 +147,6 @@ def _check_attestations(index: Index, client: Client, distribution: Distribution
         msg = f"it has the attestations of {distribution.filename} on another host"
         raise IndexReadError(msg)
     shown = read_provenance(client.send(ask_provenance(index, distribution.filename, url)))
-    if not all(one in shown for one in json.loads(expected)):
+    if not all(json.loads(one) in shown for one in expected):
         msg = f"it does not show the attestations that were sent with {distribution.filename}"
         raise IndexReadError(msg)
