@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from hatch_trusted_publish.errors import IndexReadError
 from hatch_trusted_publish.index import find_index
-from hatch_trusted_publish.messages import Reply
+from hatch_trusted_publish.messages import Reply, json_object
 from hatch_trusted_publish.settings import Repository
-from hatch_trusted_publish.simple import ask_listing, read_listing
+from hatch_trusted_publish.simple import MOST_FILES, ask_listing, read_listing
 
 MAIN = find_index(Repository("main", "https://upload.pypi.org/legacy/"))
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -40,6 +40,10 @@ def _page(*files: object) -> bytes:
     return json.dumps({"meta": {"api-version": "1.4"}, "name": "sample", "files": files}).encode()
 
 
+def _many_keys() -> bytes:
+    return json.dumps({"files": []} | dict.fromkeys(map(str, range(100)))).encode()
+
+
 def test_ask_listing() -> None:
     """The page of a project is asked for in JSON, with HTML as what will do as well."""
     request = ask_listing(MAIN, "sample")
@@ -48,7 +52,7 @@ def test_ask_listing() -> None:
         "asking main what it holds of sample",
         "https://pypi.org/simple/sample/",
         "application/vnd.pypi.simple.v1+json, text/html;q=0.1",
-        128 * 1024 * 1024,
+        48 * 1024 * 1024,
     ) == (request.what, request.url, request.accept, request.largest_reply)
 
 
@@ -63,6 +67,16 @@ def test_ask_listing() -> None:
             id="JSON, hashes of two kinds",
         ),
         pytest.param(Reply(200, _page(_file("a.whl", {"sha256": None})), JSON), {"a.whl": None}, id="JSON, null hash"),
+        pytest.param(
+            Reply(200, _page(_file("\u00fc.whl", {}), _file("a" * 256, {}), _file("a", {})), JSON),
+            {"a": None},
+            id="JSON, names that none can be uploaded by",
+        ),
+        pytest.param(
+            Reply(200, "<html>{}<a href='a.whl'>".format("\u00fc" * 2**15).encode(), HTML),
+            {"a.whl": None},
+            id="HTML, characters across pieces",
+        ),
         pytest.param(
             Reply(200, _page(_file("a.whl", {"sha256": "ab"})), "application/json"), {"a.whl": "ab"}, id="plain JSON"
         ),
@@ -115,6 +129,7 @@ def test_read_listing(reply: Reply, expected: dict[str, str | None]) -> None:
             id="JSON, relative",
         ),
         pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}}), JSON), None, id="JSON, none"),
+        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}, "url": 1}), JSON), None, id="JSON, URL 1"),
         pytest.param(
             Reply(200, b'<a href="/f/a.whl#sha256=ab">', HTML), "https://pypi.org/f/a.whl", id="HTML, without its hash"
         ),
@@ -177,10 +192,35 @@ NO_LIST = "answered with something that is no list of files"
         pytest.param(Reply(200, _page(_file("a", {"sha256": 1})), JSON), f"{NO_LIST} ({JSON})", id="JSON, hash 1"),
         pytest.param(Reply(200, _page(_file(1, {"sha256": "x"})), JSON), f"{NO_LIST} ({JSON})", id="JSON, name 1"),
         pytest.param(Reply(200, _page(_file(["a"], {})), JSON), f"{NO_LIST} ({JSON})", id="JSON, name a list"),
-        pytest.param(
-            Reply(200, _page({"filename": "a", "hashes": {}, "url": 1}), JSON), f"{NO_LIST} ({JSON})", id="JSON, URL 1"
-        ),
         pytest.param(Reply(200, b'{"files": [], "files": []}', JSON), f"{NO_LIST} ({JSON})", id="JSON, key twice"),
+        pytest.param(Reply(200, b'{"files": [], "x": NaN}', JSON), f"{NO_LIST} ({JSON})", id="JSON, NaN"),
+        pytest.param(Reply(200, b'{"files": []', JSON), f"{NO_LIST} ({JSON})", id="JSON, cut"),
+        pytest.param(Reply(200, b'{"files" []}', JSON), f"{NO_LIST} ({JSON})", id="JSON, no colon"),
+        pytest.param(Reply(200, b'{"files": [],}', JSON), f"{NO_LIST} ({JSON})", id="JSON, comma too many"),
+        pytest.param(Reply(200, b'{"files": []} x', JSON), f"{NO_LIST} ({JSON})", id="JSON, and more"),
+        pytest.param(Reply(200, b'{1: 2, "files": []}', JSON), f"{NO_LIST} ({JSON})", id="JSON, key a number"),
+        pytest.param(Reply(200, b'{"files": [], "x": "\xff"}', JSON), f"{NO_LIST} ({JSON})", id="JSON, no utf-8"),
+        pytest.param(Reply(200, b'{"files": ' + b"[" * 99_999, JSON), f"{NO_LIST} ({JSON})", id="JSON, deep"),
+        pytest.param(Reply(200, _many_keys(), JSON), f"{NO_LIST} ({JSON})", id="JSON, too many keys"),
+        pytest.param(
+            Reply(200, b'{"files": [], "x": "' + b"x" * 2**20 + b'"}', JSON),
+            f"{NO_LIST} ({JSON})",
+            id="JSON, long value",
+        ),
+        pytest.param(
+            Reply(200, _page(_file("a" * 2**15, {})), JSON), f"{NO_LIST} ({JSON})", id="JSON, too much of one file"
+        ),
+        pytest.param(
+            Reply(200, _page(_file("a", {"sha256": "x" * 129})), JSON), f"{NO_LIST} ({JSON})", id="JSON, long hash"
+        ),
+        pytest.param(
+            Reply(200, _page(*(_file(str(number), {}) for number in range(MOST_FILES + 1))), JSON),
+            f"{NO_LIST} ({JSON})",
+            id="JSON, too many files",
+        ),
+        pytest.param(Reply(200, b"<b>" * (5 * MOST_FILES + 1), HTML), f"{NO_LIST} ({HTML})", id="HTML, too many tags"),
+        pytest.param(Reply(200, b"<a" + b" a" * 101 + b">", HTML), f"{NO_LIST} ({HTML})", id="HTML, a tag too full"),
+        pytest.param(Reply(200, b"<a" + b" a" * 99_999, HTML), f"{NO_LIST} ({HTML})", id="HTML, a tag without an end"),
     ],
 )
 def test_unknown_is_never_nothing_there(reply: Reply, problem: str) -> None:
@@ -211,3 +251,40 @@ def test_anything_is_a_listing_or_an_error(status: int, body: bytes, media_type:
 
     texts = [text for name, held in found.items() for text in (name, held.sha256 or "", held.url or "")]
     assert [] == [text for text in texts if not isinstance(text, str)]
+
+
+@given(
+    st.dictionaries(st.sampled_from(["files", "name", "versions", "\u00fc", "\U0001f600"]), VALUES | FILES, max_size=4),
+    FILES,
+    st.sampled_from([None, 0, 3, "\t", "\r\n"]),
+    st.booleans(),
+    st.none() | st.tuples(st.integers(0, 400), st.sampled_from([b"", b" ", b'"', b",", b"}", b"]", b"\xff", b"1"])),
+)
+@settings(max_examples=300, deadline=None)
+def test_reads_as_json_does(
+    around: dict[str, object],
+    files: dict[str, object],
+    indent: str | int | None,
+    ascii_: bool,
+    change: tuple[int, bytes] | None,
+) -> None:
+    """In pieces, a page says the same as it would whole, and what is no JSON is none."""
+    page = json.dumps(around | files, indent=indent, ensure_ascii=ascii_).encode()
+    if change is not None:
+        page = page[: change[0]] + change[1] + page[change[0] + 1 :]
+    expected: object
+    try:
+        held = json_object(Reply(200, page))["files"]
+        assert isinstance(held, list)
+        expected = {file["filename"]: file["hashes"].get("sha256") for file in held}
+        assert all(isinstance(text, str | None) for pair in expected.items() for text in pair)
+        expected = {name: digest for name, digest in expected.items() if name.isascii()}
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
+        expected = IndexReadError
+    found: object
+    try:
+        found = {name: held.sha256 for name, held in read_listing(Reply(200, page, JSON), MAIN, "sample").items()}
+    except IndexReadError as error:
+        found = type(error)
+
+    assert expected == found

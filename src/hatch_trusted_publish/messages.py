@@ -108,6 +108,20 @@ class Reply:
         return clean(shown, limit).removesuffix(".")
 
 
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        raise ValueError
+    return read
+
+
+def _refuse(_: str) -> NoReturn:
+    raise ValueError
+
+
+STRICT_JSON: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)
+
+
 def json_object(reply: Reply) -> dict[str, object]:
     """The object in a reply.
 
@@ -123,18 +137,8 @@ def strict_object(data: bytes) -> dict[str, object]:
     Raises:
         ValueError: there is none, or it can be read in two ways.
     """
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        read = dict(pairs)
-        if len(read) != len(pairs):
-            raise ValueError
-        return read
-
-    def refuse(_: str) -> NoReturn:
-        raise ValueError
-
     try:
-        value = json.loads(data.decode(), object_pairs_hook=once, parse_constant=refuse)
+        value = STRICT_JSON.decode(data.decode())
     except RecursionError:
         raise ValueError from None
     if not isinstance(value, dict):
