@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -25,6 +25,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from .body import PACKED, whole
 from .deadline import Deadlined, deadline
 from .errors import NetworkError, TrustedPublishError, clean
 from .messages import Reply, Request, Upload
@@ -59,7 +60,10 @@ class Client:
         context = _ssl_context(repository)
         try:
             transport = httpx.Client(
-                verify=context, headers={"User-Agent": user_agent}, timeout=timeout, follow_redirects=False
+                verify=context,
+                headers={"User-Agent": user_agent, "Accept-Encoding": "gzip"},
+                timeout=timeout,
+                follow_redirects=False,
             )
         except (ImportError, ValueError, httpx.InvalidURL):
             # Not said which: the variable may hold a password.
@@ -179,7 +183,8 @@ class Client:
             with ExitStack() as body, self._http.stream(**_arguments(request, body), timeout=timeout) as response:
                 reply = Reply(
                     response.status_code,
-                    _bounded(response.iter_bytes(), request),
+                    # Small, since httpx hands on what has come as one.
+                    whole(response.iter_raw(PACKED), response.headers.get("content-encoding", ""), request),
                     response.headers.get("content-type", "").partition(";")[0].strip().lower(),
                     response.reason_phrase,
                     response.headers.get("location", ""),
@@ -214,19 +219,6 @@ def _arguments(request: Request, body: ExitStack) -> dict[str, Any]:
 
 def _credentials(upload: Upload) -> str:
     return b64encode(f"__token__:{upload.token.reveal()}".encode()).decode()
-
-
-def _bounded(chunks: Iterable[bytes], request: Request) -> bytes:
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if len(body) > request.largest_reply:
-            msg = (
-                f"While {request.what}: the reply is longer than {request.largest_reply:,} bytes, so it is none. "
-                "That is on the index's side."
-            )
-            raise NetworkError(msg)
-    return bytes(body)
 
 
 def _failure(error: Exception, request: Request) -> NetworkError:
