@@ -85,6 +85,15 @@ def test_sdist(tmp_path: Path) -> None:
     assert (SDIST, "sample", Version("1.0")) == (sdist.filename, sdist.name, sdist.version)
 
 
+def test_a_field_many_times(tmp_path: Path) -> None:
+    """A field may be there as often as it likes, and its lines may be folded."""
+    fields = [
+        *(f"Classifier: {number}\n  more {number}" for number in range(200)),
+        *(f"X-{number}: x" for number in range(96)),
+    ]
+    assert 200 == len(read(make_wheel(tmp_path, metadata=core_metadata(fields=fields))).metadata["classifiers"])  # type: ignore[arg-type]
+
+
 def test_build_tag(tmp_path: Path) -> None:
     """A build tag is not taken for the Python tag, and every platform counts."""
     wheel = read(make_wheel(tmp_path, tag="7-cp311-abi3-manylinux_2_17_x86_64.linux_x86_64"))
@@ -153,6 +162,11 @@ def test_not_in_utf8(tmp_path: Path, key: str) -> None:
             core_metadata(fields=["Summary: a", "Summary: b", "License: a", "License: b"]),
             "has core metadata that cannot be read: license, summary (given twice, or not in UTF-8)",
             id="two fields",
+        ),
+        pytest.param(
+            core_metadata(fields=[f"X-{number}: x" for number in range(98)]),
+            "has core metadata with more than 100 different fields",
+            id="many fields",
         ),
         pytest.param(
             core_metadata(fields=["Content-Type: multipart/mixed; boundary=x"], description="--x\n\nhi\n--x--"),

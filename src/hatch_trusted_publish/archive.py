@@ -17,8 +17,10 @@ from typing import BinaryIO, Final, cast
 
 from .errors import DistributionError, clean
 
-LARGEST_METADATA: Final = 16 * 1024 * 1024
-"""Bytes of METADATA or PKG-INFO: the largest description on PyPI is a fraction of this."""
+LARGEST_METADATA: Final = 2 * 1024 * 1024
+"""Bytes of METADATA or PKG-INFO, which can take fifty times as many when they are parsed."""
+LARGEST_TABLE: Final = 10 * 1024 * 1024
+"""Bytes of a wheel's table of contents, which takes ten times as many: of 80,000 files with long names."""
 LARGEST_HEADER: Final = 1024 * 1024
 """Bytes of the headers of one member of an sdist: they hold little more than its name."""
 LARGEST_SDIST: Final = 8 * 1024**3
@@ -47,7 +49,7 @@ def wheel_metadata(file: BinaryIO, filename: str) -> bytes:
         DistributionError: what stands against it, to follow the path in a sentence.
     """
     expected = "-".join(filename.split("-")[:2]) + ".dist-info/METADATA"
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(cast("BinaryIO", _Table(file))) as archive:
         found = [info for info in archive.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", info.filename)]
         _check_count(len(found), expected)
         # As zipfile reads the name (on Windows, with slashes for backslashes), and as it is written.
@@ -64,6 +66,20 @@ def wheel_metadata(file: BinaryIO, filename: str) -> bytes:
             raise DistributionError(msg)
         with archive.open(found[0]) as member:
             return _read_metadata(cast("BinaryIO", member))
+
+
+class _Table:
+    """A wheel, of which zipfile would read a table of contents of any size."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.tell, self.seek, self.seekable = file.tell, file.seek, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > LARGEST_TABLE:
+            msg = f"has a table of contents of more than {LARGEST_TABLE // 1024**2} MiB"
+            raise DistributionError(msg)
+        return self._file.read(size)
 
 
 def sdist_metadata(file: BinaryIO, wanted: AbstractSet[str] = frozenset()) -> tuple[bytes, list[str]]:

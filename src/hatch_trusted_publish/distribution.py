@@ -65,6 +65,8 @@ _HEADERS: Final = {
     {"classifiers": "classifier", "project_urls": "project-url"}.get(field, field.replace("_", "-"))
     for field in FORM_FIELDS.values()
 }
+_MOST_FIELDS: Final = 100
+"""There are fewer than forty; parse_email looks through all lines for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,10 @@ def _parse(text: bytes) -> tuple[Mapping[str, object], list[str]]:
     if found := re.search(rb"(?im)^content-(type|transfer-encoding)(?=\s*:)", head):
         # parse_email reads an e-mail: it would decode the description, or (before packaging 26.3) stop at an assertion.
         msg = f"has the field {found[0].decode()}, which is one of e-mails and not of core metadata"
+        raise DistributionError(msg)
+    names = {line.partition(b":")[0].lower() for line in head.splitlines() if not line[:1].isspace()}
+    if len(names) > _MOST_FIELDS:
+        msg = f"has core metadata with more than {_MOST_FIELDS} different fields"
         raise DistributionError(msg)
     raw, unparsed = parse_email(text)
     metadata = cast("Mapping[str, object]", raw)
