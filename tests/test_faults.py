@@ -75,8 +75,6 @@ AFTER: Final = Fault("reset after it is done", "cut", acts=True)
 CUT: Final = Fault("reply cut", "cut", acts=True)
 TOO_MANY: Final = Fault("429", "status", 429)
 WAIT: Final = Fault("429 with Retry-After", "status", 429, {"Retry-After": "1"})
-# Where `id` asks, urllib3 obeys it, and waits.
-WAIT_NOT: Final = Fault("429 with Retry-After", "status", 429, {"Retry-After": "0"})
 NOT_TODAY: Final = Fault("429 for an hour", "status", 429, {"Retry-After": "3600"})
 TIMEOUT: Final = Fault("408", "status", 408)
 BROKEN: Final = tuple(Fault(str(status), "status", status) for status in (500, 502, 503))
@@ -108,11 +106,10 @@ class Row:
 
 def _rows() -> Iterator[Row]:
     for step in STEPS:
-        wait = WAIT_NOT if step == "identity" else WAIT
         yield Row(step, REFUSED)
         yield Row(step, SLOW)
         for times in (1, ALWAYS):
-            for fault in (BEFORE, WITHIN, AFTER, CUT, TIMEOUT, TOO_MANY, wait, HANG):
+            for fault in (BEFORE, WITHIN, AFTER, CUT, TIMEOUT, TOO_MANY, WAIT, HANG):
                 yield Row(step, fault, times)
         for times in (1, 2, ALWAYS):
             for fault in BROKEN:
@@ -156,8 +153,6 @@ def expected(row: Row) -> Expected:
     tries = 1 if row.step == "burn" else 5 if row.step in FILES else 4
     if row.fault is NOT_TODAY:
         tries = 1  # nobody waits for that
-    if row.step == "identity" and (row.fault.kind == "cut" or row.fault is WAIT_NOT):
-        tries = 4 * 4  # each of `id`'s tries is four of urllib3's
     fails = row.times >= tries and row.fault.kind != "slow"
     at_fault = {"refused": 0, "slow": 1}.get(row.fault.kind, min(row.times + 1, tries))
     asked = NORMAL | {row.step: at_fault}

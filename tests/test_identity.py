@@ -63,7 +63,7 @@ def _error(get: Callable[[], object]) -> str:
 # Which CI
 
 
-GITHUB = {"GITHUB_ACTIONS": "true", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t", "ACTIONS_ID_TOKEN_REQUEST_URL": "http://x/"}
+GITHUB = {"GITHUB_ACTIONS": "true", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t", "ACTIONS_ID_TOKEN_REQUEST_URL": "https://x/"}
 GOOGLE = {"GOOGLE_SERVICE_ACCOUNT_NAME": "x@y.iam.gserviceaccount.com"}
 
 
@@ -366,6 +366,34 @@ def test_github_pull_request(event: str, content: str | None, fork: bool, tmp_pa
     ) == _error(lambda: detect(environ, None, 5.0))
 
 
+@pytest.mark.parametrize(
+    "content", ["[" * 200_000, " " * (16 * 2**20 + 1), "a pipe", "a device"], ids=lambda text: text[:8]
+)
+def test_github_pull_request_of_a_strange_kind(content: str, tmp_path: Path) -> None:
+    """What is too long or too deep, or has no end, says nothing of a fork."""
+    path = tmp_path / "event.json"
+    if content == "a pipe":
+        os.mkfifo(path)
+    elif content == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_text(content, "utf-8")
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(path)}
+
+    assert "The job lacks the permission" in _error(lambda: detect(environ, None, 5.0))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x/", "http://evil.example/?a=b", "x", "https://x/\n", "https://a@x/", "ftp://x/"]
+)
+def test_github_service_is_elsewhere(url: str) -> None:
+    """The job's credential is sent to no address that cannot be GitHub's."""
+    assert (
+        "ACTIONS_ID_TOKEN_REQUEST_URL, where this job is to ask for its identity token, is not a URL by https://. GitHub's "
+        "runner sets it, so something in this job has changed it. Nothing was sent there."
+    ) == _error(lambda: detect({**GITHUB, "ACTIONS_ID_TOKEN_REQUEST_URL": url}, None, 5.0))
+
+
 def test_github_pull_request_without_a_path() -> None:
     """Without the file of the event nobody can tell a fork; the permission is what is named."""
     environ = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}
@@ -420,7 +448,9 @@ def test_github_is_asked_again(before: Answer, monkeypatch: pytest.MonkeyPatch) 
         pytest.param(Answer.of({"count": 1}), "gave no usable answer", id="no token"),
         pytest.param(Answer.of({"value": 17}), "gave no usable answer", id="number"),
         pytest.param(Answer.of(["value"]), "gave no usable answer", id="list"),
-        pytest.param(Answer(500, b"\xff"), "gave no usable answer", id="no UTF-8"),
+        pytest.param(Answer(200, b"\xff"), "gave no usable answer", id="no UTF-8"),
+        pytest.param(Answer(200, b" " * 2**20 + b"{}"), "gave no usable answer", id="too long"),
+        pytest.param(Answer(302, headers={"Location": "/"}), "answered 302", id="redirect"),
     ],
 )
 def test_github_is_not_well(answer: Answer, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -471,15 +501,11 @@ def test_github_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_github_gives_something_else(value: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is no token for this index is refused: by `id` from 1.6 on, which tries again, else here."""
-    by_id = (
-        "GitHub Actions was asked for an identity token and gave no usable answer, 4 times. Nothing was sent to the index. "
-        "If GitHub Actions is not having an outage, run the job again."
-    )
+    """What is no token for this index is refused."""
     with Scripted({ASKED: Answer.of({"value": value})}) as server:
         error = _error(lambda: _github(server, monkeypatch).fetch("pypi"))
 
-    assert (by_id if len(server.lines) > 1 else expected) == error
+    assert (expected, [ASKED]) == (error, server.lines)
 
 
 # Buildkite and CircleCI

@@ -17,7 +17,7 @@ from .client import Client
 from .distribution import Distribution
 from .errors import DistributionError
 from .exchange import Exchange, Terms, find_terms
-from .identity import Ambient, preload
+from .identity import Ambient
 from .index import Index
 from .later import later, wait
 from .outcome import Outcome, Release
@@ -74,7 +74,6 @@ def release(
     terms = later(partial(_find_terms, index, client)) if settings.dry_run != "yes" else None
     names = dict.fromkeys(one.name for one in distributions)
     asked = {name: later(partial(listing_of, index, name, client)) for name in names}
-    later(preload)
     listings = {name: wait(answer) for name, answer in asked.items()}
     done.plan = planning.decide(settings, index, distributions, listings)
     log.planned(done.plan)

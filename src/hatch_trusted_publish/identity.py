@@ -4,7 +4,8 @@ Rules:
 
 - The CI is told by its own variables, before `id` is asked: `id` looks for Google first, so that
   a GitLab or Buildkite runner on Google's machines would get the machine's identity.
-- GitHub and Google go through `id`. GitLab's token is a variable. For Buildkite and CircleCI,
+- Google goes through `id`. GitHub is asked as `id` does it, but within bounds: `id` follows
+  redirects, and keeps whatever comes. GitLab's token is a variable. For Buildkite and CircleCI,
   which `id` cannot be told to ask alone, the CI's own command is run as `id` runs it.
 - Claims are decoded for messages, and for the audience: a token goes to the index that it is made
   for. Nothing else here trusts them: the index checks the signature.
@@ -14,23 +15,31 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess  # nosec B404 # commands are run by their name and arguments, never by a shell
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode, urlsplit
 
 from .errors import IdentityError, clean
+from .messages import SMALL_REPLY
 from .retries import SMALL_REQUEST, call
 from .secret import Secret
+from .trust import url_problem
 from .values import shown
 
 GOOGLE_PRODUCT_NAME: Final = Path("/sys/class/dmi/id/product_name")
 SIGSTORE: Final = "sigstore"
 """The audience to sign with. `signing` alone asks for it: no index may."""
+_LARGEST_EVENT: Final = 16 * SMALL_REPLY
+"""Bytes of what GitHub tells a job of its trigger."""
 _GITHUB_YAML: Final = "permissions:\n      id-token: write"
 
 
@@ -118,12 +127,6 @@ def variables(environ: Mapping[str, str], variable: str | None) -> list[str]:
     return [name for name in environ if name == variable or name.endswith(("_ID_TOKEN", "_ID_TOKEN_REQUEST_TOKEN"))]
 
 
-def preload() -> None:
-    """Import what `id` takes to ask, while the run waits for the index anyway."""
-    import id  # noqa: A004, F401
-    import urllib3  # noqa: F401 - the most of it
-
-
 def gitlab_variable(audience: str) -> str:
     """The variable that holds GitLab's token for *audience*: ``PYPI_ID_TOKEN``, as `id` and PyPI's guide name it."""
     return re.sub(r"[^A-Z0-9_]|^[^A-Z_]", "_", audience.upper()) + "_ID_TOKEN"
@@ -158,7 +161,13 @@ def _check_github(environ: Mapping[str, str]) -> None:
     needed = ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL")
     missing = [name for name in needed if not environ.get(name)]
     if not missing:
-        return
+        if url_problem(environ["ACTIONS_ID_TOKEN_REQUEST_URL"].partition("?")[0]) is None:
+            return
+        msg = (
+            "ACTIONS_ID_TOKEN_REQUEST_URL, where this job is to ask for its identity token, is not a URL by https://. "
+            "GitHub's runner sets it, so something in this job has changed it. Nothing was sent there."
+        )
+        raise IdentityError(msg)
     if environ.get("GITHUB_EVENT_NAME") == "pull_request" and _is_fork(environ.get("GITHUB_EVENT_PATH", "")):
         msg = (
             "GitHub gives no identity token to a pull request from a fork, whatever its `permissions` say. Publish from a "
@@ -175,9 +184,11 @@ def _check_github(environ: Mapping[str, str]) -> None:
 
 def _is_fork(event_path: str) -> bool:
     try:
-        event = json.loads(Path(event_path).read_text("utf-8"))
-        return event["pull_request"]["head"]["repo"]["fork"] is True
-    except (OSError, ValueError, LookupError, TypeError):
+        path = Path(event_path)
+        if not path.is_file() or path.stat().st_size > _LARGEST_EVENT:  # a device or a pipe may have no end
+            return False
+        return json.loads(path.read_text("utf-8"))["pull_request"]["head"]["repo"]["fork"] is True
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
 
 
@@ -204,13 +215,17 @@ def _retried(name: str, once: Callable[[], str]) -> str:
 
 
 def _by_id(audience: str, name: str, timeout: float) -> str:
-    """The token that `id` gets; `id` has a time-out for each read only, and no retries."""
-    import id as ambient_id
+    """The token that `id` gets, or as `id` gets it: with a time-out for each read only, and no retries."""
 
     def ask(answers: list[str | Exception | None]) -> None:
         try:
-            answers.append(ambient_id.detect_credential(audience))
-        except Exception as error:  # noqa: BLE001 - it lets out whatever urllib3 and json raise
+            if name == "GitHub Actions":
+                answers.append(_ask_github(audience))
+            else:
+                import id as ambient_id
+
+                answers.append(ambient_id.detect_credential(audience))
+        except Exception as error:  # noqa: BLE001 - they let out whatever http.client, urllib3 and json raise
             answers.append(error)
 
     def once() -> str:
@@ -231,6 +246,27 @@ def _by_id(audience: str, name: str, timeout: float) -> str:
         raise _TryAgain(msg)
 
     return _retried(name, once)
+
+
+def _ask_github(audience: str) -> str:
+    """One token of GitHub's own service.
+
+    Raises:
+        Exception: there is none; for another status than 200 its text has ``code=``, as with `id`.
+    """
+    url = urlsplit(os.environ["ACTIONS_ID_TOKEN_REQUEST_URL"])
+    target = f"{url.path}?{url.query}{url.query and '&'}{urlencode({'audience': audience})}"
+    headers = {"Authorization": f"bearer {os.environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
+    with closing((HTTPSConnection if url.scheme == "https" else HTTPConnection)(url.netloc, timeout=30)) as service:
+        service.request("GET", target, headers=headers)
+        with service.getresponse() as reply:
+            if reply.status != 200:
+                msg = f"code={reply.status}"
+                raise ValueError(msg)
+            token = json.loads(reply.read(SMALL_REPLY))["value"]
+    if not isinstance(token, str):
+        raise TypeError
+    return token
 
 
 def _by_command(command: list[str], timeout: float) -> str:
