@@ -40,6 +40,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: Fault = ""
     reason: str = "Scripted"
+    raw: bytes = b""
+    """The status line and the headers as they are sent, instead of those that the rest would make."""
+    endless: bool = False
+    """Whether the body comes again and again, until the other side has had enough."""
 
     @classmethod
     def of(cls, value: object, status: int = 200, media_type: str = "application/json") -> Answer:
@@ -47,12 +51,10 @@ class Answer:
         return cls(status, json.dumps(value).encode(), media_type)
 
     def __bytes__(self) -> bytes:
-        headers = {
-            "Content-Type": self.media_type,
-            "Content-Length": str(len(self.body)),
-            "Connection": "close",
-            **self.headers,
-        }
+        if self.raw:
+            return self.raw + self.body
+        length = {} if self.endless else {"Content-Length": str(len(self.body))}
+        headers = {"Content-Type": self.media_type, **length, "Connection": "close", **self.headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"HTTP/1.1 {self.status} {self.reason}\r\n{lines}\r\n".encode("latin-1") + self.body
 
@@ -175,6 +177,8 @@ class Scripted:
                     return
         elif answer.fault != "no reply":
             connection.sendall(whole[: len(whole) - max(1, len(answer.body) // 2)] if answer.fault == "cut" else whole)
+            while answer.endless:
+                connection.sendall(answer.body)
 
     def _written(self, script: Mapping[str, Answer | Sequence[Answer]], asked: Asked) -> Answer:
         found = script.get(asked.line, Answer(404, b"not written down", "text/plain"))

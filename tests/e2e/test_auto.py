@@ -110,7 +110,7 @@ class _Named:
         await self._app(scope, receive, sending)
 
 
-class _Proxy(socketserver.ThreadingTCPServer):
+class Proxy(socketserver.ThreadingTCPServer):
     """An HTTP proxy that makes tunnels to the ports that it knows, and does nothing else."""
 
     def __init__(self, ports: Mapping[str, int]) -> None:
@@ -125,7 +125,7 @@ class _Proxy(socketserver.ThreadingTCPServer):
 
 class _Tunnel(socketserver.StreamRequestHandler):
     rbufsize = 0  # what follows the header is for the other end
-    server: _Proxy
+    server: Proxy
 
     def handle(self) -> None:
         method, target, _ = self.rfile.readline().decode().split()
@@ -176,7 +176,9 @@ class Authority:
         self.path = folder / "authority.pem"
         self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def _begun(self, name: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _begun(
+        self, name: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta = timedelta(hours=1)
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -185,17 +187,17 @@ class Authority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
+            .not_valid_after(now + life)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
-    def certificate(self, host: str) -> Path:
-        """A certificate for this host and no other, with its key."""
+    def certificate(self, host: str, life: timedelta = timedelta(hours=1)) -> Path:
+        """A certificate for this host and no other, with its key; it ends when *life* from now is over."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         signed = (
-            self._begun(name, key.public_key())
+            self._begun(name, key.public_key(), life)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -242,13 +244,13 @@ class Internet:
         self.pypi, self.testpypi = Index(folder / "pypi"), Index(folder / "testpypi")
         self.pypi.store.audience, self.testpypi.store.audience = "pypi", "testpypi"
         self.authority = Authority(folder)
-        self._proxy: _Proxy
+        self._proxy: Proxy
 
     @contextmanager
     def served(self) -> Iterator[None]:
         hosts = {"pypi.org": self.pypi, "upload.pypi.org": self.pypi, "test.pypi.org": self.testpypi}
         apps = {host: _Named(host, index, self.requests) for host, index in hosts.items()}
-        with _served(apps, self.authority) as ports, _Proxy(ports) as self._proxy:
+        with _served(apps, self.authority) as ports, Proxy(ports) as self._proxy:
             thread = threading.Thread(target=self._proxy.serve_forever, kwargs={"poll_interval": 0.05})
             thread.start()
             try:
