@@ -16,7 +16,7 @@ from sigstores import Publisher, Verifying
 
 from hatch_trusted_publish.rehearsal.authority import CERTIFY, LOG
 
-from .world import PROJECT, SDIST, SERVICE_ACCOUNT, WHEEL, Answer, Ci, Index, Job, identity_token, uploads
+from .world import PROJECT, SDIST, SERVICE_ACCOUNT, WHEEL, Answer, Ci, Index, Job, as_read, identity_token, uploads
 
 PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -285,7 +285,7 @@ def test_stopped_while_signing(signing: Job, ci: Ci, index: Index) -> None:
     with signing.started("publish", "-p", "trusted") as process:
         assert asked.wait(60)
         process.send_signal(signal.SIGINT)
-        err = process.communicate(timeout=30)[1]
+        err = as_read(process.communicate(timeout=30)[1])
     expected = "Stopped from outside. Run the same command again to finish; nothing is sent twice."
     assert (1, expected) == (process.returncode, err.splitlines()[-1])
     assert not index.store.minted

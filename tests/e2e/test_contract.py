@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from hatch_trusted_publish.rehearsal.simple import path as stored_at
 from hatch_trusted_publish.report import public_claims
 
 from .test_identities import EXCHANGE, RELEASE, SEARCH, nothing_left, released
@@ -444,7 +445,7 @@ def timeless(path: Path) -> object:
 def report_of(index: Index, job: Job, *outcomes: str, error: str | None = None, dry_run: bool = False) -> object:
     """The report of a run of `on_github`, without its times; the CI is asked where there was something to send."""
     held = {path.name: path for path in job.dist.iterdir()}
-    sha256 = {file.filename: file.sha256 for file in index.store.files()}
+    stored = {file.filename: file for file in index.store.files()}
     return {
         "index": {"name": index.upload_url, "upload-url": index.upload_url},
         "dry-run": dry_run,
@@ -454,8 +455,8 @@ def report_of(index: Index, job: Job, *outcomes: str, error: str | None = None, 
                 "filename": name,
                 "path": f"dist/{name}",
                 "size": held[name].stat().st_size,
-                "sha256": sha256[name],
-                "url": None,
+                "sha256": stored[name].sha256,
+                "url": f"{index.url}{stored_at(stored[name])}" if outcome == "there" else None,
                 "outcome": outcome,
                 "reason": error if outcome == "unknown" and error else "",
                 "attestations": [],

@@ -23,7 +23,7 @@ from helpers import make_sdist
 
 from .test_identities import EXCHANGE, RELEASE, SEARCH
 from .test_log import files_of
-from .world import PROJECT, SDIST, WHEEL, Answer, Ci, Index, Job, Run, identity_token, uploads
+from .world import PROJECT, WHEEL, Answer, Ci, Index, Job, Run, identity_token, uploads
 
 UPLOAD: Final = "POST /legacy/"
 MINT: Final = "POST /_/oidc/mint-token"
@@ -250,23 +250,6 @@ def test_the_command_of_a_ci(
     texts = written(tmp_path, run)
     assert 2 == texts[str(seen)].count("BUILDKITE=true\n")
     assert [] == leaks(texts, [token, *private.store.minted])
-
-
-def test_masks_come_first(job: Job, ci: Ci, index: Index) -> None:
-    """GitHub is told what to hide before any line that is written after the token was there."""
-    job.environ |= ci.github
-    command = [sys.executable, "-m", "hatch", "publish", "-p", "trusted", "-r", index.upload_url]
-    done = subprocess.run(
-        command, cwd=job.root, env=job.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
-    )
-    assert [
-        f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
-        f"::add-mask::{ci.issued[0]}",
-        f"::add-mask::{index.store.minted[0]}",
-        f"dist/{WHEEL} ... success",
-        f"dist/{SDIST} ... success",
-        f"{index.url}/simple/{PROJECT}/",
-    ] == done.stdout.splitlines()
 
 
 def _plain(token: str) -> str:
