@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import Future
 
 import pytest
 
-from hatch_trusted_publish.later import later, pause, wait
+from hatch_trusted_publish.later import interrupt, later, pause, wait
 
 
 def test_a_result() -> None:
@@ -52,6 +53,16 @@ def test_side_by_side() -> None:
     futures = [later(both.wait), later(both.wait)]
 
     assert [0, 1] == sorted(future.result() for future in futures)
+
+
+def test_an_interruption_that_was_dropped() -> None:
+    """Where Python has dropped what the handler raised, the next look raises it, once."""
+    with contextlib.suppress(KeyboardInterrupt):
+        interrupt(2, None)
+    with pytest.raises(KeyboardInterrupt):
+        wait(Future[str](), 0.0)
+    with pytest.raises(TimeoutError):
+        wait(Future[str](), 0.0)
 
 
 class Looked(Future[str]):

@@ -16,6 +16,7 @@ from hatch.cli.application import Application
 from helpers import make_wheel
 from stamina.instrumentation import set_on_retry_hooks
 
+from hatch_trusted_publish.later import interrupt
 from hatch_trusted_publish.publisher import TrustedPublisher, _environ, _flags
 from hatch_trusted_publish.settings import Flags
 
@@ -70,10 +71,11 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     monkeypatch.setenv("MY_TOKEN", identity_token("gitlab", "127.0.0.1"))
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     index = Index(tmp_path / "files")
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with served(index):
         yield index
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
     # A run tells of retries by its own terminal.
     set_on_retry_hooks(None)
 
@@ -99,7 +101,15 @@ def test_a_release(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert ("", "\n".join(lines) + "\n") == (out, as_read(err))
     assert [WHEEL] == index.files
     # A CI that cancels a job ends the run as Ctrl-C does.
-    assert signal.default_int_handler is signal.getsignal(signal.SIGTERM)
+    assert [interrupt, interrupt] == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_a_signal_that_is_ignored(index: Index, tmp_path: Path) -> None:
+    """What `nohup`, or a shell in the background, has the process ignore stays ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    made = publisher(tmp_path / "project", **{"check-version": False, "attestations": False})
+    made.publish([], {"repo": index.upload_url, "dry-run": ""})
+    assert [signal.SIG_IGN, interrupt] == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
 def test_an_error(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

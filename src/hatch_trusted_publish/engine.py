@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 
 from .distribution import Distribution
-from .later import LOOK
+from .later import LOOK, look
 from .outcome import Outcome
 
 
@@ -87,6 +87,7 @@ def run(
 
 def _next(ends: SimpleQueue[Outcome]) -> Outcome:
     while True:
+        look()
         with suppress(Empty):
             return ends.get(timeout=LOOK)
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from threading import Thread
-from typing import Final, TypeVar
+from threading import Event, Thread
+from types import FrameType
+from typing import Final, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -35,6 +36,26 @@ def later(work: Callable[[], T]) -> Future[T]:
     return future
 
 
+_interrupted: Final = Event()
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """What a signal that ends the run does.
+
+    Python drops what is raised while it tidies up (in a `__del__`, in a callback of its collector): so it
+    is written down too, for the next `look`.
+    """
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
+def look() -> None:
+    """See whether the run was interrupted, unheard."""
+    if _interrupted.is_set():
+        _interrupted.clear()
+        raise KeyboardInterrupt
+
+
 def wait(future: Future[T], seconds: float = math.inf) -> T:
     """The result of *future*, for the main thread, which a signal has to reach meanwhile.
 
@@ -46,6 +67,7 @@ def wait(future: Future[T], seconds: float = math.inf) -> T:
     """
     ends = time.monotonic() + seconds
     while not future.done():
+        look()
         left = ends - time.monotonic()
         if left <= 0:
             raise TimeoutError

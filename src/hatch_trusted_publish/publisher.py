@@ -45,8 +45,11 @@ class TrustedPublisher(PublisherInterface):
         """
         # Here and not above: no other command of Hatch should pay for these.
         from .console import Console
+        from .later import interrupt
 
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI that cancels a job sends this first
+        for number in (signal.SIGINT, signal.SIGTERM):  # a CI that cancels a job sends the latter first
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, interrupt)
         # What is there by now stays to the end: the collections of the run, and the interpreter's own at its end,
         # need not look at it again and again.
         gc.freeze()
