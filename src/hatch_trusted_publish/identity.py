@@ -4,9 +4,8 @@ Rules:
 
 - The CI is told by its own variables, before `id` is asked: `id` looks for Google first, so that
   a GitLab or Buildkite runner on Google's machines would get the machine's identity.
-- Google goes through `id`. GitHub is asked as `id` does it, but within bounds: `id` follows
-  redirects, and keeps whatever comes. GitLab's token is a variable. For Buildkite and CircleCI,
-  which `id` cannot be told to ask alone, the CI's own command is run as `id` runs it.
+- Google goes through `id`. GitLab's token is a variable. For Buildkite and CircleCI, which `id`
+  cannot be told to ask alone, the CI's own command is run as `id` runs it.
 - Claims are decoded for messages, and for the audience: a token goes to the index that it is made
   for. Nothing else here trusts them: the index checks the signature.
 """
@@ -15,32 +14,24 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import subprocess  # nosec B404 # commands are run by their name and arguments, never by a shell
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPSConnection
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode, urlsplit
 
+from . import github
 from .errors import IdentityError, clean
-from .messages import SMALL_REPLY
 from .retries import SMALL_REQUEST, call
 from .secret import Secret
-from .trust import url_problem
 from .values import shown
 
 GOOGLE_PRODUCT_NAME: Final = Path("/sys/class/dmi/id/product_name")
 SIGSTORE: Final = "sigstore"
 """The audience to sign with. `signing` alone asks for it: no index may."""
-_LARGEST_EVENT: Final = 16 * SMALL_REPLY
-"""Bytes of what GitHub tells a job of its trigger."""
-_GITHUB_YAML: Final = "permissions:\n      id-token: write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +90,7 @@ def detect(environ: Mapping[str, str], variable: str | None, timeout: float) -> 
     if variable is not None:
         return Ambient(f"the variable {clean(variable, 60)}", False, lambda _: _variable(environ, variable))
     if environ.get("GITHUB_ACTIONS"):
-        _check_github(environ)
+        github.check(environ)
         return Ambient("GitHub Actions", True, lambda audience: _by_id(audience, "GitHub Actions", timeout), True)
     if environ.get("GITLAB_CI"):
         return Ambient("GitLab CI/CD", False, lambda audience: _gitlab(environ, audience), True)
@@ -156,42 +147,6 @@ def _gitlab(environ: Mapping[str, str], audience: str) -> str:
     raise IdentityError(msg)
 
 
-def _check_github(environ: Mapping[str, str]) -> None:
-    """Both variables of the token service are there with ``id-token: write`` alone, and never for a fork."""
-    needed = ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL")
-    missing = [name for name in needed if not environ.get(name)]
-    if not missing:
-        if url_problem(environ["ACTIONS_ID_TOKEN_REQUEST_URL"].partition("?")[0]) is None:
-            return
-        msg = (
-            "ACTIONS_ID_TOKEN_REQUEST_URL, where this job is to ask for its identity token, is not a URL by https://. "
-            "GitHub's runner sets it, so something in this job has changed it. Nothing was sent there."
-        )
-        raise IdentityError(msg)
-    if environ.get("GITHUB_EVENT_NAME") == "pull_request" and _is_fork(environ.get("GITHUB_EVENT_PATH", "")):
-        msg = (
-            "GitHub gives no identity token to a pull request from a fork, whatever its `permissions` say. Publish from a "
-            "push, a tag or a release instead: add `if: github.event_name != 'pull_request'` to the job."
-        )
-    else:
-        msg = (
-            f"GitHub gave this job no identity token: {' and '.join(missing)} not set. The job lacks the permission to ask "
-            f"for one. Add to the job in the workflow file (not to the whole workflow):\n\n    {_GITHUB_YAML}\n\n"
-            "A reusable workflow needs it in the job that calls it as well."
-        )
-    raise IdentityError(msg)
-
-
-def _is_fork(event_path: str) -> bool:
-    try:
-        path = Path(event_path)
-        if not path.is_file() or path.stat().st_size > _LARGEST_EVENT:  # a device or a pipe may have no end
-            return False
-        return json.loads(path.read_text("utf-8"))["pull_request"]["head"]["repo"]["fork"] is True
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return False
-
-
 def _is_google() -> bool:
     try:
         return GOOGLE_PRODUCT_NAME.read_text().strip() in {"Google", "Google Compute Engine"}
@@ -220,7 +175,7 @@ def _by_id(audience: str, name: str, timeout: float) -> str:
     def ask(answers: list[str | Exception | None]) -> None:
         try:
             if name == "GitHub Actions":
-                answers.append(_ask_github(audience))
+                answers.append(github.ask(audience))
             else:
                 import id as ambient_id
 
@@ -246,27 +201,6 @@ def _by_id(audience: str, name: str, timeout: float) -> str:
         raise _TryAgain(msg)
 
     return _retried(name, once)
-
-
-def _ask_github(audience: str) -> str:
-    """One token of GitHub's own service.
-
-    Raises:
-        Exception: there is none; for another status than 200 its text has ``code=``, as with `id`.
-    """
-    url = urlsplit(os.environ["ACTIONS_ID_TOKEN_REQUEST_URL"])
-    target = f"{url.path}?{url.query}{url.query and '&'}{urlencode({'audience': audience})}"
-    headers = {"Authorization": f"bearer {os.environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
-    with closing((HTTPSConnection if url.scheme == "https" else HTTPConnection)(url.netloc, timeout=30)) as service:
-        service.request("GET", target, headers=headers)
-        with service.getresponse() as reply:
-            if reply.status != 200:
-                msg = f"code={reply.status}"
-                raise ValueError(msg)
-            token = json.loads(reply.read(SMALL_REPLY))["value"]
-    if not isinstance(token, str):
-        raise TypeError
-    return token
 
 
 def _by_command(command: list[str], timeout: float) -> str:
