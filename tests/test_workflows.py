@@ -121,7 +121,8 @@ def test_lock() -> None:
         [pinned] = requirement.specifier
         assert "==" == pinned.operator
         versions[canonicalize_name(requirement.name)] = pinned.version
-    wanted = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["dependency-groups"]["release"]]
+    wanted = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["project"]["optional-dependencies"]["attestations"]]
+    wanted += PYPROJECT["dependency-groups"]["release"]
     for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)])
 

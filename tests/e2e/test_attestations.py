@@ -237,8 +237,9 @@ def test_why_not(signing: Job, ci: Ci, index: Index, reason: str) -> None:
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 def test_rehearsal(job: Job, provider: str) -> None:
-    """A rehearsal signs by a Sigstore of its own, and leaves nothing of that beside the files."""
-    run = job.publish("-r", "rehearsal", "-o", "attestations", "-o", f"rehearse-as={provider}")
+    """A rehearsal signs by a Sigstore of its own, and leaves nothing of that beside the files; its index shows it."""
+    run = job.publish("-r", "rehearsal", "-o", "attestations", "-o", f"rehearse-as={provider}", "-o", "wait=20")
+    assert "does not list" not in run.err
     assert (0, "Attestations: 2 signed now, 0 found beside the files.") == (run.code, run.err.splitlines()[1])
     assert {WHEEL, SDIST} == {path.name for path in job.dist.iterdir()}
 
