@@ -681,7 +681,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def job(tmp_path: Path, template: Path) -> Job:
     """A job with one file."""
-    return Job(tmp_path / "job", template)
+    return Job(tmp_path / "job", template).unmeasured()
 
 
 SIZE: Final = r"\d+ files? to upload, [\d.]+ [kM]?B"

@@ -77,7 +77,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 def job(tmp_path: Path) -> Job:
     """A job without a project, and with no files yet."""
     (tmp_path / "template" / "dist").mkdir(parents=True)
-    return Job(tmp_path, tmp_path / "template")
+    return Job(tmp_path, tmp_path / "template").unmeasured()
 
 
 def build(job: Job, count: int, size: int = 100_000) -> list[str]:

@@ -152,7 +152,7 @@ def spy(job: Job, name: str, then: str) -> Path:
 
 def begin(on: str, job: Job, ci: Ci) -> None:
     """Make it a job of that CI, where everything says all that it can say; GitLab's is one that keeps the upload token."""
-    job.environ |= TALKATIVE
+    job.unmeasured().environ |= TALKATIVE
     if on == "github":
         job.environ |= ci.github
         files_of(job)

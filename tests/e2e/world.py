@@ -60,6 +60,8 @@ packages = ["src/sample_project"]
 """
 WITHOUT_ATTESTATIONS: Final = "[publish.trusted]\nattestations = false\n"
 """What the person at this machine has configured: signing is the matter of test_attestations.py alone."""
+MEASURED: Final = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+"""What makes a process tell which lines it ran; many runs that differ little are quicker without."""
 SERVICE_ACCOUNT: Final = "publisher@sample.iam.gserviceaccount.com"
 SITE: Final = Path(__file__).with_name("site")
 REPORTS: Final = jsonschema.Draft202012Validator(
@@ -168,8 +170,8 @@ def clean_environ(home: Path) -> dict[str, str]:
     for name in ("tmp", "site"):
         (home / name).mkdir(parents=True, exist_ok=True)
     (home / "config.toml").write_text(WITHOUT_ATTESTATIONS, "utf-8")
-    kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")}
-    return kept | {
+    return MEASURED | {
+        "PATH": os.environ["PATH"],
         "HOME": str(home),
         "TMPDIR": str(home / "tmp"),
         "HATCH_CONFIG": str(home / "config.toml"),
@@ -194,6 +196,12 @@ class Job:
         self.environ = clean_environ(self.home)
         shutil.copytree(template, self.root, symlinks=True)
         self.person(attestations=False)
+
+    def unmeasured(self) -> Job:
+        """The same, of whose runs no coverage is taken."""
+        for name in MEASURED:
+            del self.environ[name]
+        return self
 
     def person(self, **settings: bool) -> None:
         """What the person at this machine has configured: a report, and *settings*."""
