@@ -237,7 +237,7 @@ def test_release_url(url: str, index: Index, version: str) -> None:
 )
 def test_trusted_endpoint(url: str, upload_url: str) -> None:
     """An endpoint on the index's own host is taken as it is."""
-    assert url == trusted_endpoint(find_index(Repository("company", upload_url)), url, "token mint endpoint")
+    assert url == trusted_endpoint(find_index(Repository("company", upload_url)), url, "a token mint endpoint")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_trusted_endpoint(url: str, upload_url: str) -> None:
 def test_foreign_endpoint(problem: str, url: object) -> None:
     """An endpoint that could lead the identity elsewhere is refused, with the reason and the line to add."""
     with pytest.raises(TrustError) as caught:
-        trusted_endpoint(COMPANY, url, "token mint endpoint")
+        trusted_endpoint(COMPANY, url, "a token mint endpoint")
     expected = (
         f"The index company supplied a token mint endpoint that must not be used: {problem}. This is on the index's side, "
         "no identity was asked for. If you know a right address, name it by `audience-endpoint` and `token-mint-endpoint` "
@@ -329,7 +329,7 @@ def test_endpoint_is_on_the_upload_host(upload_url: str, url: str) -> None:
     """Whatever an index answers: what is accepted leads httpx to the host of the upload URL, or nowhere."""
     index = find_index(Repository("company", upload_url))
     try:
-        accepted = trusted_endpoint(index, url, "audience endpoint")
+        accepted = trusted_endpoint(index, url, "an audience endpoint")
     except TrustError:
         # Nothing that is right is refused.
         assert url_problem(url) is not None or host_of(url) != host_of(upload_url)

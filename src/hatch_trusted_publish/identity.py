@@ -91,7 +91,9 @@ def detect(environ: Mapping[str, str], variable: str | None, timeout: float) -> 
         return Ambient(f"the variable {clean(variable, 60)}", False, lambda _: _variable(environ, variable))
     if environ.get("GITHUB_ACTIONS"):
         github.check(environ)
-        return Ambient("GitHub Actions", True, lambda audience: _by_id(audience, "GitHub Actions", timeout), True)
+        return Ambient(
+            "GitHub Actions", True, lambda audience: _by_request(github.ask, audience, "GitHub Actions", timeout), True
+        )
     if environ.get("GITLAB_CI"):
         return Ambient("GitLab CI/CD", False, lambda audience: _gitlab(environ, audience), True)
     if environ.get("BUILDKITE"):
@@ -103,7 +105,9 @@ def detect(environ: Mapping[str, str], variable: str | None, timeout: float) -> 
             "CircleCI", True, lambda audience: _by_command([*circleci, json.dumps({"aud": audience})], timeout)
         )
     if environ.get("GOOGLE_SERVICE_ACCOUNT_NAME") or _is_google():
-        return Ambient("Google Cloud", True, lambda audience: _by_id(audience, "Google Cloud", timeout), True)
+        return Ambient(
+            "Google Cloud", True, lambda audience: _by_request(_ask_id, audience, "Google Cloud", timeout), True
+        )
     msg = (
         "No CI was found that could say who is publishing: none of GITHUB_ACTIONS, GITLAB_CI, BUILDKITE, CIRCLECI and "
         "GOOGLE_SERVICE_ACCOUNT_NAME is set, and this is not a machine of Google Cloud. Trusted publishing works from "
@@ -169,23 +173,24 @@ def _retried(name: str, once: Callable[[], str]) -> str:
         raise IdentityError(msg) from None
 
 
-def _by_id(audience: str, name: str, timeout: float) -> str:
-    """The token that `id` gets, or as `id` gets it: with a time-out for each read only, and no retries."""
+def _ask_id(audience: str) -> str | None:
+    import id as ambient_id
 
-    def ask(answers: list[str | Exception | None]) -> None:
+    return ambient_id.detect_credential(audience)
+
+
+def _by_request(ask: Callable[[str], str | None], audience: str, name: str, timeout: float) -> str:
+    """The token that *ask* gets, which has a time-out for each read only, and no retries."""
+
+    def run(answers: list[str | Exception | None]) -> None:
         try:
-            if name == "GitHub Actions":
-                answers.append(github.ask(audience))
-            else:
-                import id as ambient_id
-
-                answers.append(ambient_id.detect_credential(audience))
+            answers.append(ask(audience))
         except Exception as error:  # noqa: BLE001 - they let out whatever http.client, urllib3 and json raise
             answers.append(error)
 
     def once() -> str:
         answers: list[str | Exception | None] = []
-        thread = threading.Thread(target=ask, args=(answers,), daemon=True)
+        thread = threading.Thread(target=run, args=(answers,), daemon=True)
         thread.start()
         thread.join(timeout)
         answer = answers[0] if answers else None

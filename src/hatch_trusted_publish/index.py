@@ -154,7 +154,7 @@ def trusted_endpoint(index: Index, url: object, what: str) -> str:
     else:
         return url
     msg = (
-        f"The index {clean(index.name)} supplied a {what} that must not be used: {problem}. This is on the index's "
+        f"The index {clean(index.name)} supplied {what} that must not be used: {problem}. This is on the index's "
         "side, no identity was asked for. If you know a right address, name it by `audience-endpoint` and "
         "`token-mint-endpoint` in the index's table in `tool.hatch.publish.trusted.repos`."
     )

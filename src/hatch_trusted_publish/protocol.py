@@ -61,8 +61,8 @@ def read_discovery(reply: Reply, index: Index) -> Endpoints | None:
     except (ValueError, TypeError):
         _refuse_exchange("says where it exchanges identities, but not in the way of PEP 807", index)
     return Endpoints(
-        trusted_endpoint(index, found.get("audience-endpoint"), "audience endpoint"),
-        trusted_endpoint(index, found.get("token-mint-endpoint"), "token mint endpoint"),
+        trusted_endpoint(index, found.get("audience-endpoint"), "an audience endpoint"),
+        trusted_endpoint(index, found.get("token-mint-endpoint"), "a token mint endpoint"),
         single_use="single-use-token" in features and "multi-use-token" not in features,
     )
 
