@@ -11,7 +11,7 @@ from hatch.plugin.manager import PluginManager
 
 from hatch_trusted_publish import hooks
 from hatch_trusted_publish.publisher import TrustedPublisher
-from hatch_trusted_publish.version_source import PublicVersionSource
+from hatch_trusted_publish.versions.source import PublicVersionSource
 
 LOADS = """
 import sys

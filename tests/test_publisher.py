@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 import pytest
-from e2e.world import PROJECT, WHEEL, Index, as_read, identity_token, served
 from hatch.cli.application import Application
-from helpers import make_wheel
 from stamina.instrumentation import set_on_retry_hooks
 
-from hatch_trusted_publish.later import interrupt
 from hatch_trusted_publish.publisher import TrustedPublisher, _environ, _flags
-from hatch_trusted_publish.settings import Flags
+from hatch_trusted_publish.settings.options import Flags
+from hatch_trusted_publish.threads import interrupt
+from tests.e2e.world import PROJECT, WHEEL, Index, as_read, identity_token, served
+from tests.support.helpers import make_wheel
 
 
 def hatch() -> Any:

@@ -10,7 +10,7 @@ from hatchling.plugin import hookimpl
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .publisher import TrustedPublisher
-    from .version_source import PublicVersionSource
+    from .versions.source import PublicVersionSource
 
 
 @hookimpl
@@ -24,6 +24,6 @@ def hatch_register_publisher() -> type[TrustedPublisher]:
 @hookimpl
 def hatch_register_version_source() -> type[PublicVersionSource]:
     """``source = "vcs-public"``."""
-    from .version_source import PublicVersionSource
+    from .versions.source import PublicVersionSource
 
     return PublicVersionSource

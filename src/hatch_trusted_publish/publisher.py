@@ -21,14 +21,15 @@ from .errors import Interrupted, RehearsalError, TrustedPublishError, clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .console import Console
-    from .distribution import Distribution
-    from .identity import Ambient
-    from .index import Index
-    from .log import RunLog
-    from .outcome import Release
-    from .records import Records
-    from .settings import Flags, Repository, Settings
+    from .artifacts.distribution import Distribution
+    from .identity.ambient import Ambient
+    from .index.endpoints import Index
+    from .index.repository import Repository
+    from .output.console import Console
+    from .output.log import RunLog
+    from .output.records import Records
+    from .settings.options import Flags, Settings
+    from .upload.outcome import Release
 
 
 class TrustedPublisher(PublisherInterface):
@@ -44,8 +45,8 @@ class TrustedPublisher(PublisherInterface):
             options: the pairs of ``-o``, and what Hatch adds to them.
         """
         # Here and not above: no other command of Hatch should pay for these.
-        from .console import Console
-        from .later import interrupt
+        from .output.console import Console
+        from .threads import interrupt
 
         for number in (signal.SIGINT, signal.SIGTERM):  # a CI that cancels a job sends the latter first
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -65,11 +66,11 @@ class TrustedPublisher(PublisherInterface):
             gc.freeze()
 
     def _publish(self, artifacts: list[str], options: dict[str, Any], console: Console) -> None:
-        from .log import RunLog
-        from .outcome import Release
-        from .records import CUT_SHORT, Records
-        from .retries import announce
-        from .settings import parse
+        from .http.retries import announce
+        from .output.log import RunLog
+        from .output.records import CUT_SHORT, Records
+        from .settings.options import parse
+        from .upload.outcome import Release
 
         settings = parse(options, _flags(options), self.project_config, self.plugin_config)
         done = Release()
@@ -95,13 +96,13 @@ class TrustedPublisher(PublisherInterface):
     def _release(self, artifacts: list[str], settings: Settings, log: RunLog, done: Release, records: Records) -> None:
         # httpx would import its command line, since what that needs is at hand beside Hatch.
         sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-        from .client import Client
-        from .distribution import find
-        from .flow import read, release
-        from .identity import detect, variables
-        from .kept import problem
-        from .plan import Project, destination
-        from .project import read_project, untracked_files
+        from .artifacts.distribution import find
+        from .http.client import Client
+        from .identity.ambient import detect, variables
+        from .identity.token_cache import problem
+        from .release import read, release
+        from .upload.plan import destination
+        from .versions.project import Project, read_project, untracked_files
 
         root = Path(self.root)
         # Git, and whatever it starts, needs no identity.
@@ -118,7 +119,7 @@ class TrustedPublisher(PublisherInterface):
             log.say(f"The files' version is not compared with the project's: {project.unknown}.")
         with (
             _place(settings, repository, distributions, root, log.say) as index,
-            Client(repository, settings.timeout, _user_agent()) as client,
+            Client(repository.certificates, settings.timeout, _user_agent()) as client,
         ):
 
             def ambient() -> Ambient:  # no partial: one shows the environment, where a traceback has its variables
@@ -131,7 +132,7 @@ class TrustedPublisher(PublisherInterface):
 
 def _flags(options: Mapping[str, Any]) -> Flags:
     """Hatch's own flags and variables, which it does not hand to a plugin."""
-    from .settings import Flags
+    from .settings.options import Flags
 
     context = click.get_current_context(silent=True)
     said: Mapping[str, Any] = {} if context is None else context.params
@@ -161,7 +162,7 @@ def _place(
     say: Callable[[str], None],
 ) -> Iterator[Index]:
     """The index of the run; a rehearsal's is started for it, and so is the CI that it plays."""
-    from .index import find_index, rehearsal_index
+    from .index.endpoints import find_index, rehearsal_index
 
     if repository.name != "rehearsal":
         yield find_index(repository)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from scripted import Answer, Asked, Scripted
+from tests.support.scripted import Answer, Asked, Scripted
 
 from .test_auto import Authority, Proxy
 from .world import PROJECT, Job, identity_token

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from helpers import core_metadata, make_wheel
-from scripted import Answer, Asked
-from test_archive import TarMember, ZipMember, entry, link, member, tar_of, zip_of
+
+from tests.artifacts.test_archive import TarMember, ZipMember, entry, link, member, tar_of, zip_of
+from tests.support.helpers import core_metadata, make_wheel
+from tests.support.scripted import Answer, Asked
 
 from .attackers import (
     AUDIENCE,

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from pypi_attestations import GitHubPublisher, GitLabPublisher, GooglePublisher
-from sigstores import Publisher, Verifying
 
 from hatch_trusted_publish.rehearsal.authority import CERTIFY, LOG
+from tests.support.sigstores import Publisher, Verifying
 
 from .world import PROJECT, SDIST, SERVICE_ACCOUNT, WHEEL, Answer, Ci, Index, Job, as_read, identity_token, uploads
 
@@ -255,7 +255,7 @@ def test_what_is_not_imported(job: Job, ci: Ci, index: Index) -> None:
         modules = set(path.read_text("utf-8").split())
         assert "hatch" in modules
         assert not heavy & modules
-    assert "hatch_trusted_publish.signing" in modules
+    assert "hatch_trusted_publish.attestations.signing" in modules
     assert [WHEEL, SDIST] == index.files
 
 

@@ -24,10 +24,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from helpers import make_sdist, make_wheel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hatch_trusted_publish.rehearsal.server import listening
+from tests.support.helpers import make_sdist, make_wheel
 
 from .world import PROJECT, Ci, Index, Job, Run, identity_token
 

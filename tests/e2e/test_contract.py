@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from hatch_trusted_publish.output.report import public_claims
 from hatch_trusted_publish.rehearsal.simple import path as stored_at
-from hatch_trusted_publish.report import public_claims
 
 from .test_identities import EXCHANGE, RELEASE, SEARCH, nothing_left, released
 from .world import (

@@ -14,8 +14,9 @@ from queue import SimpleQueue
 from typing import Final
 
 import pytest
-from helpers import make_sdist, make_wheel
 from starlette.types import Message, Receive, Scope, Send
+
+from tests.support.helpers import make_sdist, make_wheel
 
 from .test_contract import masks, on_github
 from .test_identities import EXCHANGE, SEARCH

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from pages import ROOT, Person, blocks_of
+
+from tests.support.pages import ROOT, Person, blocks_of
 
 from .world import PUBLISHERS, Ci, Index, clean_environ, git
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from pages import ROOT, blocks_of, packages, put_hatch
 from ruamel.yaml import YAML
 
-from hatch_trusted_publish.identity import gitlab_variable
+from hatch_trusted_publish.identity.ambient import gitlab_variable
+from tests.support.pages import ROOT, blocks_of, packages, put_hatch
 
 from .world import SDIST, SERVICE_ACCOUNT, WHEEL, Ci, Index, Job, git, identity_token
 

@@ -17,9 +17,9 @@ import httpx
 import pytest
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
-from repositories import Repository, isolate, write_pyproject
 
 from hatch_trusted_publish.rehearsal.installing import find_uv
+from tests.support.repositories import Repository, isolate, write_pyproject
 
 from .world import PUBLISHERS, Ci, Index, Job, Run
 

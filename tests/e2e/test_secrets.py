@@ -19,7 +19,8 @@ from queue import SimpleQueue
 from typing import Final
 
 import pytest
-from helpers import make_sdist
+
+from tests.support.helpers import make_sdist
 
 from .test_identities import EXCHANGE, RELEASE, SEARCH
 from .test_log import files_of

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from pages import ROOT, Person, blocks_of
+from tests.support.pages import ROOT, Person, blocks_of
 
 from .world import as_read, clean_environ
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from packaging.version import Version
-from repositories import Repository, git, isolate, write_lines, write_pyproject
 
 from hatch_trusted_publish.errors import clean
+from tests.support.repositories import Repository, git, isolate, write_lines, write_pyproject
 
 PLUGIN = Path(__file__).parents[2]
 VCS = 'source = "vcs"\nraw-options = { local_scheme = "no-local-version" }'

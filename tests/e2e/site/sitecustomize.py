@@ -51,7 +51,7 @@ def _own_sigstore(path: str) -> None:
 def _on_google(url: str) -> None:
     from id._internal.oidc import ambient
 
-    from hatch_trusted_publish import identity
+    from hatch_trusted_publish.identity import ambient as identity
 
     product_name = Path(os.environ["HOME"], "product_name")
     product_name.write_text("Google Compute Engine\n", "utf-8")
@@ -63,7 +63,7 @@ def _on_google(url: str) -> None:
 
 
 def _crash() -> None:
-    from hatch_trusted_publish import protocol
+    from hatch_trusted_publish.index import upload_api as protocol
 
     def crash(*arguments: object) -> NoReturn:
         raise RuntimeError(arguments)

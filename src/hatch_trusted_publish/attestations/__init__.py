@@ -1,0 +1,1 @@
+"""Attestations of the files (PEP 740): found next to them, or signed now."""

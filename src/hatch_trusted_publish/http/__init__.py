@@ -1,0 +1,1 @@
+"""One HTTP request at a time: the only room that touches the network."""

@@ -1,0 +1,1 @@
+"""What an index is asked and what its replies mean. No network here."""

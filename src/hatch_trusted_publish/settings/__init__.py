@@ -1,0 +1,1 @@
+"""Options and tables to typed settings."""

@@ -1,0 +1,1 @@
+"""What is uploaded, in which order, and what became of each file."""

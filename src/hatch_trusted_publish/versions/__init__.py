@@ -1,0 +1,1 @@
+"""The version source `vcs-public`."""

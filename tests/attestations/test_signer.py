@@ -1,0 +1,437 @@
+"""Sigstore, asked in every way that goes well and that goes wrong; what it signs is verified as PyPI does it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from traceback import walk_tb
+from types import FrameType
+
+import pypi_attestations
+import pytest
+import stamina
+from pypi_attestations import GitHubPublisher, GitLabPublisher, GooglePublisher
+from stamina.instrumentation import set_on_retry_hooks
+
+from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.attestations.files import PUBLISH
+from hatch_trusted_publish.attestations.signer import sign
+from hatch_trusted_publish.errors import AttestationError, DistributionError, IdentityError
+from hatch_trusted_publish.http.retries import announce
+from hatch_trusted_publish.identity.ambient import Ambient
+from hatch_trusted_publish.rehearsal.authority import CERTIFY, LOG
+from hatch_trusted_publish.secret import Secret
+from tests.e2e.world import PROJECT, SERVICE_ACCOUNT, identity_token
+from tests.support.helpers import Kept, a_distribution
+from tests.support.scripted import Answer, Asked, Scripted
+from tests.support.sigstores import Publisher, Sigstore, Verifying
+
+NAMES = ["sample-1.0-py3-none-any.whl", "sample-1.0.tar.gz", "sample-1.0-py2-none-any.whl"]
+REPOSITORY = f"octo-org/{PROJECT}"
+GITHUB = GitHubPublisher(repository=REPOSITORY, workflow="release.yml")
+GITLAB = GitLabPublisher(repository=REPOSITORY, workflow_filepath=".gitlab-ci.yml")
+GOOGLE = GooglePublisher(email=SERVICE_ACCOUNT)
+ONCE = ["POST " + CERTIFY, "POST " + LOG]
+KEYS = "Sigstore's list of its keys (tuf-repo-cdn.sigstore.dev)"
+FULCIO = "Fulcio, which certifies the key to sign with,"
+REKOR = "Rekor, the log of all signatures,"
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No proxy, nothing of this machine's, and no waiting between tries; what is left behind ends with the test."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with stamina.set_testing(True, attempts=9, cap=True):
+        yield
+    for thread in threading.enumerate():
+        if "(run)" in thread.name:
+            thread.join(30)
+    set_on_retry_hooks(None)
+
+
+@dataclass
+class Signed:
+    """What came of signing."""
+
+    attestations: dict[str, str] = field(default_factory=dict)
+    masked: list[str] = field(default_factory=list)
+    retries: list[str] = field(default_factory=list)
+    problem: str = ""
+    error: AttestationError | None = None
+
+
+def files(count: int = 1) -> list[Distribution]:
+    return [a_distribution(name) for name in NAMES[:count]]
+
+
+def signed(
+    trust_config: str | None, distributions: list[Distribution], ci: Ambient | None = None, seconds: float = 30.0
+) -> Signed:
+    """Sign, and see what it comes to."""
+    found = Signed()
+    announce(found.retries.append)
+    ci = ci or Ambient("GitHub Actions", True, partial(identity_token, "github"), True)
+
+    def mask(secret: Secret) -> None:
+        found.masked.append(secret.reveal())
+
+    try:
+        for distribution, text in sign(distributions, ci, trust_config, seconds, mask):
+            found.attestations[distribution.filename] = text
+    except AttestationError as error:
+        found.problem, found.error = str(error), error
+    return found
+
+
+@pytest.mark.parametrize(
+    ("ci", "publisher"),
+    [("github", GITHUB), ("gitlab", GITLAB), ("google", GOOGLE)],
+    ids=["github", "gitlab", "google"],
+)
+def test_signed_and_verified(ci: str, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is signed with an identity verifies for its publisher; one key serves all files, and the token is masked."""
+    tokens = []
+
+    def fetch(audience: str) -> str:
+        tokens.append(identity_token(ci, audience))
+        return tokens[-1]
+
+    sigstore = Sigstore()
+    with Scripted(sigstore) as server:
+        trust_config = sigstore.trust_config(server.url)
+        found = signed(trust_config, files(3), Ambient("Some CI", True, fetch, True))
+
+    assert ("", NAMES, tokens) == (found.problem, sorted(found.attestations, key=NAMES.index), found.masked)
+    assert [*ONCE, ONCE[1], ONCE[1]] == server.lines
+    verifying = Verifying(monkeypatch, tmp_path)
+    verifying.trust(trust_config)
+    for one in files(3):
+        text = found.attestations[one.filename]
+        assert PUBLISH == verifying.predicate(text, publisher, one.filename, one.sha256)
+    # The token goes to the one who certifies, and to nobody else.
+    assert [CERTIFY] == [asked.target for asked in server.asked if tokens[0] in str(asked)]
+
+
+def _tampered(text: str) -> str:
+    attestation = json.loads(text)
+    signature = bytearray(base64.b64decode(attestation["envelope"]["signature"]))
+    signature[-1] ^= 1
+    attestation["envelope"]["signature"] = base64.b64encode(signature).decode()
+    return json.dumps(attestation)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Something that is not as it was when it was signed."""
+
+    publisher: Publisher
+    ci: str = "github"
+    name: str = NAMES[0]
+    digest: str = ""
+    tampered: bool = False
+    trusted: bool = True
+
+
+WRONG = {
+    "repository": Wrong(GitHubPublisher(repository="octo-org/other", workflow="release.yml")),
+    "owner": Wrong(GitHubPublisher(repository=f"other/{PROJECT}", workflow="release.yml")),
+    "workflow": Wrong(GitHubPublisher(repository=REPOSITORY, workflow="other.yml")),
+    "provider": Wrong(GITLAB),
+    "gitlab repository": Wrong(GitLabPublisher(repository="o/r", workflow_filepath=".gitlab-ci.yml"), "gitlab"),
+    "gitlab workflow": Wrong(GitLabPublisher(repository=REPOSITORY, workflow_filepath="ci.yml"), "gitlab"),
+    "gitlab provider": Wrong(GITHUB, "gitlab"),
+    "digest": Wrong(GITHUB, digest="0" * 64),
+    "name": Wrong(GITHUB, name="sample-1.1-py3-none-any.whl"),
+    "signature": Wrong(GITHUB, tampered=True),
+    "keys": Wrong(GITHUB, trusted=False),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
+def test_what_does_not_verify(wrong: Wrong, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another repository, workflow, CI, digest or name, a changed signature, and the public Sigstore's keys: all refused."""
+    sigstore = Sigstore()
+    [file] = files()
+    with Scripted(sigstore) as server:
+        trust_config = sigstore.trust_config(server.url)
+        ci = Ambient("Some CI", True, partial(identity_token, wrong.ci), True)
+        text = signed(trust_config, [file], ci).attestations[file.filename]
+    verifying = Verifying(monkeypatch, tmp_path)
+    if wrong.trusted:
+        verifying.trust(trust_config)
+        right: dict[str, Publisher] = {"github": GITHUB, "gitlab": GITLAB}
+        assert PUBLISH == verifying.predicate(text, right[wrong.ci], file.filename, file.sha256)
+
+    with pytest.raises(pypi_attestations.AttestationError):
+        verifying.predicate(
+            _tampered(text) if wrong.tampered else text, wrong.publisher, wrong.name, wrong.digest or file.sha256
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """A way in which Sigstore fails one file, and what is said of it."""
+
+    name: str
+    path: str
+    answer: Answer
+    problem: str
+    tries: int = 1
+
+
+def _rows() -> Iterator[Row]:
+    said = Answer.of({"code": 3, "message": "no such\n::issuer"}, 400)
+    unavailable = Answer(503, b"<html>", "text/html")
+    for path, who in ((CERTIFY, FULCIO), (LOG, REKOR)):
+        yield Row("no reply", path, Answer(fault="no reply"), f"{who} could not be reached (ConnectionError).", 4)
+        yield Row("503", path, unavailable, f"{who} answered 503.", 4)
+        yield Row("429", path, Answer(429), f"{who} answered 429.", 4)
+        yield Row("4xx with nothing", path, Answer(403), f"{who} answered 403.")
+        yield Row("4xx with a list", path, Answer.of([], 400), f"{who} answered 400.")
+        yield Row("4xx with words", path, said, f"{who} answered 400: no such : :issuer.")
+        nothing = f"{who} gave nothing that can be used (JSONDecodeError: Expecting value: line 1 column 1 (char 0))."
+        yield Row("no JSON", path, Answer(200, b"<html>"), nothing)
+    missing = f"{FULCIO} gave nothing that can be used (FulcioClientError: Fulcio response missing certificate chain)."
+    yield Row("another object", CERTIFY, Answer.of({}), missing)
+    entries = f"{REKOR} gave nothing that can be used (ValueError: Received multiple entries in response)."
+    yield Row("another object", LOG, Answer.of({}, 201), entries)
+
+
+@pytest.mark.parametrize("row", list(_rows()), ids=lambda row: f"{row.path}-{row.name}")
+def test_fault(row: Row) -> None:
+    """Each fault of the two services is told as what it is; what may pass is tried again, the rest is not."""
+    sigstore = Sigstore({row.path: row.answer})
+    with Scripted(sigstore) as server:
+        found = signed(sigstore.trust_config(server.url), files())
+
+    retries = [f"{row.problem.removesuffix('.')}; trying again in 0.0 s"] * (row.tries - 1)
+    assert (row.problem, {}, retries) == (found.problem, found.attestations, found.retries)
+    before = [] if row.path == CERTIFY else ONCE[:1]
+    assert [*before, *[f"POST {row.path}"] * row.tries] == server.lines
+
+
+@pytest.mark.parametrize(("service", "who"), [("caUrls", FULCIO), ("rekorTlogUrls", REKOR)])
+def test_nobody_there(service: str, who: str) -> None:
+    """A service that refuses connections is tried again."""
+    sigstore = Sigstore()
+    with Scripted(sigstore) as gone:
+        pass
+    with Scripted(sigstore) as server:
+        found = signed(sigstore.trust_config(server.url, **{service: gone.url}), files())
+
+    assert (f"{who} could not be reached (ConnectionError).", 3) == (found.problem, len(found.retries))
+
+
+@pytest.mark.parametrize(("path", "who"), [(CERTIFY, FULCIO), (LOG, REKOR)])
+def test_silence(path: str, who: str) -> None:
+    """A service that never answers is waited for within the bound, and then no more."""
+    sigstore = Sigstore({path: Answer(fault="silence")})
+    with Scripted(sigstore) as server:
+        found = signed(sigstore.trust_config(server.url), files(), seconds=2.0)
+
+    assert (f"{who} did not answer within 2 s.", {}) == (found.problem, found.attestations)
+
+
+def test_a_silent_ci() -> None:
+    """Asking the CI for the identity is within the same bound."""
+    answer = threading.Event()
+
+    def fetch(_: str) -> str:
+        answer.wait(30)
+        return ""
+
+    found = signed("{}", files(), Ambient("Some CI", True, fetch, True), seconds=0.1)
+    answer.set()
+
+    assert "Some CI, asked for an identity token, did not answer within 0.1 s." == found.problem
+
+
+def test_faults_that_pass() -> None:
+    """A service that is unwell for a moment is asked again, and the file is signed."""
+    sigstore = Sigstore({path: [Answer(503), Answer(fault="no reply")] for path in (CERTIFY, LOG)})
+    with Scripted(sigstore) as server:
+        found = signed(sigstore.trust_config(server.url), files())
+
+    assert ("", NAMES[:1], 4) == (found.problem, list(found.attestations), len(found.retries))
+
+
+def test_one_file_of_three() -> None:
+    """What can be signed is handed out, also behind one that cannot; the error comes last."""
+    sigstore = Sigstore()
+    entries = iter(range(9))
+
+    def script(asked: Asked) -> Answer:
+        refused = LOG == asked.target and 1 == next(entries)
+        return Answer(400) if refused else sigstore(asked)
+
+    with Scripted(script) as server:
+        found = signed(sigstore.trust_config(server.url), files(3))
+
+    assert (f"{REKOR} answered 400.", 2) == (found.problem, len(found.attestations))
+
+
+def test_a_certificate_that_has_expired() -> None:
+    """A certificate that cannot be signed with any more is told with the likely reason."""
+    sigstore = Sigstore(life=timedelta(seconds=-5))
+    with Scripted(sigstore) as server:
+        found = signed(sigstore.trust_config(server.url), files())
+
+    expected = (
+        "Fulcio gave a certificate that has expired already: the clock of this machine, or of that one, is wrong."
+    )
+    assert (expected, ONCE[:1]) == (found.problem, server.lines)
+
+
+def test_a_certificate_that_ends_soon() -> None:
+    """With under two minutes left, the next file gets a new certificate."""
+    sigstore = Sigstore(life=timedelta(seconds=110))
+    with Scripted(sigstore) as server:
+        found = signed(sigstore.trust_config(server.url), files(2))
+
+    assert ("", NAMES[:2], ONCE * 2) == (found.problem, list(found.attestations), server.lines)
+
+
+def test_a_certificate_of_somebody_else() -> None:
+    """A certificate that is in no log of the Sigstore that is trusted is not signed with."""
+    with Scripted(Sigstore()) as server:
+        found = signed(Sigstore().trust_config(server.url), files())
+
+    expected = (
+        f"{FULCIO} gave nothing that can be used (VerificationError: SCT verify failed: keyring: invalid signature)."
+    )
+    assert (expected, ONCE[:1]) == (found.problem, server.lines)
+
+
+def test_an_identity_that_has_expired() -> None:
+    """A token that is too old is not sent."""
+    claims = {"iss": "https://gitlab.com", "sub": "x", "aud": "sigstore", "iat": 0, "exp": 1}
+    encoded = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    sigstore = Sigstore()
+    with Scripted(sigstore) as server:
+        ci = Ambient("GitLab CI/CD", False, lambda _: f"eyJhbGciOiJSUzI1NiJ9.{encoded}.x", True)
+        found = signed(sigstore.trust_config(server.url), files(), ci)
+
+    assert found.problem.startswith(f"{FULCIO} gave nothing that can be used (IdentityError: Identity token is ")
+    assert [] == server.lines
+
+
+def frames(error: BaseException | None) -> Iterator[FrameType]:
+    """All that a traceback with variables would show, but for this file's."""
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                yield frame
+        error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("path", [CERTIFY, LOG])
+def test_a_service_that_repeats_the_token(path: str) -> None:
+    """The identity token is in no message, whoever repeats it."""
+    token = identity_token("github", "sigstore")
+    ci = Ambient("GitHub Actions", True, lambda _: token, True)
+    answers = [Answer.of({"message": f"what is {token}?"}, 400), Answer(200, token.encode())]
+    for answer in answers:
+        sigstore = Sigstore({path: answer})
+        with Scripted(sigstore) as server:
+            found = signed(sigstore.trust_config(server.url), files(), ci)
+        assert found.problem
+        assert not [part for part in token.split(".") if part[:20] in found.problem]
+        assert not [frame for frame in frames(found.error) if token in repr(frame.f_locals)]
+
+
+def test_an_identity_that_is_refused() -> None:
+    """What the CI says goes on as it is."""
+
+    def fetch(_: str) -> str:
+        msg = "no"
+        raise IdentityError(msg)
+
+    with pytest.raises(IdentityError, match="no"):
+        signed("{}", files(), Ambient("Some CI", True, fetch, True))
+
+
+def test_no_sigstore_to_speak_of() -> None:
+    """A configuration that names no services is told, and nobody is asked."""
+    found = signed("{}", files())
+
+    assert found.problem.startswith(f"{KEYS} gave nothing that can be used (ValidationError: ")
+
+
+def test_keys_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The public Sigstore's keys are fetched first; where they cannot be, it is tried again, and told."""
+    with Scripted({}) as gone:
+        pass
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, gone.url)
+    found = signed(None, files())
+
+    expected = f"{KEYS} gave nothing that can be used (TUFError: Failed to refresh TUF metadata)."
+    assert (expected, 3) == (found.problem, len(found.retries))
+
+
+def test_keys_that_never_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are waited for within the bound too."""
+    with Scripted(lambda _: Answer(fault="silence")) as silent:
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, silent.url)
+        found = signed(None, files(), seconds=1.0)
+
+    assert f"{KEYS} did not answer within 1 s." == found.problem
+
+
+def test_nothing_is_logged_too_late() -> None:
+    """What waits for its turn when the time is up is not signed any more: an entry in the log is for ever."""
+    many = [a_distribution(f"sample-1.0-py3-none-win{number}.whl") for number in range(12)]
+    sigstore = Sigstore()
+    entries = iter(range(99))
+    go_on = threading.Event()
+
+    def script(asked: Asked) -> Answer:
+        if LOG == asked.target and 0 < next(entries):
+            go_on.wait(30)
+        return sigstore(asked)
+
+    with Scripted(script) as server:
+        found = signed(sigstore.trust_config(server.url), many, seconds=2.0)
+        go_on.set()
+        for thread in threading.enumerate():
+            if "(run)" in thread.name:
+                thread.join(30)
+
+    assert f"{REKOR} did not answer within 2 s." == found.problem
+    # The first, and those that were under way.
+    assert 1 + 8 == server.lines.count(ONCE[1])
+
+
+def test_a_broken_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that cannot be imported is told by its name."""
+    monkeypatch.setitem(sys.modules, "sigstore.sign", None)
+    found = signed("{}", files())
+
+    expected = "The extra `attestations` cannot be loaded (import of sigstore.sign halted; None in sys.modules)."
+    assert expected == found.problem
+
+
+class Changed(Kept):
+    """Bytes that are not what they were."""
+
+    def sha256(self) -> str:
+        msg = "has changed"
+        raise DistributionError(msg)
+
+
+def test_a_file_that_has_changed() -> None:
+    """A file that is not what was checked ends the run, whatever the setting: that is no matter of signing."""
+    sigstore = Sigstore()
+    with Scripted(sigstore) as server, pytest.raises(DistributionError, match="has changed"):
+        signed(sigstore.trust_config(server.url), [replace(files()[0], content=Changed(b""))])

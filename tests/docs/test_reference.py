@@ -1,0 +1,217 @@
+"""The reference and the code name the same things: flags, values, publishers, variables, exit codes, tests."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from click import UsageError
+from hatch.cli.application import Application
+from hatch.cli.publish import publish
+
+from hatch_trusted_publish.identity.ambient import gitlab_variable
+from hatch_trusted_publish.settings import options as settings
+from hatch_trusted_publish.settings import values
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = sorted((ROOT / "docs").rglob("*.md"))
+# The rehearsal sets what a CI would set; what it reads for that is read by the rest as well.
+MODULES: Final = [path for path in sorted((ROOT / "src").rglob("*.py")) if path.parent.name != "rehearsal"]
+FLAGS: Final = [option for option in publish.params if option.param_type_name == "option"]
+OF_OTHERS: Final = {
+    "HTTPS_PROXY": "httpx",
+    "HTTP_PROXY": "httpx",
+    "ALL_PROXY": "httpx",
+    "NO_PROXY": "httpx",
+    "SSL_CERT_FILE": "httpx",
+    "SSL_CERT_DIR": "httpx",
+    "SETUPTOOLS_SCM_PRETEND_VERSION": "setuptools-scm",
+    "HATCH_CACHE_DIR": "Hatch",
+    "HATCH_INTERACTIVE": "Hatch",
+    "PYTHONIOENCODING": "Python",
+    "REQUESTS_CA_BUNDLE": "sigstore",
+    "SIGSTORE_ID_TOKEN": "made of the audience",
+    **{name: "Hatch" for option in FLAGS if isinstance(name := option.envvar, str)},
+}
+"""Variables of the reference, and which dependency reads them."""
+NO_VARIABLES: Final = {
+    "CERTIFICATE_VERIFY_FAILED": "what OpenSSL says",
+    "GIT_TERMINAL_PROMPT": "set for git",
+    "GCM_INTERACTIVE": "set for git",
+}
+"""Texts in the code that look like variables, and what they are."""
+
+
+def section(heading: str) -> str:
+    """What stands under a heading of one of the pages, as far as the next of its level."""
+    found = [
+        match["text"]
+        for page in PAGES
+        for match in re.finditer(
+            rf"^(?P<level>#+) {re.escape(heading)}\n(?P<text>.*?)(?=^(?P=level) |\Z)",
+            page.read_text("utf-8"),
+            re.MULTILINE | re.DOTALL,
+        )
+    ]
+    [text] = found
+    return text
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of all tables under a heading, without the heads."""
+    lines = section(heading).splitlines()
+    heads = {number - 1 for number, line in enumerate(lines) if line.startswith("|---")}
+    table = [line for number, line in enumerate(lines) if line.startswith("| ") and number not in heads]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table]
+
+
+def code(cell: str) -> list[str]:
+    """What a cell has in backquotes."""
+    return re.findall("`([^`]+)`", cell)
+
+
+def test_flags() -> None:
+    """The table of flags is that of Hatch's command: each with its short form and its variable."""
+    told = {frozenset(code(flag)): code(variable) for flag, variable, *_ in rows("Command line")}
+    assert {frozenset(option.opts): [option.envvar] if option.envvar else [] for option in FLAGS} == told
+
+
+def kind(parser: values.Parser) -> str:
+    """The type of a key, in the words of the reference: by what its parser says of a value that nobody can mean."""
+    with pytest.raises(values.Wrong) as caught:
+        parser([])
+    said = str(caught.value).removeprefix("must be ").removesuffix(", not []").removeprefix("a ")
+    if found := re.fullmatch("one of (.*)", said):
+        return ", ".join(f"`{choice}`" for choice in found[1].split(", "))
+    plain = {"true or false": "boolean", "table of a TOML file": "table"}.get(said, said)
+    return re.sub(r"number from (\d+) to", r"number, \1 to", plain)
+
+
+@pytest.mark.parametrize(
+    ("heading", "keys"),
+    [("Publisher keys", settings._KEYS), ("Other indexes", settings._REPO_KEYS)],
+    ids=["keys", "repos"],
+)
+def test_types(heading: str, keys: Mapping[str, values.Parser]) -> None:
+    """The types and choices that the tables tell are those that the code takes."""
+    told = {name: cells[1] for cells in rows(heading) for name in code(cells[0]) if name in keys}
+    assert told
+    # A URL is a text that is looked at later.
+    assert {name: told[name] if told[name] == "URL" else kind(keys[name]) for name in told} == told
+
+
+def test_publishers() -> None:
+    """The providers and the fields of the table `publisher`."""
+    listed = re.findall(r'^- `provider = "(\w+)"`: (.*)$', section("publisher"), re.MULTILINE)
+    assert settings.PUBLISHER_FIELDS == {provider: tuple(code(fields)) for provider, fields in listed}
+
+
+def variables(tree: ast.AST) -> Iterator[str]:
+    """The environment variables that a module names: by their look, or since it asks for them."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if re.fullmatch("[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", text):
+                yield text
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="environ") | ast.Attribute(attr="environ"), attr="get" | "pop"),
+                args=[ast.Constant(value=str(text)), *_],
+            ):
+                yield text
+            case ast.Subscript(
+                value=ast.Name(id="environ") | ast.Attribute(attr="environ"), slice=ast.Constant(value=str(text))
+            ):
+                yield text
+
+
+def named() -> set[str]:
+    """All that the code reads."""
+    found = {name for path in MODULES for name in variables(ast.parse(path.read_text("utf-8")))}
+    return found | {gitlab_variable("pypi"), gitlab_variable("testpypi"), gitlab_variable("…")[1:]}
+
+
+def test_variables() -> None:
+    """Each variable that is read is in the reference, and no other is; what dependencies read is told apart."""
+    told = {name.removeprefix("…") for cells in rows("Environment variables") for name in code(cells[0])}
+    indexes = {name for name in OF_OTHERS if name.startswith("HATCH_INDEX_")}
+    assert indexes
+    assert "HATCH_INDEX_*" in told
+    assert (named() - NO_VARIABLES.keys()) | OF_OTHERS.keys() == (told - {"HATCH_INDEX_*"}) | indexes
+
+
+def test_exceptions_of_variables() -> None:
+    """No text is left out that is not there any more."""
+    assert set() == NO_VARIABLES.keys() - named()
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ('os.environ["TIME"]', ["TIME"]),
+        ('os.environ.get("TIME", "")', ["TIME"]),
+        ('environ.get("TIME")', ["TIME"]),
+        ('NAME: Final = "THE_TIME"', ["THE_TIME"]),
+        ('table.get("TIME") or "Time_Out"', []),
+    ],
+    ids=["item", "get", "argument", "constant", "none"],
+)
+def test_variables_are_found(line: str, found: list[str]) -> None:
+    """A variable in the code is found in each way in which it can be read."""
+    assert found == list(variables(ast.parse(line)))
+
+
+def exit_codes(tree: ast.AST) -> Iterator[int]:
+    """How a module can end the process; a text is printed, and counts as 1."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="SystemExit") | ast.Attribute(attr="exit" | "_exit"), args=[code, *_]):
+                yield code.value if isinstance(code, ast.Constant) and isinstance(code.value, int) else 1
+            case ast.Call(func=ast.Attribute(attr="abort"), args=args, keywords=keywords):
+                named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in keywords}
+                yield named["code"] if "code" in named else ast.literal_eval(args[1]) if len(args) > 1 else ABORT
+
+
+ABORT: Final = inspect.signature(Application.abort).parameters["code"].default
+
+
+def test_exit_codes() -> None:
+    """The table has the codes that there are: the code's own, 0, and click's for a command line that is none."""
+    own = {code for path in MODULES for code in exit_codes(ast.parse(path.read_text("utf-8")))}
+    assert sorted({0, *own, UsageError.exit_code}) == [int(cells[0]) for cells in rows("Exit codes")]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("self.app.abort()", [1]),
+        ('self.app.abort("no", 3)', [3]),
+        ("self.app.abort(code=3)", [3]),
+        ('raise SystemExit("no")', [1]),
+        ("sys.exit(4)", [4]),
+        ("server.exit()", []),
+    ],
+    ids=["abort", "argument", "keyword", "text", "number", "none"],
+)
+def test_exit_codes_are_found(line: str, found: list[int]) -> None:
+    """An exit code in the code is found in each way in which it can be given."""
+    assert found == list(exit_codes(ast.parse(line)))
+
+
+def named_tests(page: Path) -> list[str]:
+    return re.findall(r"`((?:tests/)[\w/]+\.py(?:::\w+)?)`", page.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if named_tests(page)], ids=lambda page: page.name)
+def test_tests_that_are_named(page: Path) -> None:
+    """A page that says which test shows something names one that is there."""
+    lost = []
+    for name in named_tests(page):
+        path, _, function = name.partition("::")
+        text = (ROOT / path).read_text("utf-8") if (ROOT / path).is_file() else ""
+        if not text or (function and not re.search(rf"^def {function}\(", text, re.MULTILINE)):
+            lost.append(name)
+    assert [] == lost, "\n".join(lost)

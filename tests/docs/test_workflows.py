@@ -1,0 +1,136 @@
+"""The project's own workflows: sound, safe, and complete; and no check is told to look away."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Mapping
+from configparser import ConfigParser
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
+
+ROOT: Final = Path(__file__).parents[2]
+WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").iterdir())
+EXAMPLES: Final = sorted((ROOT / "docs" / "examples" / "github").iterdir())
+ALL: Final = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+PYPROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+LOCK: Final = ROOT / ".github" / "requirements" / "release.txt"
+
+
+def jobs_of(name: str) -> Mapping[str, Any]:
+    content = YAML(typ="safe").load(ROOT / ".github" / "workflows" / name)
+    return dict(content["jobs"])
+
+
+def run(*command: str | Path) -> tuple[int, str]:
+    """How a checker ended, and all that it said."""
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("schema", "paths"),
+    [("vendor.github-workflows", WORKFLOWS), ("vendor.dependabot", [ROOT / ".github" / "dependabot.yml"])],
+    ids=["workflows", "dependabot"],
+)
+def test_schema(schema: str, paths: list[Path]) -> None:
+    """Each file keeps to GitHub's own schema."""
+    said = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *paths)
+    assert (0, "ok -- validation done\n") == said
+
+
+def test_safe() -> None:
+    """A pedant finds nothing, in the examples neither; and nothing is hidden from him."""
+    program = Path(sysconfig.get_path("scripts"), "zizmor")
+    flags = ("--offline", "--quiet", "--no-progress", "--color=never", "--strict-collection", "--persona=pedantic")
+    said = run(program, *flags, "--no-config", "--no-ignores", ROOT / ".github", *EXAMPLES)
+    assert (0, "No findings to report. Good job!\n") == said
+
+
+@ALL
+def test_grants_are_explained(path: Path) -> None:
+    """A workflow grants nothing, and a job says why it needs each thing that it is granted."""
+    text = path.read_text("utf-8")
+    grants = re.findall(r"^ +[a-z-]+: (?:read|write)\b.*$", text, re.MULTILINE)
+    assert "\npermissions: {}\n" in text
+    assert [] == [line for line in grants if not re.search(r" # \w+ \w+ \w+", line)]
+    jobs = jobs_of(path.name)
+    assert len(grants) == sum(len(job["permissions"]) for job in jobs.values())
+
+
+@ALL
+def test_actions_are_pinned(path: Path) -> None:
+    """Each action is named by the hash of one commit, the same as in the examples."""
+    text, examples = path.read_text("utf-8"), "".join(each.read_text("utf-8") for each in EXAMPLES)
+    used = re.findall(r"uses: (.*)", text)
+    assert [] == [each for each in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)]
+    assert [] == [each for each in used if f"uses: {each}\n" not in examples]
+
+
+def test_every_environment_is_run() -> None:
+    """Each of tox's environments has its job, and the one check that has to pass waits for them all."""
+    config = ConfigParser()
+    config.read(ROOT / "tox.ini", "utf-8")
+    names = set()
+    for line in config["tox"]["env_list"].split():
+        parts = [part.split(",") for part in re.split(r"[{}]", line)]
+        names |= {"".join(each) for each in product(*parts)}
+    jobs = jobs_of("tests.yml")
+    matrix = jobs["tox"]["strategy"]["matrix"]
+    assert names | {"docs"} == {*matrix["env"], *(entry["env"] for entry in matrix["include"])}
+    assert ["tox", "passed"] == list(jobs)
+    assert "tox" == jobs["passed"]["needs"]
+
+
+def test_publishing_job() -> None:
+    """The job with the identity has nothing else: no right, no checkout, no cache, and no test that was skipped."""
+    jobs = jobs_of("release.yml")
+    publish = jobs["publish"]
+    assert {"id-token": "write"} == publish["permissions"]
+    assert {"publish"} == {name for name, job in jobs.items() if "id-token" in job["permissions"]}
+    assert ["build", "test"] == publish["needs"]
+    assert "'pypi'" in publish["environment"]
+    actions = [step["uses"].partition("@")[0] for step in publish["steps"] if "uses" in step]
+    assert ["actions/download-artifact", "actions/setup-python"] == actions
+    assert {"artifact-ids", "merge-multiple"} == publish["steps"][0]["with"].keys()
+    assert {"python-version"} == publish["steps"][1]["with"].keys()
+
+
+def locked() -> dict[str, list[str]]:
+    """What is pinned, each with its hashes."""
+    text = re.sub(r"\\\n", "", LOCK.read_text("utf-8"))
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    return {line.split(" --hash=")[0].strip(): re.findall(r"--hash=sha256:([0-9a-f]{64})", line) for line in lines}
+
+
+def test_lock() -> None:
+    """What runs beside the identity is pinned with its hashes, and has all that the plugin needs."""
+    pins = locked()
+    assert [] == [pin for pin, hashes in pins.items() if not hashes]
+    versions = {}
+    for requirement in map(Requirement, pins):
+        [pinned] = requirement.specifier
+        assert "==" == pinned.operator
+        versions[canonicalize_name(requirement.name)] = pinned.version
+    wanted = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["project"]["optional-dependencies"]["attestations"]]
+    wanted += PYPROJECT["dependency-groups"]["release"]
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)])
+
+
+def test_no_blanket_ignores() -> None:
+    """Where bandit is told to look away, it is from one rule, on one line, for a reason."""
+    assert "bandit" not in PYPROJECT["tool"]
+    lines = [line for path in (ROOT / "src").rglob("*.py") for line in path.read_text("utf-8").splitlines()]
+    marked = [line for line in lines if "nosec" in line]
+    assert marked
+    assert [] == [line for line in marked if not re.search(r"# nosec( B\d{3})+ # \S+", line)]

@@ -1,0 +1,83 @@
+"""The body of a reply, packed or not."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import Iterable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hatch_trusted_publish.errors import NetworkError
+from hatch_trusted_publish.http.body import PACKED, DecodingError, whole
+from hatch_trusted_publish.http.messages import Request
+
+SMALL = Request("asking", "https://index.test/", largest_reply=1000)
+
+
+def pieces(data: bytes, size: int = PACKED) -> Iterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+@given(st.binary(max_size=1000), st.sampled_from(["gzip", " GZIP ", "identity", ""]), st.integers(1, 50))
+@settings(deadline=None, max_examples=100)
+def test_comes_whole(data: bytes, coding: str, size: int) -> None:
+    """What was sent comes out, however it was packed and cut to pieces."""
+    sent = gzip.compress(data) if "zip" in coding.lower() else data
+    assert data == whole(pieces(sent, size), coding, SMALL)
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_too_long(coding: str) -> None:
+    """One byte more than a reply can have makes it none."""
+    data = b"x" * 1001
+    with pytest.raises(NetworkError) as raised:
+        whole(pieces(gzip.compress(data) if coding else data), coding, SMALL)
+
+    assert ("While asking: the reply is longer than 1,000 bytes, so it is none. That is on the index's side.") == str(
+        raised.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "coding"),
+    [
+        pytest.param(b"no gzip", "gzip", id="not packed"),
+        pytest.param(gzip.compress(b"abc")[:-1], "gzip", id="cut"),
+        pytest.param(b"", "gzip", id="nothing"),
+        pytest.param(gzip.compress(gzip.compress(b"abc")), "gzip, gzip", id="twice"),
+        pytest.param(zlib.compress(b"abc"), "deflate", id="another way"),
+        pytest.param(b"abc", "\x1b[2J", id="escapes"),
+    ],
+)
+def test_packed_wrongly(data: bytes, coding: str) -> None:
+    """What cannot be unpacked, or was not asked for, is no body."""
+    with pytest.raises(DecodingError):
+        whole(pieces(data), coding, SMALL)
+
+
+def test_what_follows_is_not_kept() -> None:
+    """A stream that does not end behind the packed body takes no memory: it is not even read."""
+    left: list[bytes] = [b"x" * PACKED] * 3
+    stream = iter([gzip.compress(b"abc"), *left])
+    assert b"abc" == whole(stream, "gzip", SMALL)
+    assert left == list(stream)
+
+
+def test_a_bomb() -> None:
+    """Little is unpacked of a body that would be a hundred thousand times too long."""
+    packer = zlib.compressobj(9, wbits=31)
+    bomb: Iterable[bytes] = [packer.compress(bytes(2**20)) for _ in range(100)]
+    packed = b"".join(bomb)
+    tracemalloc.start()
+    try:
+        with pytest.raises(NetworkError):
+            whole(pieces(packed), "gzip", SMALL)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**25

@@ -1,0 +1,309 @@
+"""How lines get in front of people: Hatch's terminal, the logs of GitHub and GitLab, and what neither can show."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from typing import Any
+
+import pytest
+from capture import Screen
+from hatch.cli.application import Application
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hatch_trusted_publish.output.console import Console
+from hatch_trusted_publish.output.progress import Line
+from hatch_trusted_publish.secret import Secret
+
+GITHUB = {"GITHUB_ACTIONS": "true"}
+GITLAB = {"GITLAB_CI": "true"}
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal as most are, whatever the tests run on."""
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("COLORTERM", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def hatch(verbosity: int = 0, *, color: bool | None = False) -> Any:
+    """Hatch, as its command line makes it."""
+    application: Any = Application
+    return application(sys.exit, verbosity=verbosity, enable_color=color, interactive=False)
+
+
+class Stream(io.TextIOWrapper):
+    """Standard error, perhaps a terminal."""
+
+    def __init__(self, encoding: str = "utf-8", *, tty: bool = False) -> None:
+        self._tty = tty
+        super().__init__(io.BytesIO(), encoding=encoding, errors="strict", newline="", write_through=True)
+
+    def isatty(self) -> bool:
+        return self._tty
+
+    @property
+    def said(self) -> str:
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+@contextmanager
+def stderr(encoding: str = "utf-8", *, tty: bool = False) -> Iterator[Stream]:
+    """Standard error is a stream of this kind."""
+    with Stream(encoding, tty=tty) as stream, redirect_stderr(stream):
+        yield stream
+
+
+def say_all(console: Console) -> None:
+    """One line of each kind."""
+    console.info("an info")
+    console.folded("a title", ["a detail"])
+    console.success("a success")
+    console.warn("a warning\nof 100% two lines")
+    console.error("an error")
+    console.critical("the end\r\nof two lines")
+
+
+@pytest.mark.parametrize(
+    ("environ", "verbosity", "expected"),
+    [
+        pytest.param(
+            {},
+            0,
+            "an info\na title\na success\nWarning: a warning\nof 100% two lines\nan error\nthe end\nof two lines\n",
+            id="no CI",
+        ),
+        pytest.param(
+            {},
+            1,
+            "an info\na title\na detail\na success\nWarning: a warning\nof 100% two lines\nan error\nthe end\nof two lines\n",
+            id="no CI, -v",
+        ),
+        pytest.param(
+            {}, -1, "Warning: a warning\nof 100% two lines\nan error\nthe end\nof two lines\n", id="no CI, -q"
+        ),
+        pytest.param({}, -2, "an error\nthe end\nof two lines\n", id="no CI, -qq"),
+        pytest.param({}, -3, "the end\nof two lines\n", id="no CI, -qqq"),
+        pytest.param(
+            GITHUB,
+            0,
+            "an info\n::group::a title\na detail\n::endgroup::\na success\n"
+            "::warning::a warning%0Aof 100%25 two lines\nan error\n::error::the end%0D%0Aof two lines\n",
+            id="GitHub",
+        ),
+        pytest.param(
+            GITHUB,
+            -1,
+            "::warning::a warning%0Aof 100%25 two lines\nan error\n::error::the end%0D%0Aof two lines\n",
+            id="GitHub, -q",
+        ),
+        pytest.param(GITHUB, -3, "::error::the end%0D%0Aof two lines\n", id="GitHub, -qqq"),
+        pytest.param(
+            GITLAB,
+            0,
+            "an info\n\x1b[0Ksection_start:TIME:trusted_publish[collapsed=true]\r\x1b[0Ka title\na detail\n"
+            "\x1b[0Ksection_end:TIME:trusted_publish\r\x1b[0K\na success\nWarning: a warning\nof 100% two lines\n"
+            "an error\nthe end\nof two lines\n",
+            id="GitLab",
+        ),
+        pytest.param(
+            GITLAB, -1, "Warning: a warning\nof 100% two lines\nan error\nthe end\nof two lines\n", id="GitLab, -q"
+        ),
+        pytest.param(
+            {"GITHUB_ACTIONS": "false", "GITLAB_CI": "1"},
+            -1,
+            "Warning: a warning\nof 100% two lines\nan error\nthe end\nof two lines\n",
+            id="neither",
+        ),
+    ],
+)
+def test_lines(environ: Mapping[str, str], verbosity: int, expected: str) -> None:
+    """Each kind of line is said as its log understands it, and from its verbosity on."""
+    with stderr() as stream:
+        say_all(Console(hatch(verbosity), environ))
+        assert expected == re.sub(r":\d{10,}:", ":TIME:", stream.said)
+
+
+@pytest.mark.parametrize("environ", [{}, GITHUB, GITLAB], ids=["no CI", "GitHub", "GitLab"])
+def test_colours(environ: Mapping[str, str]) -> None:
+    """Colours that somebody asked for do not hide a command from the CI."""
+    with stderr() as stream:
+        say_all(Console(hatch(color=True), environ))
+        lines = stream.said.splitlines()
+    assert "\x1b[1man info\x1b[0m" == lines[0]
+    assert [] == [line for line in lines if re.search(r"\x1b\[[\d;]+m.*::", line)]
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes"])
+def test_no_colour(value: str) -> None:
+    """NO_COLOR takes the colours away whatever its value is."""
+    with stderr() as stream:
+        Console(hatch(color=True), {"NO_COLOR": value}).success("a success")
+        assert "\x1b[1ma success\x1b[0m\n" == stream.said  # bold is none
+
+
+def test_empty_no_colour() -> None:
+    """An empty one is none."""
+    with stderr() as stream:
+        Console(hatch(color=True), {"NO_COLOR": ""}).success("a success")
+        assert "\x1b[1;36ma success\x1b[0m\n" == stream.said
+
+
+@pytest.mark.parametrize(
+    ("encoding", "environ", "expected"),
+    [
+        ("utf-8", {}, "a → b… ━╌ é"),
+        ("utf-8", {"LC_ALL": "C.UTF-8"}, "a → b… ━╌ é"),
+        ("utf-8", {"LC_ALL": "C"}, "a -> b... #- ?"),
+        ("utf-8", {"LC_ALL": "POSIX"}, "a -> b... #- ?"),
+        ("ascii", {}, "a -> b... #- ?"),
+        ("latin-1", {}, "a -> b... #- é"),
+    ],
+)
+@pytest.mark.parametrize("ci", [{}, GITHUB, GITLAB], ids=["no CI", "GitHub", "GitLab"])
+def test_what_the_stream_has(encoding: str, environ: Mapping[str, str], ci: Mapping[str, str], expected: str) -> None:
+    """A stream with fewer characters gets the same in those that it has, in lines and in commands."""
+    text = "a → b… ━╌ é"
+    with stderr(encoding) as stream:
+        console = Console(hatch(), {**environ, **ci})
+        say = (console.info, console.warn, console.critical)
+        for each in say:
+            each(text)
+        console.folded(text, [])
+        lines = [line for line in re.split(r"[\r\n]+", stream.said) if line]
+    found = [line for line in lines if expected in line]
+    assert (4, []) == (len(found), [line for line in lines if "→" in line and "→" not in expected])
+
+
+@pytest.mark.parametrize(
+    ("environ", "masked"),
+    [
+        (GITHUB, "::add-mask::a-token\n"),
+        ({"GITHUB_ACTIONS": "false"}, ""),
+        ({"GITHUB_ACTIONS": "1"}, ""),
+        ({"GITHUB_ACTIONS": "True"}, ""),
+        ({"GITHUB_ACTIONS": ""}, ""),
+        (GITLAB, ""),
+        ({}, ""),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("verbosity", [0, -3])
+def test_masks(environ: Mapping[str, str], masked: str, verbosity: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A token is written where GitHub reads it as a command, and nowhere else, where it would be in the log."""
+    Console(hatch(verbosity), environ).mask(Secret("a-token"))
+    expected = (masked, "")
+    assert expected == capsys.readouterr()
+
+
+@settings(deadline=None, max_examples=200)
+@given(text=st.text())
+def test_no_text_starts_a_command(text: str) -> None:
+    """Whatever is in a warning or an error, GitHub gets one command and no other line."""
+    with stderr() as stream:
+        console = Console(hatch(), GITHUB)
+        console.warn(text.encode(errors="replace").decode())
+        console.critical(text.encode(errors="replace").decode())
+        first, second, rest = re.split(r"[\r\n]", stream.said)
+    assert ("::warning::", "::error::", "") == (first[:11], second[:9], rest)
+
+
+@pytest.mark.parametrize(
+    ("environ", "tty", "interactive", "verbosity", "expected"),
+    [
+        pytest.param({}, True, True, 0, True, id="a terminal"),
+        pytest.param({"NO_COLOR": "1", "CI": "false"}, True, True, 1, True, id="a terminal, -v, without colours"),
+        pytest.param({}, True, True, -1, False, id="-q"),
+        pytest.param({}, False, True, 0, False, id="a file"),
+        pytest.param({}, True, False, 0, False, id="--no-interactive"),
+        pytest.param({"CI": "true"}, True, True, 0, False, id="a CI"),
+        pytest.param({"TERM": "dumb"}, True, True, 0, False, id="no terminal to speak of"),
+        pytest.param(GITHUB, True, True, 0, False, id="GitHub"),
+        pytest.param(GITLAB, True, True, 0, False, id="GitLab"),
+    ],
+)
+def test_can_redraw(environ: Mapping[str, str], tty: bool, interactive: bool, verbosity: int, expected: bool) -> None:
+    """A table is for people before a terminal who want to see something."""
+    with stderr(tty=tty):
+        assert expected == Console(hatch(verbosity), environ, interactive=interactive).can_redraw
+
+
+class Lines:
+    """Lines that are asked for with a width and a height."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = [("info", "row → one"), ("success", "row two")]
+        self.asked: list[tuple[int, int | None]] = []
+        self.drawn = threading.Event()
+
+    def __call__(self, width: int, height: int | None) -> list[Line]:
+        self.asked.append((width, height))
+        if len(self.asked) > 4:
+            self.drawn.set()
+        return self.lines
+
+
+@pytest.fixture
+def _size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 30 columns and 3 lines, which is less than a table can do with."""
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LINES", "3")
+
+
+@pytest.mark.usefixtures("_size")
+@pytest.mark.parametrize(("environ", "arrow"), [({}, "→"), ({"LC_ALL": "C"}, "->")], ids=["UTF-8", "ASCII"])
+def test_a_table(environ: Mapping[str, str], arrow: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines are drawn in one place, what is said goes above them, and at the end they stay as they are."""
+    lines = Lines()
+    with stderr(tty=True) as stream:
+        console = Console(hatch(), environ)
+        console.redraw(lines)
+        console.info("said → meanwhile")
+        console.warn("beware")
+        lines.lines.append(("error", "row three"))
+        console.refresh()
+        assert "row three" in stream.said
+        assert lines.drawn.wait(30)  # it is drawn without being asked to as well
+        console.close()
+        console.close()
+        console.refresh()
+        console.info("said later")
+        screen = Screen(80)
+        screen.write(stream.said)
+    assert ("", "") == capsys.readouterr()
+    told = [f"said {arrow} meanwhile", "Warning: beware", f"row {arrow} one", "row two", "row three", "said later"]
+    assert told == str(screen).splitlines()
+    # Never all of them before the end.
+    assert [(40, 4), (40, None)] == [*dict.fromkeys(lines.asked)]
+
+
+@pytest.mark.usefixtures("_size")
+def test_a_table_without_colours() -> None:
+    """Nor has a table any, if nobody wants them."""
+    said = {}
+    for value in ("", "1"):
+        with stderr(tty=True) as stream:
+            console = Console(hatch(color=None), {"NO_COLOR": value})
+            console.redraw(Lines())
+            console.close()
+            said[value] = "\x1b[1;36m" in stream.said
+    assert {"": True, "1": False} == said
+
+
+def test_the_environment_of_the_real_ci() -> None:
+    """What a rehearsal sets later does not make this a job of GitHub."""
+    environ = dict(os.environ)
+    environ.pop("GITHUB_ACTIONS", None)
+    with stderr() as stream:
+        console = Console(hatch(), environ)
+        environ["GITHUB_ACTIONS"] = "true"
+        console.warn("beware")
+        assert "Warning: beware\n" == stream.said

@@ -1,0 +1,271 @@
+"""Outcomes → what is said of them, in words and in JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+import jsonschema
+import pytest
+
+from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.index.endpoints import Index
+from hatch_trusted_publish.output.report import (
+    _PUBLIC_CLAIMS,
+    as_json,
+    planned_line,
+    public_claims,
+    release_urls,
+    standing,
+    word,
+)
+from hatch_trusted_publish.upload.outcome import Outcome, Release
+from hatch_trusted_publish.upload.plan import Item, Plan
+from tests.support.helpers import a_distribution, make_wheel
+
+MAIN = Index(
+    "main", "https://upload.pypi.org/legacy/", "https://pypi.org/simple/", project_url="https://pypi.org/project/"
+)
+PRIVATE = Index("inhouse", "https://index.example/legacy/", "https://index.example/simple/")
+WHEEL, SDIST = a_distribution("a_b-1.0-py3-none-any.whl"), a_distribution("a_b-1.0.tar.gz")
+OTHER = a_distribution("other-1!2.0+x.tar.gz")
+PLAN = Plan(MAIN, (Item(WHEEL, "upload"), Item(SDIST, "upload")))
+
+
+@pytest.mark.parametrize(
+    ("action", "line"),
+    [
+        ("upload", "dist/a_b-1.0.tar.gz ... would be uploaded"),
+        ("there", "dist/a_b-1.0.tar.gz ... already there"),
+        ("differs", "dist/a_b-1.0.tar.gz ... other bytes there, left as they are"),
+    ],
+)
+def test_planned_line(action: Literal["upload", "there", "differs"], line: str) -> None:
+    """A dry run tells what would happen to each file."""
+    assert line == planned_line(Item(SDIST, action))
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ("uploaded", "success"),
+        ("there", "already there"),
+        ("differs", "other bytes there, left as they are"),
+        ("failed", "failed"),
+        ("unknown", "sent, but no clear reply came"),
+        ("not tried", "not tried"),
+    ],
+)
+def test_word(result: Literal["uploaded", "there", "differs", "failed", "unknown", "not tried"], expected: str) -> None:
+    """Each result has its word, the first as Hatch's own publisher has it."""
+    assert expected == word(Outcome(SDIST, result))
+
+
+@pytest.mark.parametrize(
+    ("index", "urls"),
+    [
+        (MAIN, ["https://pypi.org/project/a-b/1.0/", "https://pypi.org/project/other/1%212.0%2Bx/"]),
+        (PRIVATE, ["https://index.example/simple/a-b/", "https://index.example/simple/other/"]),
+    ],
+    ids=["PyPI", "another index"],
+)
+def test_release_urls(index: Index, urls: list[str]) -> None:
+    """Each release has one place to look at, or its page of the simple API."""
+    assert urls == release_urls(Plan(index, tuple(Item(one, "there") for one in (WHEEL, SDIST, OTHER))))
+
+
+@pytest.mark.parametrize(
+    ("plan", "results", "text"),
+    [
+        pytest.param(None, [], "On the index: none of the files. Not there: none.", id="no plan"),
+        pytest.param(
+            PLAN,
+            [],
+            "On the index: none of the files. Not there: a_b-1.0-py3-none-any.whl (not tried), a_b-1.0.tar.gz (not tried).",
+            id="nothing sent",
+        ),
+        pytest.param(
+            PLAN,
+            [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "failed", "why")],
+            "On the index: a_b-1.0-py3-none-any.whl. Not there: a_b-1.0.tar.gz (failed).",
+            id="failed",
+        ),
+        pytest.param(
+            PLAN,
+            [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "unknown", "why")],
+            "On the index: a_b-1.0-py3-none-any.whl. Not there: none. Perhaps there: a_b-1.0.tar.gz (sent, but no clear reply came).",
+            id="no reply",
+        ),
+        pytest.param(
+            PLAN,
+            [Outcome(WHEEL, "there"), Outcome(SDIST, "uploaded")],
+            "On the index: a_b-1.0-py3-none-any.whl, a_b-1.0.tar.gz. Not there: none.",
+            id="all there",
+        ),
+        pytest.param(
+            Plan(MAIN, (Item(SDIST, "differs"),)),
+            [],
+            "On the index: none of the files. Not there: a_b-1.0.tar.gz (other bytes there, left as they are).",
+            id="other bytes",
+        ),
+    ],
+)
+def test_standing(plan: Plan | None, results: list[Outcome], text: str) -> None:
+    """After a failure, every file is said to be on the index or not."""
+    done = Release(plan, {one.distribution.filename: one for one in results})
+
+    assert text == standing(done)
+
+
+SCHEMA: Final = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
+CLAIMS: Final = {
+    "iss": "https://token.actions.githubusercontent.com",
+    "sub": "repo:octo-org/a-b:ref:refs/tags/v1.0",
+    "repository": "octo-org/a-b",
+    "environment": "",
+    "job_workflow_ref": "octo\n::error::x",
+    "ref": ["refs/tags/v1.0"],
+    "jti": "secret-enough",
+    "aud": "pypi",
+    "actor": "octocat",
+}
+
+
+def report_of(done: Release, error: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+    """A report as it is read, which keeps to the schema."""
+    assert done.plan is not None
+    report = json.loads(json.dumps(as_json(done.plan, done, error, dry_run=dry_run)))
+    jsonschema.Draft202012Validator(SCHEMA).validate(report)
+    return cast("dict[str, Any]", report)
+
+
+def test_json() -> None:
+    """The report has the index, the releases, each file with what became of it, and whose identity it was."""
+    began = datetime(2026, 8, 10, 12, 0, 0, 1999, UTC)
+    failed = Outcome(
+        WHEEL, "failed", "The index is down.", seconds=1.23456, url="https://f/a", attestations=("a.publish",)
+    )
+    done = Release(PLAN, {WHEEL.filename: failed}, lambda: CLAIMS, began, began + timedelta(minutes=1))
+    expected = {
+        "index": {"name": "main", "upload-url": "https://upload.pypi.org/legacy/"},
+        "dry-run": False,
+        "began": "2026-08-10T12:00:00.001Z",
+        "ended": "2026-08-10T12:01:00.001Z",
+        "releases": [{"name": "a-b", "version": "1.0", "url": "https://pypi.org/project/a-b/1.0/"}],
+        "files": [
+            {
+                "filename": "a_b-1.0-py3-none-any.whl",
+                "path": "dist/a_b-1.0-py3-none-any.whl",
+                "size": 24,
+                "sha256": WHEEL.sha256,
+                "url": "https://f/a",
+                "outcome": "failed",
+                "reason": "The index is down.",
+                "seconds": 1.235,
+                "attestations": ["a.publish"],
+            },
+            {
+                "filename": "a_b-1.0.tar.gz",
+                "path": "dist/a_b-1.0.tar.gz",
+                "size": 14,
+                "sha256": SDIST.sha256,
+                "url": None,
+                "outcome": "not tried",
+                "reason": "",
+                "seconds": None,
+                "attestations": [],
+            },
+        ],
+        "identity": {
+            "iss": "https://token.actions.githubusercontent.com",
+            "sub": "repo:octo-org/a-b:ref:refs/tags/v1.0",
+            "repository": "octo-org/a-b",
+            "job_workflow_ref": "octo : :error: :x",
+            "ref": "(neither a text nor a number)",
+        },
+        "error": "The index is down.",
+    }
+    assert expected == report_of(done, "The index is down.")
+
+
+def test_json_of_a_run_that_goes_on() -> None:
+    """While a run goes on it has no end, and before the CI was asked no identity."""
+    report = report_of(Release(PLAN), None, dry_run=True)
+    assert (True, None, None, None) == (report["dry-run"], report["ended"], report["identity"], report["error"])
+
+
+def test_json_of_a_file_that_was_not_read(tmp_path: Path) -> None:
+    """A report does not read a whole file: its digest is null until somebody needed it."""
+    path = make_wheel(tmp_path)
+    wheel = Distribution.read(path, path.name)
+    done = Release(Plan(MAIN, (Item(wheel, "upload"),)))
+    before, _ = report_of(done)["files"][0]["sha256"], wheel.sha256
+    assert (None, wheel.sha256) == (before, report_of(done)["files"][0]["sha256"])
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param({}, {}, id="nobody was asked"),
+        pytest.param(
+            {"iss": "https://agent.buildkite.com", "sub": "s", "actor": "a"},
+            {"iss": "https://agent.buildkite.com", "sub": "s"},
+            id="another CI",
+        ),
+        pytest.param(
+            {"iss": "https://accounts.google.com", "sub": "1", "email": "a@b", "email_verified": True, "jti": "x"},
+            {"iss": "https://accounts.google.com", "sub": "1", "email": "a@b", "email_verified": "true"},
+            id="Google",
+        ),
+        pytest.param(
+            {"iss": "https://git.example", "ci_config_ref_uri": "u", "project_path": "p" * 999, "user_email": "a@b"},
+            {"iss": "https://git.example", "project_path": f"{'p' * 159}…", "ci_config_ref_uri": "u"},
+            id="a GitLab of one's own",
+        ),
+    ],
+)
+def test_public_claims(said: dict[str, object], expected: dict[str, str]) -> None:
+    """Of the claims, those on a fixed list are told, as one inert line each."""
+    assert expected == public_claims(said)
+
+
+def test_claims_in_the_schema() -> None:
+    """The schema has the claims that a report may have, and no others; never one that makes a token."""
+    listed = {"iss", "sub"}.union(*_PUBLIC_CLAIMS.values())
+    assert listed == SCHEMA["properties"]["identity"]["properties"].keys()
+    assert set() == listed & {"jti", "aud", "exp", "nonce"}
+
+
+def members(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each schema of an object in a schema, and of each member."""
+    yield schema
+    for inner in [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]:
+        yield from members(inner)
+
+
+def test_schema() -> None:
+    """The schema is a sound one, describes each member, and allows no others."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    objects = [one for one in members(SCHEMA) if "properties" in one]
+    assert 5 == len(objects)
+    assert [False] * 5 == [one["additionalProperties"] for one in objects]
+    assert [] == [name for one in objects for name, inner in one["properties"].items() if "description" not in inner]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"more": 1}, id="a member more"),
+        pytest.param({"files": []}, id="no files"),
+        pytest.param({"identity": {"jti": "x"}}, id="a claim that is nobody's business"),
+        pytest.param({"began": "2026-08-10 12:00:00"}, id="another form of time"),
+    ],
+)
+def test_schema_can_fail(change: dict[str, Any]) -> None:
+    """What is no report is found."""
+    report = report_of(Release(PLAN)) | change
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(report)

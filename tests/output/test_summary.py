@@ -1,0 +1,235 @@
+"""A run → Markdown for GitHub's job summary, its outputs, and GitLab's dotenv file."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from hatch_trusted_publish.index.endpoints import Index, find_index
+from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.output.summary import dotenv, install_command, markdown, outputs
+from hatch_trusted_publish.upload.outcome import Outcome, Release
+from hatch_trusted_publish.upload.plan import Item, Plan
+from tests.support.helpers import a_distribution
+
+MAIN: Final = find_index(Repository("main", "https://upload.pypi.org/legacy/"))
+TEST: Final = find_index(Repository("test", "https://test.pypi.org/legacy/"))
+PRIVATE: Final = find_index(Repository("in|house", "https://index.example/a_(b)/legacy/"))
+WHEEL, SDIST = a_distribution("a_b-1.0-py3-none-any.whl"), a_distribution("a_b-1.0.tar.gz")
+OTHER: Final = a_distribution("other-1!2.0+x.tar.gz")
+NO_RELEASE: Final = Release()
+
+
+def released(index: Index = MAIN, *others: Item) -> Release:
+    """Both files are on the index, the first since today."""
+    plan = Plan(index, (Item(WHEEL, "upload"), Item(SDIST, "there"), *others))
+    return Release(plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
+
+
+TABLE: Final = f"""\
+| file | size | sha256 | |
+|---|--:|---|---|
+| `a_b-1.0-py3-none-any.whl` | 24 B | `{WHEEL.sha256}` | success |
+| `a_b-1.0.tar.gz` | 14 B | `{SDIST.sha256}` | already there |
+"""
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        pytest.param(
+            MAIN,
+            f"""
+## Release of a-b 1.0 to PyPI
+
+[https\\://pypi.org/project/a-b/1.0/](https://pypi.org/project/a-b/1.0/)
+
+```sh
+pip install a-b==1.0
+```
+
+{TABLE}""",
+            id="PyPI",
+        ),
+        pytest.param(
+            TEST,
+            f"""
+## Release of a-b 1.0 to TestPyPI
+
+[https\\://test.pypi.org/project/a-b/1.0/](https://test.pypi.org/project/a-b/1.0/)
+
+```sh
+pip install --index-url https://test.pypi.org/simple/ --no-deps a-b==1.0
+```
+
+TestPyPI lacks most dependencies, and anybody can upload any name there: install the dependencies from PyPI first, this without them.
+
+{TABLE}""",
+            id="TestPyPI",
+        ),
+        pytest.param(
+            PRIVATE,
+            f"""
+## Release of a-b 1.0 to in\\|house
+
+[https\\://index.example/a\\_\\(b\\)/simple/a-b/](https://index.example/a_%28b%29/simple/a-b/)
+
+```sh
+pip install --index-url 'https://index.example/a_(b)/simple/' a-b==1.0
+```
+
+{TABLE}""",
+            id="another index",
+        ),
+    ],
+)
+def test_a_release(index: Index, expected: str) -> None:
+    """What was released, where it is, how it is installed, and each file with its hash."""
+    assert expected == markdown(released(index), None, dry_run=False)
+
+
+def test_several_releases() -> None:
+    """Each release has its link, and one command installs all."""
+    expected = f"""
+## Release of a-b 1.0, other 1\\!2.0\\+x to PyPI
+
+[https\\://pypi.org/project/a-b/1.0/](https://pypi.org/project/a-b/1.0/)
+
+[https\\://pypi.org/project/other/1\\%212.0\\%2Bx/](https://pypi.org/project/other/1%212.0%2Bx/)
+
+```sh
+pip install a-b==1.0 'other==1!2.0+x'
+```
+
+{TABLE}| `other-1!2.0+x.tar.gz` | 20 B | `{OTHER.sha256}` | not tried |
+"""
+    assert expected == markdown(released(MAIN, Item(OTHER, "upload")), None, dry_run=False)
+
+
+def test_links_to_files() -> None:
+    """A file whose address is known is a link."""
+    done = released()
+    done.results[WHEEL.filename] = replace(done.results[WHEEL.filename], url="https://files.example/a b)(.whl")
+    assert "| [`a_b-1.0-py3-none-any.whl`](https://files.example/a%20b%29%28.whl) |" in markdown(
+        done, None, dry_run=False
+    )
+
+
+def test_a_failure() -> None:
+    """After a failure there is the error, and what became of each file; no command, for it may install something else."""
+    done = released()
+    done.results[WHEEL.filename] = Outcome(WHEEL, "failed")
+    expected = f"""
+## Release of a-b 1.0 to PyPI failed
+
+````text
+It said ``` and
+| a | b |
+````
+
+{TABLE.replace("success", "failed")}"""
+    assert expected == markdown(done, "It said ``` and\n| a | b |", dry_run=False)
+
+
+def test_a_failure_before_the_plan() -> None:
+    """A run that ended before it had a plan has its error; one without an error, nothing."""
+    assert "\n## Release failed\n\n```text\nno\n```\n" == markdown(NO_RELEASE, "no", dry_run=False)
+    assert "" == markdown(NO_RELEASE, None, dry_run=False)
+
+
+def test_a_dry_run() -> None:
+    """A dry run claims no release."""
+    done = Release(released().plan)
+    expected = f"\n## Dry run of a-b 1.0 to PyPI\n\n{TABLE.replace('success', 'would be uploaded')}"
+    assert expected == markdown(done, None, dry_run=True)
+    assert "\n## Dry run of a-b 1.0 to PyPI failed\n" in markdown(done, "no", dry_run=True)
+
+
+@settings(deadline=None, max_examples=200)
+@given(name=st.text(), error=st.text())
+def test_nothing_breaks_out(name: str, error: str) -> None:
+    """Whatever an error or a name holds, the page keeps its one heading, its block, its table, and no HTML."""
+    index = replace(PRIVATE, name=name)
+    # A new line, for Markdown, is also each of these.
+    error = re.sub(r"[\r\0]", " ", error)
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown(released(index), error, dry_run=False))
+    blocks = [token.type for token in tokens if token.level == 0]
+    assert ["heading_open", "inline", "heading_close", "fence", "table_open", "table_close"] == [
+        *blocks[:1],
+        *[token.type for token in tokens if token.level == 1][:1],
+        *blocks[1:],
+    ]
+    assert f"{error}\n" == next(token.content for token in tokens if token.type == "fence")
+    assert 2 == len([token for token in tokens if token.type == "tr_open"]) - 1
+    inside = [child.type for token in tokens for child in token.children or []]
+    assert {"text", "code_inline", "softbreak", "text_special"} >= set(inside) - {"hardbreak"}
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        (MAIN, "pip install a-b==1.0"),
+        (TEST, "pip install --index-url https://test.pypi.org/simple/ --no-deps a-b==1.0"),
+        (replace(PRIVATE, simple_url="https://h/$(id)/"), "pip install --index-url 'https://h/$(id)/' a-b==1.0"),
+    ],
+)
+def test_install_command(index: Index, expected: str) -> None:
+    """The command takes the release from where it is, and nothing in it means more to a shell."""
+    plan = released(index).plan
+    assert plan is not None
+    assert expected == install_command(plan)
+
+
+def read(text: str) -> dict[str, str]:
+    """Outputs, as GitHub's runner reads them."""
+    lines = iter(text.split("\n"))
+    found = {}
+    for line in lines:
+        if line:
+            name, delimiter = line.split("<<")
+            value = []
+            while (each := next(lines)) != delimiter:
+                value.append(each)
+            found[name] = "\n".join(value)
+    return found
+
+
+def test_outputs() -> None:
+    """The outputs are the version, the address, and the files in JSON."""
+    expected = {
+        "version": "1.0",
+        "url": "https://pypi.org/project/a-b/1.0/",
+        "files": '["a_b-1.0-py3-none-any.whl", "a_b-1.0.tar.gz"]',
+    }
+    assert expected == read(outputs(released(), "EOF"))
+    assert "version<<EOF\n1.0\nEOF\nurl<<EOF\n" == outputs(released(), "EOF").partition("https")[0]
+
+
+def test_outputs_of_several_releases() -> None:
+    """Of several releases there is a line each; a version that two have, once."""
+    other, more = a_distribution("more-1.0.tar.gz"), Item(OTHER, "upload")
+    found = read(outputs(released(MAIN, more, Item(other, "there")), "EOF"))
+    assert ("1.0\n1!2.0+x", 3) == (found["version"], len(found["url"].split("\n")))
+
+
+def test_outputs_of_a_failure() -> None:
+    """What failed, is not there for sure, or has other bytes there, is not among the files."""
+    plan = Plan(MAIN, (Item(WHEEL, "upload"), Item(SDIST, "upload"), Item(OTHER, "differs")))
+    done = Release(plan, {WHEEL.filename: Outcome(WHEEL, "failed"), SDIST.filename: Outcome(SDIST, "unknown")})
+    assert [] == json.loads(read(outputs(done, "EOF"))["files"])
+    assert "" == outputs(NO_RELEASE, "EOF")
+
+
+def test_dotenv() -> None:
+    """GitLab gets three plain values, of the first release; no run without a plan has any."""
+    expected = "RELEASE_NAME=a-b\nRELEASE_VERSION=1.0\nRELEASE_URL=https://pypi.org/project/a-b/1.0/\n"
+    assert expected == dotenv(released())
+    assert expected == dotenv(released(MAIN, Item(OTHER, "upload")))
+    assert "" == dotenv(NO_RELEASE)

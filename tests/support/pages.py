@@ -1,0 +1,110 @@
+"""What the pages show: their fenced blocks, and what comes of the commands in them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+_AT_HAND: Final = ("python3 -m venv ", ". .venv/", "pip install ")
+"""Lines that make the environment that is there already."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    name: str
+    """Of the file that it is, where the line before says so."""
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    text = page.read_text("utf-8")
+    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        before = text[: found.start()]
+        named = re.search(r"[`\[]([^`\[\]\s]+)[`\]](?:\([^)]*\))?:\n\n\Z", before)
+        yield Block(page, before.count("\n") + 1, found[1], found[2], named[1] if named else "")
+
+
+def packages() -> dict[str, str]:
+    """The settings that say from where this machine installs: a build makes its environment from there."""
+    own = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_CERT_"))}
+    return own | {"XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config"))}
+
+
+def put_hatch(folder: Path) -> None:
+    """Put the `hatch` that a page types into a folder of the PATH; whatever that says, nothing gets to a real index."""
+    nowhere = "export HTTPS_PROXY=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 NO_PROXY=127.0.0.1"
+    hatch = folder / "hatch"
+    hatch.write_text(f'#!/bin/sh\n[ "$1" = publish ] && {nowhere}\nexec "{sys.executable}" -m hatch "$@"\n', "utf-8")
+    hatch.chmod(0o755)
+
+
+class Person:
+    """Somebody who types what a page says, in one shell, with this plugin at hand for builds."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        """Begin in an empty folder.
+
+        Args:
+            folder: for this and the commands.
+            environ: what is set in that shell.
+        """
+        self.folder = folder / "work"
+        self.folder.mkdir()
+        commands = folder / "bin"
+        commands.mkdir()
+        put_hatch(commands)
+        # The plugin that an index has would be another one.
+        own = str(_constraint(folder))
+        self.environ = {**environ, **packages(), "PIP_CONSTRAINT": own, "UV_CONSTRAINT": own}
+        self.environ["PATH"] = os.pathsep.join([str(commands), os.environ["PATH"]])
+
+    def type(self, commands: str) -> tuple[int, str]:
+        """Type the lines, of which the last alone may fail; its code, and all that was said."""
+        code, said = 0, ""
+        for line in commands.splitlines():
+            assert code == 0, said
+            if into := re.fullmatch(r"cd (\S+)", line):
+                self.folder = (self.folder / into[1]).resolve(strict=True)
+            elif not line.startswith(_AT_HAND):
+                done = subprocess.run(
+                    ["bash", "-c", line],
+                    cwd=self.folder,
+                    env=self.environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    check=False,
+                )
+                code, said = done.returncode, said + done.stdout
+        return code, said
+
+    def save(self, block: Block) -> None:
+        """Write the file that a block is."""
+        (self.folder / block.name).write_text(block.text, "utf-8")
+
+
+def _constraint(folder: Path) -> Path:
+    """A file that has builds take this plugin, for pip and for uv."""
+    wheels = folder / "wheels"
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = wheels.iterdir()
+    constraint = folder / "constraint.txt"
+    constraint.write_text(f"hatch-trusted-publish @ {wheel.as_uri()}\n", "utf-8")
+    return constraint

@@ -1,0 +1,79 @@
+"""A Sigstore on loopback that can fail, and verifying what it signed by the real libraries."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import platformdirs
+import pytest
+from pypi_attestations import Attestation, Distribution, GitHubPublisher, GitLabPublisher, GooglePublisher
+
+from hatch_trusted_publish.rehearsal.authority import CERTIFY, LOG, Authority
+from tests.e2e.world import TRUSTED
+from tests.support.scripted import Answer, Asked
+
+Publisher = GitHubPublisher | GitLabPublisher | GooglePublisher
+
+
+class Sigstore:
+    """Fulcio and Rekor as a script for `scripted.Scripted`."""
+
+    def __init__(
+        self, answers: Mapping[str, Answer | list[Answer]] | None = None, life: timedelta | None = None
+    ) -> None:
+        """
+        Args:
+            answers: by path, what is answered instead: to all requests, or in turn to the first ones.
+            life: of certificates.
+        """
+        self._answers = answers or {}
+        self._authority = Authority(TRUSTED, time.time, *([] if life is None else [life]))
+
+    def __call__(self, asked: Asked) -> Answer:
+        if answers := self._answers.get(asked.target):
+            return answers if isinstance(answers, Answer) else answers.pop(0)
+        if asked.target == CERTIFY:
+            status, body = self._authority.certify(asked.headers.get("authorization", ""), asked.body)
+        else:
+            assert LOG == asked.target
+            status, body = self._authority.log(asked.body)
+        return Answer.of(body, status)
+
+    def trust_config(self, url: str, **services: str) -> str:
+        """What signs by it and verifies; *services* are elsewhere (`caUrls`, `rekorTlogUrls`)."""
+        config: dict[str, Any] = json.loads(self._authority.trust_config(url))
+        for name, elsewhere in services.items():
+            config["signingConfig"][name][0]["url"] = elsewhere
+        return json.dumps(config)
+
+
+class Verifying:
+    """Verifies as PyPI does: `pypi_attestations`, by the keys that sigstore has in its cache."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+        for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+            monkeypatch.setenv(name, str(home))
+        self._cache = Path(platformdirs.user_cache_dir("sigstore-python", "sigstore"), "tuf")
+
+    def trust(self, trust_config: str) -> None:
+        """Verify by the keys of this Sigstore from now on; before, it is by those of the public one."""
+        config = json.loads(trust_config)
+        folder = self._cache / quote("https://tuf-repo-cdn.sigstore.dev", safe="")
+        folder.mkdir(parents=True)
+        (folder / "trusted_root.json").write_text(json.dumps(config["trustedRoot"]), "utf-8")
+        (folder / "signing_config.v0.2.json").write_text(json.dumps(config["signingConfig"]), "utf-8")
+
+    def predicate(self, attestation: str, publisher: Publisher, name: str, digest: str) -> str:
+        """The predicate of an attestation that is sound.
+
+        Raises:
+            pypi_attestations.AttestationError: it is not.
+        """
+        subject = Distribution(name=name, digest=digest)
+        return Attestation.model_validate_json(attestation).verify(publisher, subject, offline=True)[0]

@@ -1,0 +1,799 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
+
+from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.errors import (
+    ExchangeError,
+    IndexReadError,
+    NetworkError,
+    PlanError,
+    TrustedPublishError,
+    UploadError,
+)
+from hatch_trusted_publish.http.client import Client
+from hatch_trusted_publish.http.retries import announce
+from hatch_trusted_publish.identity.ambient import Ambient
+from hatch_trusted_publish.index.endpoints import Index, find_index
+from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.release import read, release
+from hatch_trusted_publish.secret import Secret
+from hatch_trusted_publish.settings.options import Settings
+from hatch_trusted_publish.upload.outcome import Outcome, Release
+from hatch_trusted_publish.upload.plan import Plan
+from hatch_trusted_publish.versions.project import Project
+from tests.support.helpers import core_metadata, make_sdist, make_wheel
+from tests.support.scripted import Answer, Asked, Scripted
+
+DISCOVERY = "GET /.well-known/pytp?discover=%2Flegacy%2F"
+LISTING, OTHER_LISTING = "GET /simple/sample/", "GET /simple/other/"
+AUDIENCE, MINT, BURN = "GET /_/oidc/audience", "POST /_/oidc/mint-token", "POST /_/oidc/burn-token"
+UPLOAD = "POST /legacy/"
+TERMS = [DISCOVERY, AUDIENCE]
+WHEEL, SDIST = "sample-1.0-py3-none-any.whl", "sample-1.0.tar.gz"
+STORED = Answer.of({"code": "200 OK"})
+REFUSED = Answer.of({"code": "400 No."}, 400)
+FORBIDDEN = Answer.of({"code": "403 No."}, 403)
+EXISTS = Answer.of({"code": "400 File already exists ('x', with blake2_256 hash 'y'). See z."}, 400)
+Result = Literal["uploaded", "there", "differs", "failed", "unknown", "not tried"]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No proxy, and no waiting between tries."""
+    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with stamina.set_testing(True, attempts=9, cap=True):
+        yield
+
+
+class Told:
+    """A log that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def planned(self, plan: Plan) -> None:
+        self.events.append(f"plan {' '.join(item.action for item in plan.items)}")
+
+    def begun(self, distribution: Distribution) -> None:
+        """Told by `uploads`, whose tests look at it."""
+
+    def sent(self, distribution: Distribution, count: int) -> None:
+        """So is this."""
+
+    def end(self, outcome: Outcome) -> None:
+        self.events.append(f"end {outcome.distribution.filename} {outcome.result}")
+
+    def say(self, text: str) -> None:
+        self.events.append(f"say {text}")
+
+    def warn(self, text: str) -> None:
+        self.events.append(f"warn {text}")
+
+    def mask(self, secret: Secret) -> None:
+        self.events.append(f"mask {secret.reveal()[:4]}")
+
+
+def _identity_token(audience: str) -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"aud": audience}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.x"
+
+
+class World:
+    """An index that follows a script, a CI, and two files to release."""
+
+    def __init__(self, folder: Path, script: dict[str, Answer | list[Answer]]) -> None:
+        self.script = {
+            AUDIENCE: Answer.of({"audience": "127.0.0.1"}),
+            MINT: Answer.of({"token": "pypi-token"}),
+            UPLOAD: STORED,
+            **script,
+        }
+        self.files = [_read(make_sdist(folder)), _read(make_wheel(folder))]
+        self.settings = Settings(Repository("own", ""), concurrency=1, attestations=False)
+        self.project = Project()
+        self.log = Told()
+        self.done = Release()
+        self.ambient = Ambient("Some CI", True, _identity_token)
+        self.ambients = 0
+        self.timeout = 20.0
+        self.name = "own"
+        self.tokens: Path | None = None
+
+    def _ambient(self) -> Ambient:
+        self.ambients += 1
+        return self.ambient
+
+    def run(self, server: Scripted) -> None:
+        """The release, against *server*."""
+        index = replace(find_index(Repository("own", f"{server.url}/legacy/")), name=self.name)
+        with Client(self.settings.repository.certificates, self.timeout, "tests/1.0") as client:
+            self.index: Index = index
+            run = partial(release, self.settings, index, self.files, self.project, self._ambient, client)
+            try:
+                run(self.log, self.done, tokens=self.tokens)
+            finally:
+                # A run leaves behind what it does not need any more; the server and the connections end here.
+                for thread in threading.enumerate():
+                    if "(run)" in thread.name or "(_put)" in thread.name:
+                        thread.join(30)
+
+    def released(self) -> list[str]:
+        """What the index was asked, in a run that ends well."""
+        with Scripted(self.script) as server:
+            self.run(server)
+        return in_order(server.lines)
+
+    def stopped(self, kind: type[TrustedPublishError]) -> tuple[str, list[str]]:
+        """The error that ends the run, and what the index was asked before."""
+        with Scripted(self.script) as server, pytest.raises(kind) as raised:
+            self.run(server)
+        return str(raised.value), in_order(server.lines)
+
+    def results(self) -> dict[str, Result]:
+        """What became of each file, by the run's own account."""
+        return {one.distribution.filename: one.result for one in self.done.outcomes()}
+
+
+def in_order(lines: Sequence[str]) -> list[str]:
+    """The requests of a run: those that go out side by side in a fixed order, the others as they came.
+
+    A run that asks for nothing but them may or may not need the terms of the exchange: they are left out.
+    """
+    beside = [line for line in dict.fromkeys((LISTING, OTHER_LISTING, *TERMS)) if line in lines]
+    rest = [line for place, line in enumerate(lines) if line not in beside or line in lines[:place]]
+    if MINT not in rest:
+        beside = [line for line in beside if line not in TERMS]
+    else:
+        assert max(map(lines.index, beside)) < lines.index(MINT)
+    return [*beside, *rest]
+
+
+def _read(path: Path) -> Distribution:
+    return Distribution.read(path, f"dist/{path.name}")
+
+
+def _listed(**files: str | None) -> Answer:
+    names = {"wheel": WHEEL, "sdist": SDIST, "elsewhere": "sample-0.9.tar.gz"}
+    listed = [
+        {"filename": names[name], "hashes": {} if digest is None else {"sha256": digest}}
+        for name, digest in files.items()
+    ]
+    return Answer.of({"files": listed}, media_type="application/vnd.pypi.simple.v1+json")
+
+
+def test_a_release(tmp_path: Path) -> None:
+    """The index is read, the identity exchanged, the wheel and then the sdist uploaded, the token burned: no more."""
+    world = World(tmp_path, {})
+
+    lines = world.released()
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN] == lines
+    assert {WHEEL: "uploaded", SDIST: "uploaded"} == world.results()
+    assert [
+        "plan upload upload",
+        "mask e30.",
+        "mask pypi",
+        f"end {WHEEL} uploaded",
+        f"end {SDIST} uploaded",
+    ] == world.log.events
+
+
+def test_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:
+    """The identity is masked, and goes nowhere; nothing is uploaded, and there is nothing to burn."""
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, publisher={"provider": "github", "owner": "octo-org"})
+
+    error, lines = world.stopped(ExchangeError)
+
+    assert (
+        "This job is not the one that the table `publisher` describes; its identity was not sent, nothing was minted:\n"
+        "\n"
+        "  setting   expected  Some CI says\n"
+        "  provider  github    MISSING\n"
+        "\n"
+        "What to change:\n"
+        "  - provider: run the job in that CI, or correct the publisher"
+    ) == error
+    assert {MINT, UPLOAD, BURN}.isdisjoint(lines)
+    assert ["plan upload upload", "mask e30."] == world.log.events
+
+
+def test_a_publisher_is_not_compared_in_a_rehearsal(tmp_path: Path) -> None:
+    """A rehearsal plays a publisher of its own."""
+    world = World(tmp_path, {})
+    world.name = "rehearsal"
+    world.settings = replace(world.settings, publisher={"provider": "github", "owner": "octo-org"})
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN] == world.released()
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_refusal_names_the_projects(tmp_path: Path, several: bool) -> None:
+    """The explanation of a refused identity is about the projects of the files."""
+    refused = Answer.of({"errors": [{"code": "invalid-publisher", "description": "none"}]}, 422)
+    world = World(tmp_path, {MINT: refused})
+    if several:
+        world.files.append(_read(make_wheel(tmp_path, "other", metadata=core_metadata("other"))))
+        world.settings = replace(world.settings, several=True)
+
+    error, _ = world.stopped(ExchangeError)
+
+    names = "sample or other" if several else "sample"
+    assert error.endswith(f"\n  2. {names} has no publisher on this index yet")
+
+
+def test_what_is_uploaded(tmp_path: Path) -> None:
+    """Each upload has the bytes of its file, and the minted token."""
+    world = World(tmp_path, {})
+    with Scripted(world.script) as server:
+        world.run(server)
+
+    sdist, wheel = world.files
+    uploads = [asked for asked in server.asked if asked.line == UPLOAD]
+    assert [True, True] == [
+        one.path.read_bytes() in upload.body for one, upload in zip([wheel, sdist], uploads, strict=True)
+    ]
+    credentials = f"Basic {base64.b64encode(b'__token__:pypi-token').decode()}"
+    assert [credentials] * 2 == [upload.headers["authorization"] for upload in uploads]
+
+
+def test_each_project_is_asked_for_once(tmp_path: Path) -> None:
+    """Files of several projects need one question each."""
+    world = World(tmp_path, {})
+    other = make_wheel(tmp_path, "other", metadata=core_metadata("other"))
+    world.files.append(_read(other))
+    world.settings = replace(world.settings, several=True)
+
+    assert [LISTING, OTHER_LISTING, *TERMS, MINT, *[UPLOAD] * 3, BURN] == world.released()
+
+
+def test_nothing_before_everything_is_right(tmp_path: Path) -> None:
+    """A problem of the files is told before the first request."""
+    world = World(tmp_path, {})
+    world.files = [_read(make_wheel(tmp_path, version="1.0+local"))]
+    world.log.events.clear()
+
+    error, lines = world.stopped(PlanError)
+
+    assert error.startswith("These files must not be published as they are; nothing was sent:\n")
+    assert ([], [], 0, {}) == (lines, world.log.events, world.ambients, world.results())
+
+
+@pytest.mark.parametrize("status", [301, 401, 403])
+def test_an_index_that_cannot_be_read(status: int, tmp_path: Path) -> None:
+    """What the index holds is not known: no identity is asked for."""
+    world = World(tmp_path, {LISTING: Answer(status)})
+
+    _, lines = world.stopped(IndexReadError)
+
+    assert ([LISTING], 0) == (lines, world.ambients)
+
+
+def test_a_project_without_files(tmp_path: Path) -> None:
+    """A project that is there and empty, as minting leaves it, is uploaded to."""
+    world = World(tmp_path, {LISTING: _listed(elsewhere="ab")})
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN] == world.released()
+
+
+# What is there already
+
+
+def test_a_run_is_repeated(tmp_path: Path) -> None:
+    """What an earlier run uploaded is not sent again."""
+    world = World(tmp_path, {})
+    world.script[LISTING] = _listed(wheel=world.files[1].sha256.upper())
+
+    lines = world.released()
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, BURN] == lines
+    assert {WHEEL: "there", SDIST: "uploaded"} == world.results()
+    assert [f"end {SDIST} uploaded"] == world.log.events[-1:]
+
+
+def test_nothing_is_left(tmp_path: Path) -> None:
+    """When all is there, no identity is asked for, and nothing minted."""
+    world = World(tmp_path, {})
+    world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
+
+    assert ([LISTING], 0) == (world.released(), world.ambients)
+    assert ({WHEEL: "there", SDIST: "there"}, ["plan there there"]) == (world.results(), world.log.events)
+
+
+def test_other_bytes_are_there(tmp_path: Path) -> None:
+    """Another file under the same name ends the run before anything is sent."""
+    world = World(tmp_path, {LISTING: _listed(wheel="00" * 32)})
+
+    error, lines = world.stopped(PlanError)
+
+    assert error.startswith("The index holds files of these names already; nothing was sent:\n")
+    assert ([LISTING], 0, {}) == (lines, world.ambients, world.results())
+
+
+def test_other_bytes_are_left(tmp_path: Path) -> None:
+    """With `existing = "skip"` they are left, and the rest is released."""
+    world = World(tmp_path, {LISTING: _listed(wheel="00" * 32)})
+    world.settings = replace(world.settings, existing="skip")
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, BURN] == world.released()
+    assert {WHEEL: "differs", SDIST: "uploaded"} == world.results()
+
+
+def test_until_the_index_lists_it(tmp_path: Path) -> None:
+    """With `wait` the run ends when the index lists what it was sent; by then the token is burned."""
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, wait=600.0)
+    sdist, wheel = world.files
+    world.script[LISTING] = [Answer(404), _listed(wheel=wheel.sha256, sdist=sdist.sha256)]
+
+    with Scripted(world.script) as server:
+        world.run(server)
+
+    assert [UPLOAD, UPLOAD, BURN, LISTING] == server.lines[-4:]
+    assert {WHEEL: "uploaded", SDIST: "uploaded"} == world.results()
+
+
+def test_a_name_that_is_taken_and_not_listed(tmp_path: Path) -> None:
+    """An index that has had a file and did not list it yet is waited for, where that is asked for."""
+    world = World(tmp_path, {UPLOAD: EXISTS})
+    world.settings = replace(world.settings, wait=600.0)
+    sdist, wheel = world.files
+    listed = _listed(wheel=wheel.sha256, sdist=sdist.sha256)
+    world.script[LISTING] = [Answer(404), Answer(404), Answer(404), listed]
+
+    assert LISTING in world.released()
+    assert {WHEEL: "there", SDIST: "there"} == world.results()
+    assert [f"end {WHEEL} there", f"end {SDIST} there"] == world.log.events[-2:]
+
+
+# Dry runs
+
+
+def test_dry_run(tmp_path: Path) -> None:
+    """A dry run reads the index, and that is all."""
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, dry_run="yes")
+
+    assert ([LISTING], 0) == (world.released(), world.ambients)
+    assert ({WHEEL: "not tried", SDIST: "not tried"}, ["plan upload upload"]) == (world.results(), world.log.events)
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_dry_run_mint(left: bool, tmp_path: Path) -> None:
+    """With `mint` the identity is exchanged and the token burned, whether or not there is something to upload."""
+    world = World(tmp_path, {})
+    if not left:
+        world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
+    world.settings = replace(world.settings, dry_run="mint")
+
+    assert [LISTING, *TERMS, MINT, BURN] == world.released()
+    assert dict.fromkeys([WHEEL, SDIST], "not tried" if left else "there") == world.results()
+    assert ["mask e30.", "mask pypi"] == world.log.events[1:]
+
+
+# Failures
+
+
+def test_a_refusal_of_one_file(tmp_path: Path) -> None:
+    """After a refusal of one file the others are sent, the token is burned, and the account is truthful."""
+    world = World(tmp_path, {UPLOAD: [STORED, REFUSED, STORED]})
+    world.files.append(_read(make_wheel(tmp_path, tag="py2-none-any")))
+
+    error, lines = world.stopped(UploadError)
+
+    expected = f"own refused dist/{WHEEL} with 400: No. Correct what the index objects to, build again and run the same command."
+    assert (expected, [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, UPLOAD, BURN]) == (error, lines)
+    assert {"sample-1.0-py2-none-any.whl": "uploaded", WHEEL: "failed", SDIST: "uploaded"} == world.results()
+    assert ["", expected, ""] == [one.reason for one in world.done.outcomes()]
+    assert ["end sample-1.0-py2-none-any.whl uploaded", f"end {WHEEL} failed", f"end {SDIST} uploaded"] == (
+        world.log.events[3:]
+    )
+
+
+def test_a_refusal_of_the_project(tmp_path: Path) -> None:
+    """After a refusal that holds for all nothing more is sent, the token is burned, and the account is truthful."""
+    world = World(tmp_path, {UPLOAD: [STORED, FORBIDDEN, STORED]})
+    world.files.append(_read(make_wheel(tmp_path, tag="py2-none-any")))
+
+    error, lines = world.stopped(UploadError)
+
+    expected = (
+        f"own refused dist/{WHEEL} with 403: No. The index did not take the upload token that it had just given. Look there "
+        "whether the project still has its trusted publisher, and run the same command again."
+    )
+    assert (expected, [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN]) == (error, lines)
+    assert {"sample-1.0-py2-none-any.whl": "uploaded", WHEEL: "failed", SDIST: "not tried"} == world.results()
+    assert ["", expected, ""] == [one.reason for one in world.done.outcomes()]
+    assert ["end sample-1.0-py2-none-any.whl uploaded", f"end {WHEEL} failed"] == world.log.events[3:]
+
+
+def test_a_network_failure_stops(tmp_path: Path) -> None:
+    """Of an upload whose every try was cut nobody knows what became; no other is tried."""
+    world = World(tmp_path, {UPLOAD: Answer(fault="no reply")})
+
+    _, lines = world.stopped(NetworkError)
+
+    assert [LISTING, *TERMS, MINT, *[UPLOAD] * 5, BURN] == lines
+    assert {WHEEL: "unknown", SDIST: "not tried"} == world.results()
+
+
+def test_a_refused_identity(tmp_path: Path) -> None:
+    """When nothing is minted, no file was tried and there is nothing to burn."""
+    world = World(tmp_path, {MINT: Answer(403)})
+
+    _, lines = world.stopped(ExchangeError)
+
+    assert [LISTING, *TERMS, MINT] == lines
+    assert ({WHEEL: "not tried", SDIST: "not tried"}, ["plan upload upload", "mask e30."]) == (
+        world.results(),
+        world.log.events,
+    )
+
+
+def test_a_file_that_changes(tmp_path: Path) -> None:
+    """A file that is another one by now is not uploaded, and the run ends there."""
+    world = World(tmp_path, {})
+    world.files[0].path.write_bytes(b"other")
+
+    error, _ = world.stopped(TrustedPublishError)
+
+    assert error.startswith(f"dist/{SDIST} has changed since it was checked, so it was not uploaded. ")
+    assert {WHEEL: "uploaded", SDIST: "failed"} == world.results()
+
+
+def test_an_interruption_is_no_success(tmp_path: Path) -> None:
+    """A run that is stopped from outside knows what is there and what nobody knows of; the token is burned, in one try."""
+    world = World(tmp_path, {BURN: Answer(503)})
+    world.settings = replace(world.settings, concurrency=2)
+    world.files.append(_read(make_wheel(tmp_path, tag="py2-none-any")))
+    world.files.append(_read(make_wheel(tmp_path, tag="py4-none-any")))
+    never = threading.Event()
+    first, second, third = (f"sample-1.0-py{number}-none-any.whl" for number in (2, 3, 4))
+
+    def answer(asked: Asked) -> Answer:
+        if asked.line == UPLOAD and second.encode() in asked.body:
+            never.wait(30)
+        found = world.script.get(asked.line, Answer(404))
+        assert isinstance(found, Answer)
+        return found
+
+    class Stops(Told):
+        def end(self, outcome: Outcome) -> None:
+            super().end(outcome)
+            if outcome.distribution.filename == third:
+                raise KeyboardInterrupt
+
+        def warn(self, text: str) -> None:
+            # What stops the run waits for no upload: this one is answered after the last word.
+            super().warn(text)
+            never.set()
+
+    world.log = Stops()
+    with Scripted(answer) as server, pytest.raises(KeyboardInterrupt):
+        world.run(server)
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN, UPLOAD] == in_order(server.lines)
+    assert {first: "uploaded", second: "unknown", third: "uploaded", SDIST: "not tried"} == world.results()
+    assert (
+        "warn The upload token was not burned; it ends by itself within 15 minutes. (the index answered 503)"
+        == (world.log.events[-1])
+    )
+
+
+def test_an_interruption_does_not_wait_for_the_burning(tmp_path: Path) -> None:
+    """A token that cannot be burned in a second is left to end by itself: somebody waits, whatever `timeout` says."""
+    world = World(tmp_path, {BURN: Answer(fault="silence")})
+    world.timeout = 3600.0
+
+    class Stops(Told):
+        def end(self, outcome: Outcome) -> None:
+            super().end(outcome)
+            raise KeyboardInterrupt
+
+    world.log = Stops()
+    with Scripted(world.script) as server, pytest.raises(KeyboardInterrupt):
+        world.run(server)
+
+    assert (
+        "warn The upload token was not burned; it ends by itself within 15 minutes. (While burning the upload token at own: no "
+        "whole reply came in time)"
+    ) == world.log.events[-1]
+    assert {WHEEL: "uploaded", SDIST: "not tried"} == world.results()
+
+
+def test_an_interruption_before_the_token(tmp_path: Path) -> None:
+    """A run that is stopped while the identity is asked for has sent nothing, and has nothing to burn."""
+    world = World(tmp_path, {})
+
+    def fetch(_: str) -> str:
+        raise KeyboardInterrupt
+
+    world.ambient = Ambient("Some CI", True, fetch)
+    with Scripted(world.script) as server, pytest.raises(KeyboardInterrupt):
+        world.run(server)
+
+    assert [] == [line for line in server.lines if line in {MINT, UPLOAD, BURN}]
+    assert {WHEEL: "not tried", SDIST: "not tried"} == world.results()
+
+
+def test_single_use_tokens(tmp_path: Path) -> None:
+    """An index that takes a token once gives one for each file."""
+    world = World(tmp_path, {MINT: [Answer.of({"token": "one"}), Answer.of({"token": "two"})]})
+    with Scripted(world.script) as server:
+        found = {
+            "audience-endpoint": f"{server.url}/_/oidc/audience",
+            "token-mint-endpoint": f"{server.url}/_/oidc/mint-token",
+            "features": ["single-use-token"],
+        }
+        world.script[DISCOVERY] = Answer.of(found)
+        world.run(server)
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, MINT, UPLOAD] == in_order(server.lines)
+    assert ["one", "two"] == [
+        base64.b64decode(asked.headers["authorization"].removeprefix("Basic ")).decode().removeprefix("__token__:")
+        for asked in server.asked
+        if asked.line == UPLOAD
+    ]
+
+
+@pytest.mark.parametrize("upload", [STORED, REFUSED])
+def test_a_token_that_cannot_be_burned(upload: Answer, tmp_path: Path) -> None:
+    """That is one warning, and changes nothing about how the run ends."""
+    world = World(tmp_path, {BURN: Answer(403), UPLOAD: upload})
+    if upload is STORED:
+        world.released()
+    else:
+        world.stopped(UploadError)
+
+    assert ["warn The upload token was not burned; it ends by itself within 15 minutes. (the index answered 403)"] == [
+        event for event in world.log.events if event.startswith("warn")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "ends"),
+    [("no", [[MINT, UPLOAD, UPLOAD], [UPLOAD, UPLOAD]]), ("mint", [[MINT, BURN], [MINT, BURN]])],
+)
+def test_two_runs_of_a_job(dry_run: Literal["no", "mint"], ends: list[list[str]], tmp_path: Path) -> None:
+    """A token that is to be kept is not burned, and the job's next run mints none; a dry run keeps nothing."""
+    lines: list[list[str]] = []
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, dry_run=dry_run)
+    world.ambient = replace(world.ambient, renewable=False)
+    world.tokens = tmp_path
+    with Scripted(world.script) as server:
+        for _ in ends:
+            before = len(server.lines)
+            world.run(server)
+            lines.append([line for line in server.lines[before:] if line in {MINT, UPLOAD, BURN}])
+
+    assert ends == lines
+
+
+# A name that is taken
+
+
+TAKEN = pytest.mark.parametrize("taken", [EXISTS, Answer(409)], ids=["400", "409"])
+
+
+@TAKEN
+@pytest.mark.parametrize("existing", ["identical", "skip", "fail"])
+def test_taken_by_the_same_bytes(existing: Literal["identical", "skip", "fail"], taken: Answer, tmp_path: Path) -> None:
+    """A name that is taken by the same bytes, as after a lost reply, is a file that is there."""
+    world = World(tmp_path, {UPLOAD: [taken, STORED]})
+    world.script[LISTING] = [_listed(), _listed(wheel=world.files[1].sha256)]
+    world.settings = replace(world.settings, existing=existing)
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN] == world.released()
+    assert {WHEEL: "there", SDIST: "uploaded"} == world.results()
+
+
+@TAKEN
+@pytest.mark.parametrize("existing", ["identical", "fail"])
+@pytest.mark.parametrize("digest", ["00" * 32, None])
+def test_taken_by_other_bytes(
+    digest: str | None, existing: Literal["identical", "fail"], taken: Answer, tmp_path: Path
+) -> None:
+    """A name that is taken by other bytes, or by nobody knows which, is a failure."""
+    world = World(tmp_path, {UPLOAD: [taken, STORED], LISTING: [_listed(), _listed(wheel=digest)]})
+    world.settings = replace(world.settings, existing=existing)
+
+    error, lines = world.stopped(UploadError)
+
+    reason = (
+        "own has a file of this name and tells no sha256 of it, so it cannot be called identical"
+        if digest is None
+        else f"own has another file of this name (sha256 00000000000… there, {world.files[1].sha256[:11]}… here)"
+    )
+    expected = f"dist/{WHEEL}: {reason}. A file on an index never changes: publish this as a new version."
+    assert (expected, [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN]) == (error, lines)
+    assert {WHEEL: "failed", SDIST: "uploaded"} == world.results()
+
+
+def test_taken_by_other_bytes_that_are_left(tmp_path: Path) -> None:
+    """With `existing = "skip"` that is told, and the next file is sent."""
+    world = World(tmp_path, {UPLOAD: [EXISTS, STORED], LISTING: [_listed(), _listed(wheel="00" * 32)]})
+    world.settings = replace(world.settings, existing="skip")
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN] == world.released()
+    assert {WHEEL: "differs", SDIST: "uploaded"} == world.results()
+    assert (
+        f"own has another file of this name (sha256 00000000000… there, {world.files[1].sha256[:11]}… here)"
+        == world.done.results[WHEEL].reason
+    )
+
+
+@pytest.mark.parametrize("existing", ["identical", "skip", "fail"])
+def test_taken_and_not_listed(existing: Literal["identical", "skip", "fail"], tmp_path: Path) -> None:
+    """A name that is taken and not listed cannot be settled yet: the file may be there."""
+    world = World(tmp_path, {UPLOAD: [EXISTS, STORED]})
+    world.settings = replace(world.settings, existing=existing)
+
+    error, lines = world.stopped(UploadError)
+
+    assert (
+        (
+            f"own says that it has {WHEEL} already, but does not list it. Its list may lag behind: run the same command again in "
+            "a few minutes."
+        ),
+        [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN],
+    ) == (error, lines)
+    assert {WHEEL: "unknown", SDIST: "uploaded"} == world.results()
+
+
+def test_the_same_bytes_under_another_name(tmp_path: Path) -> None:
+    """PyPI takes the same bytes once, and answers as if the name were taken."""
+    world = World(tmp_path, {UPLOAD: [EXISTS, STORED]})
+    world.script[LISTING] = [_listed(), _listed(elsewhere=world.files[1].sha256)]
+
+    error, _ = world.stopped(UploadError)
+
+    assert (
+        f"own refused dist/{WHEEL}: it holds the same bytes as sample-0.9.tar.gz, and takes them once. Leave this file out, "
+        "or build it again so that it differs."
+    ) == error
+
+
+def test_a_reply_that_was_lost(tmp_path: Path) -> None:
+    """An index that stored the file and lost its reply, and refuses it when it comes again, has the file."""
+    world = World(tmp_path, {})
+    stored: set[str] = set()
+
+    def answer(asked: Asked) -> Answer:
+        wheel = world.files[1]
+        if asked.line == LISTING:
+            return _listed(**{"wheel": wheel.sha256} if stored else {})
+        if asked.line == UPLOAD and wheel.path.read_bytes() in asked.body:
+            if stored:
+                return Answer(409)
+            stored.add(hashlib.sha256(asked.body).hexdigest())
+            return Answer(fault="no reply")
+        found = world.script.get(asked.line, Answer(404))
+        assert isinstance(found, Answer)
+        return found
+
+    with Scripted(answer) as server:
+        world.run(server)
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, LISTING, UPLOAD, BURN] == in_order(server.lines)
+    assert {WHEEL: "there", SDIST: "uploaded"} == world.results()
+
+
+# Reading
+
+
+def test_read(tmp_path: Path) -> None:
+    """Files are read in the order in which they are named, each with the path to show."""
+    paths = [make_wheel(tmp_path), make_sdist(tmp_path)]
+
+    distributions, problems = read([(path, f"dist/{path.name}") for path in paths])
+
+    assert ([f"dist/{WHEEL}", f"dist/{SDIST}"], []) == ([one.shown for one in distributions], problems)
+
+
+def test_read_looks_for_untracked_files(tmp_path: Path) -> None:
+    """What the project does not hold under version control is told of, where an sdist has it."""
+    path = make_sdist(tmp_path, members={"secret.env": b"x"})
+    (told,), (untold,) = (read([(path, SDIST)], untracked)[0] for untracked in ({"secret.env"}, set[str]()))
+
+    assert ("secret.env" in "".join(told.warnings), ()) == (True, untold.warnings)
+
+
+def test_read_tells_all_that_is_wrong(tmp_path: Path) -> None:
+    """Each file that cannot be read is told of, and not the first alone; the sound ones are there."""
+    (tmp_path / "a.whl").write_bytes(b"")
+    paths = [tmp_path / "a.whl", make_wheel(tmp_path), tmp_path / "b.tar.gz"]
+
+    distributions, problems = read([(path, path.name) for path in paths])
+
+    assert ([WHEEL], ["a.whl", "b.tar.gz"]) == (
+        [one.filename for one in distributions],
+        [problem.split(" ")[0] for problem in problems],
+    )
+
+
+# Side by side
+
+
+def test_the_index_is_asked_side_by_side(tmp_path: Path) -> None:
+    """What the index holds of each project and the terms of the exchange are asked for at once."""
+    world = World(tmp_path, {})
+    world.files.append(_read(make_wheel(tmp_path, "other", metadata=core_metadata("other"))))
+    world.settings = replace(world.settings, several=True)
+    three = threading.Barrier(3)
+
+    def answer(asked: Asked) -> Answer:
+        if asked.line in {LISTING, OTHER_LISTING, DISCOVERY}:
+            three.wait(30)
+        found = world.script.get(asked.line, Answer(404))
+        assert isinstance(found, Answer)
+        return found
+
+    with Scripted(answer) as server:
+        world.run(server)
+
+    assert {"uploaded"} == set(world.results().values())
+
+
+@pytest.mark.parametrize("fault", [Answer(403), Answer(fault="no reply")])
+def test_terms_that_nobody_needs(fault: Answer, tmp_path: Path) -> None:
+    """When all is there, an index whose exchange is out of order is no error, and its retries are not told."""
+    world = World(tmp_path, {DISCOVERY: fault, AUDIENCE: fault})
+    world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
+    told: list[str] = []
+    announce(told.append)
+    try:
+        lines = world.released()
+    finally:
+        set_on_retry_hooks(None)
+
+    assert ([LISTING], 0) == ([line for line in lines if line not in TERMS], world.ambients)
+    assert {WHEEL: "there", SDIST: "there"} == world.results()
+    assert [] == told
+
+
+def test_terms_that_cannot_be_had(tmp_path: Path) -> None:
+    """Where there is something to upload, that is the error, and no identity token is asked for."""
+    world = World(tmp_path, {AUDIENCE: Answer(404)})
+    fetched: list[str] = []
+    world.ambient = Ambient("Some CI", True, lambda audience: fetched.append(audience) or _identity_token(audience))  # type: ignore[func-returns-value]
+
+    error, lines = world.stopped(ExchangeError)
+
+    assert error.startswith("own has no trusted publishing at the address where it was looked for. ")
+    assert ([LISTING], []) == (lines, fetched)
+
+
+def test_uploads_at_once(tmp_path: Path) -> None:
+    """After the first file of a new release, as many are under way as `concurrency` says."""
+    world = World(tmp_path, {})
+    world.files += [_read(make_wheel(tmp_path, tag=f"cp3{number}-none-any")) for number in range(3)]
+    world.settings = replace(world.settings, concurrency=4)
+    first, four = threading.Lock(), threading.Barrier(4)
+
+    def answer(asked: Asked) -> Answer:
+        if asked.line == UPLOAD and not first.acquire(blocking=False):
+            four.wait(30)
+        found = world.script.get(asked.line, Answer(404))
+        assert isinstance(found, Answer)
+        return found
+
+    with Scripted(answer) as server:
+        world.run(server)
+
+    assert {"uploaded"} == set(world.results().values())
+    assert [LISTING, *TERMS, MINT, *[UPLOAD] * 5, BURN] == in_order(server.lines)

@@ -1,0 +1,113 @@
+"""Work beside the main thread, left behind when the run ends."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from concurrent.futures import Future
+
+import pytest
+
+from hatch_trusted_publish.threads import interrupt, later, pause, wait
+
+
+def test_a_result() -> None:
+    """The result comes out of the future, from a thread that the interpreter does not wait for."""
+    thread = later(threading.current_thread).result()
+
+    assert (True, False) == (thread.daemon, thread is threading.current_thread())
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3)], ids=repr)
+def test_an_exception(error: BaseException) -> None:
+    """Whatever ends the work is for the one who asks for its result."""
+
+    def work() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        later(work).result()
+
+    assert error is raised.value
+
+
+def test_an_exception_that_nobody_asks_for() -> None:
+    """An exception that is not asked for says nothing: its result may not be needed."""
+    ended = threading.Event()
+
+    def work() -> None:
+        ended.set()
+        msg = "nobody hears this"
+        raise ValueError(msg)
+
+    future = later(work)
+
+    assert "nobody hears this" == str(future.exception())
+    assert ended.is_set()
+
+
+def test_side_by_side() -> None:
+    """Works do not wait for each other: each of these ends only when both were begun."""
+    both = threading.Barrier(2)
+    futures = [later(both.wait), later(both.wait)]
+
+    assert [0, 1] == sorted(future.result() for future in futures)
+
+
+def test_an_interruption_that_was_dropped() -> None:
+    """Where Python has dropped what the handler raised, the next look raises it, once."""
+    with contextlib.suppress(KeyboardInterrupt):
+        interrupt(2, None)
+    with pytest.raises(KeyboardInterrupt):
+        wait(Future[str](), 0.0)
+    with pytest.raises(TimeoutError):
+        wait(Future[str](), 0.0)
+
+
+class Looked(Future[str]):
+    """A future that is done when it is looked at for the second time."""
+
+    looks = 0
+
+    def done(self) -> bool:
+        self.looks += 1
+        return self.looks > 1
+
+
+def test_wait_looks_again() -> None:
+    """The main thread waits in short looks, between which Python can hand it a signal."""
+    future = Looked()
+    future.set_result("there")
+
+    assert ("there", 2) == (wait(future), future.looks)
+
+
+def test_wait_for_an_exception() -> None:
+    """What ended the work ends the wait."""
+
+    def work() -> None:
+        msg = "no"
+        raise ValueError(msg)
+
+    with pytest.raises(ValueError, match="no"):
+        wait(later(work))
+
+
+def test_wait_has_an_end() -> None:
+    """Who waits only so long is told that nothing came; a result that is there comes out."""
+    never: Future[str] = Future()
+    done: Future[str] = Future()
+    done.set_result("there")
+
+    for seconds in (0.01, -1.0):
+        with pytest.raises(TimeoutError):
+            wait(never, seconds)
+    assert "there" == wait(done, 0.0)
+
+
+def test_pause() -> None:
+    """A pause ends by itself."""
+    before = time.monotonic()
+    pause(0.01)
+    assert time.monotonic() - before >= 0.01

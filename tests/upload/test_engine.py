@@ -1,0 +1,357 @@
+"""Several uploads at once, and fewer when the index struggles."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from queue import Empty, SimpleQueue
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.errors import UploadError
+from hatch_trusted_publish.upload.engine import Gate, _next, run
+from hatch_trusted_publish.upload.outcome import Outcome
+from tests.support.helpers import a_distribution
+
+FILES = [a_distribution(f"sample-1.{number}-py3-none-any.whl") for number in range(12)]
+LONG = 30.0
+"""Seconds after which a test that hangs is ended."""
+
+
+def one_try(gate: Gate, *, well: bool) -> int:
+    """The limit after one try."""
+    with suppress(UploadError), gate.slot():
+        if not well:
+            msg = "badly"
+            raise UploadError(msg)
+    return gate.limit
+
+
+# The gate
+
+
+@pytest.mark.parametrize(
+    ("most", "tries", "expected"),
+    [
+        pytest.param(8, "--------", [4, 2, 1, 1, 1, 1, 1, 1], id="halves, to one"),
+        pytest.param(5, "--", [2, 1], id="halves an odd number"),
+        pytest.param(8, "--+++++++", [4, 2, 3, 4, 5, 6, 7, 8, 8], id="grows by one, to the most"),
+        pytest.param(4, "++", [4, 4], id="begins with the most"),
+        pytest.param(1, "-+-+", [1, 1, 1, 1], id="one at a time"),
+        pytest.param(4, "-+-+-+", [2, 3, 1, 2, 1, 2], id="by turns"),
+    ],
+)
+def test_limit(most: int, tries: str, expected: list[int]) -> None:
+    """Each try that goes badly halves what may be in flight, each other one lets one more in."""
+    gate = Gate(most)
+
+    assert expected == [one_try(gate, well=sign == "+") for sign in tries]
+
+
+@given(st.integers(1, 16), st.lists(st.booleans(), max_size=60))
+@settings(deadline=None, max_examples=100)
+def test_limit_is_kept(most: int, tries: list[bool]) -> None:
+    """Whatever happens, there is room for one and for no more than the most; as many successes bring it back."""
+    gate = Gate(most)
+    limits = [one_try(gate, well=well) for well in tries]
+
+    assert all(1 <= limit <= most for limit in limits)
+    assert most == [gate.limit, *(one_try(gate, well=True) for _ in range(most))][-1]
+
+
+def test_as_many_as_the_limit() -> None:
+    """That many get in at once; the next one waits until somebody leaves."""
+    gate = Gate(3)
+    entered = threading.Event()
+
+    def enter() -> None:
+        with gate.slot():
+            entered.set()
+
+    fourth = threading.Thread(target=enter, daemon=True)
+    with ExitStack() as held:
+        first = ExitStack()
+        first.enter_context(gate.slot())
+        held.enter_context(gate.slot())
+        held.enter_context(gate.slot())
+        fourth.start()
+        before = entered.wait(0.05)
+        first.close()
+        after = entered.wait(LONG)
+        fourth.join()
+
+    assert (False, True) == (before, after)
+
+
+def test_a_lower_limit_holds_for_those_that_wait() -> None:
+    """When the limit has come down to one, nobody gets in before all others have left."""
+    gate = Gate(2)
+    entered = threading.Event()
+
+    def enter() -> None:
+        with gate.slot():
+            entered.set()
+
+    waits = threading.Thread(target=enter, daemon=True)
+    with gate.slot():
+        assert one_try(gate, well=False) == 1
+        waits.start()
+        before = entered.wait(0.05)
+    after = entered.wait(LONG)
+    waits.join()
+
+    assert (False, True, 2) == (before, after, gate.limit)
+
+
+def test_an_interruption_frees_its_place() -> None:
+    """What is no ordinary exception leaves no place taken either."""
+    gate = Gate(1)
+    with pytest.raises(KeyboardInterrupt), gate.slot():
+        raise KeyboardInterrupt
+
+    assert 1 == one_try(gate, well=True)
+
+
+@given(st.integers(1, 6), st.lists(st.booleans(), min_size=1, max_size=24))
+@settings(deadline=None, max_examples=25)
+def test_many_threads(most: int, tries: list[bool]) -> None:
+    """With threads that come and go at will, everybody gets in, and never more than the most at a time."""
+    gate = Gate(most)
+    lock = threading.Lock()
+    inside, seen = 0, []
+
+    def enter(*, well: bool) -> None:
+        nonlocal inside
+        with suppress(UploadError), gate.slot():
+            with lock:
+                inside += 1
+                seen.append(inside)
+            with lock:
+                inside -= 1
+            if not well:
+                msg = "badly"
+                raise UploadError(msg)
+
+    threads = [threading.Thread(target=enter, kwargs={"well": well}, daemon=True) for well in tries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+
+    assert (len(tries), True) == (len(seen), max(seen) <= most)
+
+
+# The run
+
+
+def ended_by(distribution: Distribution, *, ends: bool = True) -> Outcome:
+    error = UploadError("no")
+    error.ends_the_run = ends
+    return Outcome(distribution, "failed", "no", error)
+
+
+class Story:
+    """What is told of a run, in the thread that runs it."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.here = threading.current_thread()
+
+    def begun(self, distribution: Distribution) -> None:
+        assert self.here is threading.current_thread()
+        self.told.append(f"begin {distribution.version.minor}")
+
+    def ended(self, outcome: Outcome) -> None:
+        assert self.here is threading.current_thread()
+        self.told.append(f"end {outcome.distribution.version.minor} {outcome.result}")
+
+
+def numbers(told: Sequence[str], what: str) -> list[int]:
+    return [int(line.split()[1]) for line in told if line.startswith(what)]
+
+
+def test_nothing_to_do() -> None:
+    """No files are no reason to wait, or to stop."""
+    story = Story()
+
+    assert (True, []) == (run([], lambda one: Outcome(one, "uploaded"), 4, story.begun, story.ended), story.told)
+
+
+def test_one_after_another() -> None:
+    """One at a time, each file is begun and ended before the next one's turn, in their order."""
+    story = Story()
+    goes_on = run(FILES[:3], lambda one: Outcome(one, "uploaded"), 1, story.begun, story.ended)
+
+    assert (
+        True,
+        ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded", "begin 2", "end 2 uploaded"],
+    ) == (goes_on, story.told)
+
+
+def test_at_once() -> None:
+    """So many are under way at a time: each of these ends only when all four have begun."""
+    story, four = Story(), threading.Barrier(4)
+
+    def upload(distribution: Distribution) -> Outcome:
+        four.wait(LONG)
+        return Outcome(distribution, "uploaded")
+
+    goes_on = run(FILES[:8], upload, 4, story.begun, story.ended)
+
+    assert (True, list(range(8)), list(range(8))) == (
+        goes_on,
+        numbers(story.told, "begin"),
+        sorted(numbers(story.told, "end")),
+    )
+    assert [f"begin {number}" for number in range(4)] == story.told[:4]
+
+
+def test_other_threads() -> None:
+    """Uploads are made in threads that the interpreter does not wait for."""
+    threads: list[threading.Thread] = []
+
+    def upload(distribution: Distribution) -> Outcome:
+        threads.append(threading.current_thread())
+        return Outcome(distribution, "uploaded")
+
+    story = Story()
+    run(FILES[:2], upload, 1, story.begun, story.ended)
+
+    assert [True, True] == [thread.daemon and thread is not story.here for thread in threads]
+
+
+def test_an_end() -> None:
+    """After an outcome that ends the run nothing is begun; those under way are waited for, and told."""
+    story, first_is_told = Story(), threading.Event()
+
+    def upload(distribution: Distribution) -> Outcome:
+        if distribution is FILES[0]:
+            return ended_by(distribution)
+        first_is_told.wait(LONG)
+        return Outcome(distribution, "uploaded")
+
+    def ended(outcome: Outcome) -> None:
+        story.ended(outcome)
+        first_is_told.set()
+
+    goes_on = run(FILES, upload, 3, story.begun, ended)
+
+    assert (False, ["begin 0", "begin 1", "begin 2", "end 0 failed"]) == (goes_on, story.told[:4])
+    assert ["end 1 uploaded", "end 2 uploaded"] == sorted(story.told[4:])
+
+
+def test_a_second_end() -> None:
+    """A run that has been ended does not go on because another file under way fares better, or ends it too."""
+    story = Story()
+    goes_on = run(
+        FILES[:2],
+        lambda one: ended_by(one) if one is FILES[0] else ended_by(one, ends=False),
+        2,
+        story.begun,
+        story.ended,
+    )
+
+    assert (False, ["begin 0", "begin 1"]) == (goes_on, story.told[:2])
+
+
+def test_an_error_about_one_file() -> None:
+    """An error that does not end the run is an outcome like others."""
+    story = Story()
+    goes_on = run(FILES[:2], lambda one: ended_by(one, ends=False), 1, story.begun, story.ended)
+
+    assert (True, ["begin 0", "end 0 failed", "begin 1", "end 1 failed"]) == (goes_on, story.told)
+
+
+def test_files_are_drawn_when_their_turn_comes() -> None:
+    """One at a time, the next file may be chosen by what became of the one before."""
+    story = Story()
+    told: list[list[str]] = []
+
+    def files() -> Iterator[Distribution]:
+        for one in FILES[:3]:
+            told.append(list(story.told))
+            yield one
+
+    run(files(), lambda one: Outcome(one, "uploaded"), 1, story.begun, story.ended)
+
+    assert [[], ["begin 0", "end 0 uploaded"], ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded"]] == told
+
+
+@pytest.mark.parametrize("where", ["begun", "ended"])
+def test_a_run_that_is_stopped(where: str) -> None:
+    """Who stops the run does not wait for an upload that never ends."""
+    story, never = Story(), threading.Event()
+
+    def upload(distribution: Distribution) -> Outcome:
+        if distribution is FILES[0]:
+            never.wait(LONG)
+        return Outcome(distribution, "uploaded")
+
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    def begun(distribution: Distribution) -> None:
+        story.begun(distribution)
+        if where == "begun" and distribution is FILES[1]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(FILES[:3], upload, 2, begun, stop)
+    never.set()
+
+    assert ["begin 0", "begin 1"] == story.told
+
+
+@given(st.lists(st.sampled_from(["well", "badly", "the end"]), max_size=12), st.integers(1, 6))
+@settings(deadline=None, max_examples=60)
+def test_any_outcomes(outcomes: list[str], at_once: int) -> None:
+    """Whatever becomes of the files: in their order, each once, never too many at a time, nothing after the end."""
+    story = Story()
+    fate = dict(zip((one.filename for one in FILES), outcomes, strict=False))
+
+    def upload(distribution: Distribution) -> Outcome:
+        what = fate[distribution.filename]
+        if what == "well":
+            return Outcome(distribution, "uploaded")
+        return ended_by(distribution, ends=what == "the end")
+
+    files: Iterable[Distribution] = FILES[: len(outcomes)]
+    goes_on = run(files, upload, at_once, story.begun, story.ended)
+    begun, ended = numbers(story.told, "begin"), numbers(story.told, "end")
+    under_way = [
+        len(numbers(story.told[:place], "begin")) - len(numbers(story.told[:place], "end"))
+        for place in range(len(story.told) + 1)
+    ]
+    the_end = [f"end {number} failed" for number, what in enumerate(outcomes) if what == "the end"]
+    first_end = min((story.told.index(line) for line in the_end if line in story.told), default=len(story.told))
+
+    assert list(range(len(begun))) == begun
+    assert begun == sorted(ended)
+    assert (0, True) == (under_way[-1], max(under_way) <= at_once)
+    assert [] == numbers(story.told[first_end:], "begin")
+    assert goes_on == (first_end == len(story.told))
+    assert len(outcomes) == len(begun) or not goes_on
+
+
+class Slow(SimpleQueue[Outcome]):
+    """A queue in which something is at the second look."""
+
+    looks = 0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Outcome:
+        self.looks += 1
+        if self.looks == 1:
+            raise Empty
+        return super().get(block, timeout)
+
+
+def test_the_main_thread_looks_again() -> None:
+    """It waits in short looks, between which Python can hand it a signal."""
+    ends, outcome = Slow(), Outcome(FILES[0], "uploaded")
+    ends.put(outcome)
+
+    assert (outcome, 2) == (_next(ends), ends.looks)

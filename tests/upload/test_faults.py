@@ -1,0 +1,533 @@
+"""Every step of a release with every fault that a network has: what becomes of the run, and what is on the index."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+
+import pytest
+import stamina
+
+from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.errors import (
+    ExchangeError,
+    IdentityError,
+    IndexReadError,
+    NetworkError,
+    TrustedPublishError,
+    UploadError,
+)
+from hatch_trusted_publish.http.client import Client
+from hatch_trusted_publish.identity.ambient import detect
+from hatch_trusted_publish.index.endpoints import find_index
+from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.release import release
+from hatch_trusted_publish.secret import Secret
+from hatch_trusted_publish.settings.options import Settings
+from hatch_trusted_publish.upload.outcome import Outcome, Release
+from hatch_trusted_publish.upload.plan import Plan
+from hatch_trusted_publish.versions.project import Project
+from tests.support.helpers import make_sdist, make_wheel
+from tests.support.scripted import Answer, Asked, Scripted
+
+ALWAYS: Final = 99
+FILES: Final = {
+    "first": "sample-1.0-cp310-cp310-win32.whl",
+    "middle": "sample-1.0-cp311-cp311-win32.whl",
+    "last": "sample-1.0.tar.gz",
+}
+"""The steps that are uploads, in their order."""
+STEPS: Final = ("listing", "discovery", "audience", "identity", "mint", *FILES, "burn")
+NORMAL: Final = dict.fromkeys(STEPS, 1)
+"""How often each step is asked in a run without a fault."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to a request instead of its answer."""
+
+    name: str
+    kind: Literal["refused", "cut", "status", "late", "slow"]
+    """``late``: not in time. ``slow``: in time, and no fault in the end."""
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    acts: bool = False
+    """Whether the server has done what it was asked for."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+REFUSED: Final = Fault("refused", "refused")
+BEFORE: Final = Fault("reset before the body", "cut")
+WITHIN: Final = Fault("reset in the body", "cut")
+AFTER: Final = Fault("reset after it is done", "cut", acts=True)
+CUT: Final = Fault("reply cut", "cut", acts=True)
+TOO_MANY: Final = Fault("429", "status", 429)
+WAIT: Final = Fault("429 with Retry-After", "status", 429, {"Retry-After": "1"})
+NOT_TODAY: Final = Fault("429 for an hour", "status", 429, {"Retry-After": "3600"})
+TIMEOUT: Final = Fault("408", "status", 408)
+BROKEN: Final = tuple(Fault(str(status), "status", status) for status in (500, 502, 503))
+GATEWAY: Final = Fault("502 after it is done", "status", 502, acts=True)
+SLOW: Final = Fault("slow reply", "slow", acts=True)
+HANG: Final = Fault("hang", "late")
+ENDLESS: Final = Fault("reply without an end", "late", acts=True)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run."""
+
+    step: str
+    fault: Fault
+    times: int = ALWAYS
+    concurrency: int = 1
+    again: int = 200
+    """What the index says to bytes that it has already: PyPI 200, others 409."""
+    one_identity: bool = False
+    """Whether the CI gives the job one identity token, as GitLab does."""
+
+    def __str__(self) -> str:
+        times = {1: "once", 2: "twice", ALWAYS: "always"}[self.times]
+        more = f" at {self.concurrency}" * (self.concurrency > 1) + f" with {self.again}" * (self.again != 200)
+        more += " with one identity" * self.one_identity
+        return f"{self.step}: {self.fault} {times}{more}"
+
+
+def _rows() -> Iterator[Row]:
+    for step in STEPS:
+        yield Row(step, REFUSED)
+        yield Row(step, SLOW)
+        for times in (1, ALWAYS):
+            for fault in (BEFORE, WITHIN, AFTER, CUT, TIMEOUT, TOO_MANY, WAIT, HANG):
+                yield Row(step, fault, times)
+        for times in (1, 2, ALWAYS):
+            for fault in BROKEN:
+                yield Row(step, fault, times)
+        yield Row(step, ENDLESS)
+        if step != "identity":
+            yield Row(step, NOT_TODAY)
+    for step in FILES:
+        for fault in (AFTER, CUT, GATEWAY):
+            yield Row(step, fault, 1, again=409)
+            yield Row(step, fault, 2, again=409)
+        yield Row(step, GATEWAY)
+        yield Row(step, GATEWAY, 1)
+        for fault in (BEFORE, AFTER, TOO_MANY, *BROKEN):
+            yield Row(step, fault, 1, concurrency=4)
+            yield Row(step, fault, 2, concurrency=4)
+        for fault in (BEFORE, AFTER, TOO_MANY, BROKEN[2]):
+            yield Row(step, fault, concurrency=4)
+    for fault in (BEFORE, WITHIN, AFTER, CUT, HANG, GATEWAY, TOO_MANY, BROKEN[0]):
+        yield Row("mint", fault, 1, one_identity=True)
+        yield Row("mint", fault, one_identity=True)
+
+
+ROWS: Final = tuple(_rows())
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How a run ends."""
+
+    results: dict[str, str]
+    """What is told of each file, by step."""
+    error: type[TrustedPublishError] | None
+    asked: dict[str, int]
+    """How often each step was asked."""
+    warned: bool = False
+
+
+def expected(row: Row) -> Expected:
+    """By the rules: 4 tries of a small request, 5 of an upload, 1 of the burning; what passes in these is no failure."""
+    tries = 1 if row.step == "burn" else 5 if row.step in FILES else 4
+    if row.fault is NOT_TODAY:
+        tries = 1  # nobody waits for that
+    fails = row.times >= tries and row.fault.kind != "slow"
+    at_fault = {"refused": 0, "slow": 1}.get(row.fault.kind, min(row.times + 1, tries))
+    asked = NORMAL | {row.step: at_fault}
+    if row.one_identity:
+        asked["identity"] = 0
+        # Of a token that the index has taken, the second try is the last: it says that it was used.
+        fails = fails or row.fault.acts
+    elif row.step == "mint":
+        asked["identity"] = max(at_fault, tries if row.fault is REFUSED else 1)  # a fresh one for each try
+    if row.again == 409:
+        asked["listing"] += 1  # whose bytes are there
+    if not fails or row.step == "burn":
+        settled = {row.step: "there"} if row.again == 409 else {}
+        return Expected(dict.fromkeys(FILES, "uploaded") | settled, None, asked, fails)
+    before = STEPS.index(row.step)
+    if row.step not in FILES:
+        asked |= dict.fromkeys(STEPS[before + 1 :], 0)
+        return Expected(dict.fromkeys(FILES, "not tried"), _error(row), asked)
+    is_known = row.fault is REFUSED or row.fault.status == 429
+    others = {}
+    for step in FILES:
+        follows = STEPS.index(step) > before
+        # Those under way beside it come to their end; nothing is beside the first.
+        stops = follows and (row.concurrency == 1 or row.step == "first")
+        others[step] = "not tried" if stops else "uploaded"
+        if stops:
+            asked[step] = 0
+    if row.fault is REFUSED and row.step == "first":
+        asked["listing"] = 1
+    return Expected(others | {row.step: "failed" if is_known else "unknown"}, _error(row), asked)
+
+
+def _error(row: Row) -> type[TrustedPublishError]:
+    if row.step == "identity":
+        return IdentityError
+    if row.one_identity:
+        return ExchangeError  # it is spent, or may be: another try of the same command would not help
+    if row.fault.kind != "status" or row.fault is NOT_TODAY:
+        return NetworkError
+    return {"listing": IndexReadError, **dict.fromkeys(FILES, UploadError)}.get(row.step, ExchangeError)
+
+
+class Service(Scripted):
+    """An index, its exchange and the CI's token service, with one fault."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(self._act)
+        self._row = row
+        self._faults_left = 0 if row.fault is REFUSED else row.times
+        self.seen: Counter[str] = Counter()
+        self.stored: dict[str, str] = {}
+        self.stores: Counter[str] = Counter()
+        self.identities = [_identity_token(0)] if row.one_identity else []
+        self.used: set[str] = set()
+        self.minted: list[str] = []
+        self.burned: list[str] = []
+        self._state = threading.Lock()
+
+    def _answer(self, connection: socket.socket, stream: BinaryIO) -> None:
+        head = stream.readline().decode("latin-1").split()
+        headers = dict(_header(line) for line in iter(stream.readline, b"\r\n"))
+        left = int(headers.get("content-length", 0))
+        body, step = b"", _small_step(head[1])
+        if step is None:
+            # The form comes before the file, whose name is in it: no byte of the file is awaited.
+            while b'; filename="' not in body or not body.endswith(b"\r\n\r\n"):
+                body += stream.readline()
+            found = re.search(rb'; filename="([^"]+)"', body)
+            assert found is not None
+            step = next((step for step, name in FILES.items() if name.encode() == found[1]), "another file")
+        with self._state:
+            self.seen[step] += 1
+            fault = self._row.fault if step == self._row.step and self._faults_left > 0 else None
+            self._faults_left -= fault is not None
+        asked = partial(Asked, head[0], head[1], headers)
+        if fault is BEFORE:
+            _reset(connection)
+        elif fault is WITHIN:
+            stream.read((left - len(body)) // 2)
+            _reset(connection)
+        else:
+            body += stream.read(left - len(body))
+            self._reply(connection, stream, asked(body), fault)
+
+    def _reply(self, connection: socket.socket, stream: BinaryIO, asked: Asked, fault: Fault | None) -> None:
+        answer = self._act(asked) if fault is None or fault.acts else Answer()
+        whole = bytes(answer)
+        if fault is None:
+            connection.sendall(whole)
+        elif fault is AFTER:
+            _reset(connection)
+        elif fault is CUT:
+            connection.sendall(whole[:-1])
+        elif fault is HANG:
+            stream.read(1)
+        elif fault is SLOW:
+            for byte in whole:
+                connection.sendall(bytes([byte]))
+        elif fault is ENDLESS:
+            connection.sendall(bytes(Answer(headers={"Content-Length": "1000000"})))
+            while not self._closing.wait(0.02):
+                connection.sendall(b" ")
+        else:
+            connection.sendall(bytes(Answer(fault.status, headers=fault.headers)))
+
+    def _act(self, asked: Asked) -> Answer:
+        with self._state:
+            return self._acted(asked)
+
+    def _acted(self, asked: Asked) -> Answer:
+        path = asked.target.partition("?")[0]
+        if path == "/simple/sample/":
+            files = [{"filename": name, "hashes": {"sha256": digest}} for name, digest in self.stored.items()]
+            listing = Answer.of({"files": files}, media_type="application/vnd.pypi.simple.v1+json")
+            return listing if files else Answer(404)
+        if path == "/_/oidc/audience":
+            return Answer.of({"audience": "127.0.0.1"})
+        if path == "/github":
+            self.identities.append(_identity_token(len(self.identities)))
+            return Answer.of({"value": self.identities[-1]})
+        if path == "/_/oidc/mint-token":
+            token = json.loads(asked.body)["token"]
+            assert token in self.identities
+            if token in self.used:
+                return Answer.of({"errors": [{"code": "invalid-reuse-token", "description": "used"}]}, 422)
+            self.used.add(token)
+            self.minted.append(f"pypi-{len(self.minted)}")
+            return Answer.of({"token": self.minted[-1]})
+        if path == "/_/oidc/burn-token":
+            self.burned.append(json.loads(asked.body)["token"])
+            return Answer(202)
+        return self._uploaded(asked) if path == "/legacy/" else Answer(404)
+
+    def _uploaded(self, asked: Asked) -> Answer:
+        token = base64.b64decode(asked.headers["authorization"].removeprefix("Basic ")).decode()
+        if token.removeprefix("__token__:") not in set(self.minted) - set(self.burned):
+            return Answer.of({"code": "403 no such token"}, 403)
+        form = re.search(
+            rb'; filename="([^"]+)"\r\n.*?\r\n\r\n(.*)\r\n--.*?"sha256_digest"\r\n\r\n(\w+)', asked.body, re.DOTALL
+        )
+        assert form is not None
+        name, digest = form[1].decode(), hashlib.sha256(form[2]).hexdigest()
+        assert digest == form[3].decode()
+        if name in self.stored:
+            return Answer(200) if (self._row.again, self.stored[name]) == (200, digest) else Answer(409)
+        self.stored[name] = digest
+        self.stores[name] += 1
+        return Answer(200)
+
+
+def _small_step(target: str) -> str | None:
+    """The step that is no upload."""
+    known = {"/simple/": "listing", "/.well": "discovery", "/_/oidc/a": "audience", "/github": "identity"}
+    known |= {"/_/oidc/m": "mint", "/_/oidc/b": "burn"}
+    return next((step for begin, step in known.items() if target.startswith(begin)), None)
+
+
+def _header(line: bytes) -> tuple[str, str]:
+    name, _, value = line.decode("latin-1").partition(":")
+    return name.lower(), value.strip()
+
+
+def _reset(connection: socket.socket) -> None:
+    """Let the connection end with a reset when it is closed."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _identity_token(number: int) -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"aud": "127.0.0.1", "jti": number}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.x"
+
+
+class Log:
+    """Closes a service when a file has ended: who comes then is refused."""
+
+    def __init__(self, after: str | None, close: ExitStack) -> None:
+        self._after, self._close = after, close
+        self.warnings: list[str] = []
+
+    def planned(self, plan: Plan) -> None:
+        pass
+
+    def begun(self, distribution: Distribution) -> None:
+        pass
+
+    def sent(self, distribution: Distribution, count: int) -> None:
+        pass
+
+    def end(self, outcome: Outcome) -> None:
+        if outcome.distribution.filename == self._after:
+            self._close.close()
+
+    def say(self, text: str) -> None:
+        """Nothing is said but of waiting, and nobody waits here."""
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def mask(self, secret: Secret) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Distribution]:
+    """Two wheels and an sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    wheels = [make_wheel(folder, tag=f"cp{number}-cp{number}-win32") for number in (310, 311)]
+    return [Distribution.read(path, f"dist/{path.name}") for path in [make_sdist(folder), *wheels]]
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No proxy, and no waiting between tries."""
+    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with stamina.set_testing(True, attempts=5, cap=True):
+        yield
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends as the rules say, with so many requests, and its account of the index is true."""
+    known = expected(row)
+    done = Release()
+    error = None
+    nobody = socket.socket()
+    with nobody, Service(row) as service, ExitStack() as second:
+        # Bound, and not listened on: whoever connects is refused.
+        nobody.bind(("127.0.0.1", 0))
+        urls = dict.fromkeys(STEPS, service.url)
+        after = None
+        if row.fault is REFUSED:
+            # What is refused from the begin has an address of its own; what later, a service that goes away.
+            if row.step in {"middle", "last", "burn"}:
+                after = list(FILES.values())[{"middle": 0, "last": 1, "burn": 2}[row.step]]
+                other = second.enter_context(_Other(service))
+                urls |= dict.fromkeys(("mint", "burn") if row.step == "burn" else FILES, other.url)
+            else:
+                where = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+                urls |= dict.fromkeys(FILES if row.step in {"first", "discovery"} else [row.step], where)
+        github = {
+            "GITHUB_ACTIONS": "true",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{urls['identity']}/github?x=1",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "bearer",
+        }
+        for name, value in github.items():
+            monkeypatch.setenv(name, value)
+        repository = Repository("own", f"{urls['first']}/legacy/", simple_url=f"{urls['listing']}/simple/")
+        if row.fault is REFUSED and row.step != "discovery":
+            repository = Repository(
+                "own",
+                f"{urls['first']}/legacy/",
+                simple_url=f"{urls['listing']}/simple/",
+                audience_endpoint=f"{urls['audience']}/_/oidc/audience",
+                mint_endpoint=f"{urls['mint']}/_/oidc/mint-token",
+            )
+            known.asked["discovery"] = 0
+        log = Log(after, second)
+        settings = Settings(repository, concurrency=row.concurrency)
+        # One that waits for an answer in vain waits long enough for the sound ones to come in time.
+        timeout = 0.5 if row.fault.kind == "late" else 30.0
+        with Client(repository.certificates, timeout, "tests/1.0") as client:
+            variable = "MY_TOKEN" if row.one_identity else None
+            environ = {**github, "MY_TOKEN": _identity_token(0)}
+            ambient = partial(detect, environ, variable, timeout)
+            try:
+                release(settings, find_index(repository), files, Project(), ambient, client, log, done)
+            except TrustedPublishError as failure:
+                error = failure
+
+    results = {one.distribution.filename: one.result for one in done.outcomes()} or dict.fromkeys(
+        FILES.values(), "not tried"
+    )
+    assert {FILES[step]: result for step, result in known.results.items()} == results
+    assert (known.error, known.warned) == (error and type(error), bool(log.warnings))
+    if row.one_identity and error is not None:
+        assert "run the job again for another" in str(error)
+    asked = {step: service.seen[step] for step in STEPS}
+    if row.step == "listing" and error is not None:
+        # The exchange's terms are asked for beside it, however far that comes.
+        assert {asked.pop("discovery"), asked.pop("audience")} <= {0, 1}
+        del known.asked["discovery"], known.asked["audience"]
+    assert known.asked == asked
+    _check_truth(results, files, service)
+    is_burned = asked["burn"] > 0 and (row.step != "burn" or row.fault.acts)
+    assert service.minted[-1:] * is_burned == service.burned
+
+
+def _check_truth(results: Mapping[str, str], files: list[Distribution], service: Service) -> None:
+    """What is told of each file is so, and the index has each once and as it is on the disk."""
+    disk = {one.filename: one.sha256 for one in files}
+    assert service.stored.items() <= disk.items()
+    assert {1} >= set(service.stores.values())
+    for name, result in results.items():
+        if result != "unknown":
+            assert (result in {"uploaded", "there"}) == (name in service.stored)
+
+
+class _Other(Scripted):
+    """A second address of a service, which can go away alone."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service._act)
+        self._answer = service._answer  # type: ignore[method-assign]
+
+
+class LikePyPI(Service):
+    """Answers 500 to uploads that would make the same release at the same time."""
+
+    def __init__(self, refused: str) -> None:
+        super().__init__(Row("burn", SLOW, 0))
+        self._refused = refused
+        self._under_way = 0
+        self._met = threading.Event()
+        self.uploads: list[tuple[int, bool]] = []
+        """The status of each, and whether another one had come beside it or one before it."""
+
+    def _act(self, asked: Asked) -> Answer:
+        if asked.target != "/legacy/":
+            return super()._act(asked)
+        with self._state:
+            is_new = not self.stored
+            self._under_way += 1
+            if self._under_way > 1:
+                self._met.set()
+        # So long another one has the time to come as well.
+        met = self._met.wait(0.3 if is_new else 10)
+        if met and is_new:
+            answer = Answer(500)
+        elif self._refused.encode() in asked.body:
+            answer = Answer.of({"code": "400 No."}, 400)
+        else:
+            answer = super()._act(asked)
+        with self._state:
+            self._under_way -= 1
+            self.uploads.append((answer.status, met))
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("refused", "is_there", "uploads"),
+    [
+        ("nothing", False, [(200, False), *[(200, True)] * 5]),
+        ("-cp300-", False, [(400, False), (200, False), *[(200, True)] * 4]),
+        ("nothing", True, [(200, True)] * 5),
+    ],
+    ids=["a new release", "a new release whose first file is refused", "a release that is there"],
+)
+def test_first_uploads(refused: str, is_there: bool, uploads: list[tuple[int, bool]], tmp_path: Path) -> None:
+    """Until a release is there its files come one at a time, and then several at once: no upload meets a 500."""
+    paths = [make_wheel(tmp_path, tag=f"cp30{number}-cp30{number}-win32") for number in range(6)]
+    wheels = [Distribution.read(path, f"dist/{path.name}") for path in paths]
+    with LikePyPI(refused) as service:
+        if is_there:
+            service.stored[wheels[5].filename] = wheels[5].sha256
+        service.identities.append(_identity_token(0))
+        repository = Repository("own", f"{service.url}/legacy/")
+        ambient = partial(detect, {"MY_TOKEN": service.identities[0]}, "MY_TOKEN", 30.0)
+        done = Release()
+        with Client(repository.certificates, 30.0, "tests/1.0") as client, suppress(UploadError):
+            log = Log(None, ExitStack())
+            release(Settings(repository), find_index(repository), wheels, Project(), ambient, client, log, done)
+    assert uploads == service.uploads
+    there = {"uploaded", "there"}
+    assert set(service.stored) == {one.distribution.filename for one in done.outcomes() if one.result in there}
+    assert len(service.stored) == 6 - (refused != "nothing")
+
+
+def test_the_table_is_whole() -> None:
+    """There are more than 120 rows, each with a name of its own, and each step meets each fault."""
+    assert 120 < len(ROWS) == len({str(row) for row in ROWS})
+    met = {(row.step, row.fault.name) for row in ROWS}
+    faults = {
+        fault.name for fault in (REFUSED, BEFORE, WITHIN, AFTER, CUT, TIMEOUT, TOO_MANY, WAIT, SLOW, HANG, *BROKEN)
+    }
+    assert {(step, fault) for step in STEPS for fault in faults} <= met

@@ -1,0 +1,897 @@
+"""The uploads of one run: each file's own story, and what it means for the others."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import stamina
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.errors import (
+    DistributionError,
+    ExchangeError,
+    IndexReadError,
+    NetworkError,
+    TrustedPublishError,
+    UploadError,
+)
+from hatch_trusted_publish.http.client import Client
+from hatch_trusted_publish.identity.ambient import Ambient
+from hatch_trusted_publish.identity.exchange import Exchange, Terms
+from hatch_trusted_publish.identity.publishers import Expected
+from hatch_trusted_publish.index.endpoints import Endpoints, Index
+from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.simple_api import Listed, Listing
+from hatch_trusted_publish.index.upload_api import UploadToken
+from hatch_trusted_publish.secret import Secret
+from hatch_trusted_publish.settings.options import Settings
+from hatch_trusted_publish.upload.outcome import Outcome, Release
+from hatch_trusted_publish.upload.plan import Item, Plan
+from hatch_trusted_publish.upload.uploader import PACE, Uploads
+from tests.support.helpers import Kept, a_distribution
+from tests.support.scripted import Answer, Asked, Scripted
+
+NOBODY = Expected(["sample"])
+LONG = 30.0
+"""Seconds after which a test that hangs is ended."""
+STORED = Answer.of({"code": "200 OK"})
+REFUSED = Answer.of({"code": "400 No."}, 400)
+FORBIDDEN = Answer.of({"code": "403 No."}, 403)
+EXPIRED = Answer.of({"code": "403 Invalid API Token: token is expired, token is expired"}, 403)
+TAKEN = Answer(409)
+CORRECT = "Correct what the index objects to, build again and run the same command."
+OLD: Listing = {"sample-0.9.tar.gz": Listed()}
+NEW: Listing = {"sample-1.0-py2-none-any.whl": Listed()}
+IDENTITY = f"e30.{base64.urlsafe_b64encode(json.dumps({'aud': 'us'}).encode()).decode().rstrip('=')}.x"
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No proxy, and no waiting between tries."""
+    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with stamina.set_testing(True, attempts=9, cap=True):
+        yield
+
+
+def wheels(count: int, version: str = "1.0", project: str = "sample") -> list[Distribution]:
+    return [a_distribution(f"{project}-{version}-cp3{number}-cp3{number}-win32.whl") for number in range(count)]
+
+
+def names(distributions: Sequence[Distribution]) -> list[str]:
+    return [one.filename for one in distributions]
+
+
+def _stored(_name: str, _token: str) -> Answer:
+    return STORED
+
+
+class World:
+    """An index that asks a function about each file, a CI, and the uploads between them."""
+
+    def __init__(
+        self,
+        upload: Callable[[str, str], Answer] = _stored,
+        listing: Answer | None = None,
+        mint: Sequence[Answer] = (),
+        concurrency: int = 4,
+        *,
+        renewable: bool = True,
+        single_use: bool = False,
+        exchange: type[Exchange] = Exchange,
+        **settings: Any,
+    ) -> None:
+        """
+        Args:
+            upload: file name and token → what is answered; it is called in many threads.
+            listing: what the index says when it is asked what it holds.
+            mint: what is answered to the identities instead of a token.
+        """
+        self.upload, self.listing, self.mint = upload, listing or Answer(404), list(mint)
+        self.settings = Settings(Repository("own", ""), concurrency=concurrency, **settings)
+        self.ambient = Ambient("Some CI", renewable, lambda _: IDENTITY)
+        self.single_use, self.exchange = single_use, exchange
+        self.lock = threading.Lock()
+        self.events: list[str] = []
+        """``in NAME`` when a file has come, ``out NAME`` when it is about to be answered."""
+        self.minted = 0
+        self.tokens: list[tuple[str, str]] = []
+        """Each upload's file and token."""
+        self.told: list[str] = []
+        self.progress: list[tuple[str, int | None]] = []
+        """A file's name, and how many bytes of it were on their way; none when its turn had come."""
+        self.warned: list[str] = []
+        self.done = Release()
+
+    def _answer(self, asked: Asked) -> Answer:
+        if asked.line == "POST /mint":
+            with self.lock:
+                self.minted += 1
+                own = self.mint.pop(0) if self.mint else None
+                return own or Answer.of({"token": f"t{self.minted}"})
+        if asked.line == "POST /legacy/":
+            found = re.search(rb'filename="([^"]+)"', asked.body)
+            assert found is not None
+            name = found[1].decode()
+            token = base64.b64decode(asked.headers["authorization"].removeprefix("Basic ")).decode().partition(":")[2]
+            with self.lock:
+                self.events.append(f"in {name}")
+                self.tokens.append((name, token))
+            answer = self.upload(name, token)
+            with self.lock:
+                self.events.append(f"out {name}")
+            return answer
+        assert asked.line.startswith("GET /simple/")
+        return self.listing
+
+    def begun(self, distribution: Distribution) -> None:
+        self.progress.append((distribution.filename, None))
+
+    def sent(self, distribution: Distribution, count: int) -> None:
+        self.progress.append((distribution.filename, count))
+
+    def end(self, outcome: Outcome) -> None:
+        self.told.append(f"{outcome.distribution.filename} {outcome.result}")
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+    def run(self, distributions: Sequence[Distribution], **listings: Listing) -> None:
+        """Upload *distributions* to an index that holds no release but those in *listings*, by project."""
+        with (
+            Scripted(self._answer) as server,
+            Client(self.settings.repository.certificates, 20.0, "tests/1.0") as client,
+        ):
+            index = Index("own", f"{server.url}/legacy/", f"{server.url}/simple/")
+            self.done.plan = Plan(index, tuple(Item(one, "upload") for one in distributions))
+            endpoints = Endpoints(f"{server.url}/audience", f"{server.url}/mint", single_use=self.single_use)
+            exchange = self.exchange(index, Terms(endpoints, "us"), self.ambient, client, lambda _: None, NOBODY)
+            exchange.prepare()
+            known = {one.name: listings.get(one.name, {}) for one in distributions}
+            try:
+                Uploads(self.settings, index, exchange, client, self, self.done, {}).run(distributions, known)
+            finally:
+                # A run that is stopped leaves its threads behind; this one's server and connections end here.
+                for thread in threading.enumerate():
+                    if "(_put)" in thread.name:
+                        thread.join(LONG)
+
+    def stopped(
+        self, kind: type[TrustedPublishError], distributions: Sequence[Distribution], **listings: Listing
+    ) -> str:
+        """The error that the run ends with."""
+        with pytest.raises(kind) as raised:
+            self.run(distributions, **listings)
+        assert kind is type(raised.value)
+        return str(raised.value)
+
+    def results(self) -> list[str]:
+        """What became of each file, by the run's own account."""
+        return [one.result for one in self.done.outcomes()]
+
+    def arrived(self) -> list[str]:
+        """The files that came to the index, in their order."""
+        return [event.removeprefix("in ") for event in self.events if event.startswith("in ")]
+
+
+class Together:
+    """An index where files are answered when so many of them are there."""
+
+    def __init__(self, count: int, alone: Sequence[str] = (), answer: Answer = STORED) -> None:
+        self.barrier = threading.Barrier(count)
+        self.alone, self.answer = alone, answer
+
+    def __call__(self, name: str, _: str) -> Answer:
+        if name in self.alone:
+            return STORED
+        self.barrier.wait(LONG)
+        return self.answer
+
+
+# Which files go when
+
+
+def test_the_first_of_a_new_release_goes_alone() -> None:
+    """PyPI answers parallel first uploads with errors: one makes the release, then the others come together."""
+    files = wheels(5)
+    world = World(Together(4, [files[0].filename]))
+    world.run(files, sample=OLD)
+
+    assert [f"in {files[0].filename}", f"out {files[0].filename}"] == world.events[:2]
+    assert ["uploaded"] * 5 == world.results()
+    assert {*names(files)} == {*world.arrived()}
+
+
+def test_progress() -> None:
+    """Each file's turn is told, and how far it has come; a try that is repeated begins at nothing."""
+    answers = {name: [Answer(503), STORED] for name in names(wheels(2))}
+    world = World(lambda name, _: answers[name].pop(0), concurrency=1)
+    files = wheels(2)
+    world.run(files, sample=NEW)
+
+    expected = [(one.filename, count) for one in files for count in (None, 0, one.size, 0, one.size)]
+    assert expected == world.progress
+
+
+def test_seconds() -> None:
+    """Of each file it is kept how long it took, also of one that was refused; of one that was not sent, nothing is."""
+    files = wheels(3)
+    world = World(lambda name, _: FORBIDDEN if name == files[1].filename else STORED, concurrency=1)
+    world.stopped(UploadError, files, sample=NEW)
+
+    seconds = [one.seconds for one in world.done.outcomes()]
+    assert ["uploaded", "failed", "not tried"] == world.results()
+    assert [True, True, False] == [one is not None and 0 < one < LONG for one in seconds]
+
+
+def test_a_release_that_exists() -> None:
+    """Where the release is there, all go together from the start."""
+    files = wheels(3)
+    world = World(Together(3), concurrency=3)
+    world.run(files, sample={**OLD, **NEW})
+
+    assert ["uploaded"] * 3 == world.results()
+
+
+def test_several_releases() -> None:
+    """Of each new release one file goes first, one after another; then the rest in their order."""
+    there, one, two = wheels(2), wheels(2, "2.0"), wheels(2, "1.0", "other")
+    world = World(concurrency=1)
+    world.run([*there, *one, *two], sample=NEW)
+
+    expected = [one[0], two[0], *there, one[1], two[1]]
+    assert names(expected) == world.arrived()
+    assert [f"{name} uploaded" for name in names(expected)] == world.told
+
+
+def test_a_first_file_that_is_refused() -> None:
+    """A file that was refused makes no release: the next goes alone as well."""
+    files = wheels(4)
+    others = threading.Event()
+    seen: list[bool] = []
+
+    def upload(name: str, _: str) -> Answer:
+        if name == files[0].filename:
+            return REFUSED
+        if name == files[1].filename:
+            seen.append(others.wait(0.1))
+        else:
+            others.set()
+        return STORED
+
+    world = World(upload)
+    world.stopped(UploadError, files)
+
+    assert [False] == seen
+    assert [f"{way} {name}" for name in names(files[:2]) for way in ("in", "out")] == world.events[:4]
+    assert ["failed", "uploaded", "uploaded", "uploaded"] == world.results()
+
+
+def test_a_first_file_that_is_there() -> None:
+    """A first file that somebody else uploaded meanwhile stands for the release."""
+    files = wheels(3)
+    together = Together(2)
+    listing = Answer.of({"files": [{"filename": files[0].filename, "hashes": {"sha256": files[0].sha256}}]})
+    world = World(lambda name, token: TAKEN if name == files[0].filename else together(name, token), listing)
+    world.run(files)
+
+    assert ["there", "uploaded", "uploaded"] == world.results()
+
+
+def test_one_at_a_time() -> None:
+    """With `concurrency = 1` each file is answered before the next comes."""
+    files = [*wheels(2), a_distribution("sample-1.0.tar.gz")]
+    world = World(concurrency=1)
+    world.run(files)
+
+    assert [f"{way} {name}" for name in names(files) for way in ("in", "out")] == world.events
+
+
+def test_a_struggling_index() -> None:
+    """Faults of the index are made up for, and the files that it takes are told once."""
+    files = wheels(8)
+    failed: set[str] = set()
+
+    def upload(name: str, _: str) -> Answer:
+        with world.lock:
+            first = name not in failed
+            failed.add(name)
+        return [Answer(502), Answer(429), Answer(fault="no reply")][files.index(by_name[name]) % 3] if first else STORED
+
+    by_name = {one.filename: one for one in files}
+    world = World(upload)
+    world.run(files, sample=NEW)
+
+    assert ["uploaded"] * 8 == world.results()
+    assert sorted(names(files) * 2) == sorted(world.arrived())
+    assert sorted(f"{name} uploaded" for name in names(files)) == sorted(world.told)
+
+
+def test_air_for_a_struggling_index() -> None:
+    """When all that was in flight failed, one is tried again, and no other comes before that is answered."""
+    four, others = threading.Barrier(4), threading.Event()
+    seen: list[bool] = []
+
+    def upload(name: str, _: str) -> Answer:
+        tries = world.arrived().count(name)
+        if tries == 1:
+            four.wait(LONG)
+            return Answer(503)
+        if len(world.arrived()) == 5:
+            seen.append(others.wait(0.1))
+        others.set()
+        return STORED
+
+    world = World(upload)
+    world.run(wheels(4), sample=NEW)
+
+    assert ([False], 8) == (seen, len(world.arrived()))
+
+
+# Partial failure
+
+
+def refusal(filename: str, answer: str = "400: No", advice: str = CORRECT) -> str:
+    return f"own refused dist/{filename} with {answer}. {advice}"
+
+
+def test_refusals_of_single_files() -> None:
+    """What is wrong with one file does not keep others back; each refusal is told."""
+    files = wheels(5)
+    bad = names([files[1], files[3]])
+    world = World(lambda name, _: REFUSED if name in bad else STORED, concurrency=1)
+    error = world.stopped(UploadError, files)
+
+    assert f"{refusal(bad[0])}\n{refusal(bad[1])}" == error
+    assert ["uploaded", "failed", "uploaded", "failed", "uploaded"] == world.results()
+    assert [refusal(bad[0]), refusal(bad[1])] == [one.reason for one in world.done.outcomes() if one.reason]
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_refusal_of_one_file(status: int) -> None:
+    """A single error comes out as it is."""
+    files = wheels(2)
+    world = World(lambda name, _: Answer(status) if name == files[0].filename else STORED)
+    error = world.stopped(UploadError, files)
+
+    assert error.startswith(f"own refused dist/{files[0].filename} with {status}: Scripted. ")
+    assert ["failed", "uploaded"] == world.results()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(FORBIDDEN, id="403"),
+        pytest.param(Answer.of({"code": "400 Non-user identities cannot create new projects."}, 400), id="project"),
+        pytest.param(
+            Answer.of({"code": "400 Uploading new files to releases older than 14 days is not allowed."}, 400),
+            id="release",
+        ),
+        pytest.param(Answer(404), id="404"),
+        pytest.param(Answer(503), id="503"),
+        pytest.param(Answer(fault="no reply"), id="no reply"),
+    ],
+)
+@pytest.mark.parametrize("listing", [OLD, NEW], ids=["new release", "old release"])
+def test_what_would_be_so_for_all(answer: Answer, listing: Listing) -> None:
+    """What is about the project, the release, the token or the index costs one file."""
+    files = wheels(3)
+    world = World(lambda *_: answer, concurrency=1)
+    world.stopped(NetworkError if answer.fault else UploadError, files, sample=listing)
+
+    assert [files[0].filename] == list(dict.fromkeys(world.arrived()))
+    is_unknown = answer.fault or answer.status == 503
+    assert ["unknown" if is_unknown else "failed", "not tried", "not tried"] == world.results()
+
+
+OTHER_PROJECT = (
+    "What Some CI said of this job:\n"
+    "  iss: MISSING\n"
+    "  sub: MISSING\n"
+    "\n"
+    "What may be wrong, the likeliest first:\n"
+    "  1. the publisher belongs to a project of another name than {0}: `-`, `_` and `.` count as the same, all else does "
+    "not\n"
+    "  2. {0} has no publisher of its own: add one in its settings on the index\n"
+    "  3. the name in pyproject.toml was misspelled, or has changed"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "advised"),
+    [
+        pytest.param(
+            403,
+            "Invalid API Token: OIDC scoped token is not valid for project 'sample'",
+            "The trusted publisher belongs to a project of another name. Compare the name in pyproject.toml with the "
+            "project that has the publisher: `-`, `_` and `.` count as the same, all else does not.",
+            id="other project",
+        ),
+        pytest.param(
+            400,
+            "Non-user identities cannot create new projects",
+            "The project does not exist under this name. A pending publisher creates the project that it names when it is "
+            "first used: compare its project name with the name in pyproject.toml.",
+            id="no project",
+        ),
+    ],
+)
+def test_a_token_of_another_project(status: int, said: str, advised: str) -> None:
+    """The message says what the CI said, and what may be wrong; the file's own reason is short."""
+    files = wheels(1)
+    world = World(lambda *_: Answer.of({"code": f"{status} {said}"}, status))
+    error = world.stopped(UploadError, files)
+
+    reason = f"own refused dist/{files[0].filename} with {status}: {said}. {advised}"
+    assert f"{reason}\n\n{OTHER_PROJECT.format('sample')}" == error
+    assert [reason] == [one.reason for one in world.done.outcomes()]
+
+
+def test_tokens_of_another_project_are_explained_once() -> None:
+    """However many files were refused; the projects that were taken are not named."""
+    files = [*wheels(2), *wheels(1, project="third"), *wheels(1, project="other")]
+    refused = Answer.of({"code": "403 OIDC scoped token is not valid for project"}, 403)
+    together = Together(4, answer=refused)
+
+    def upload(name: str, token: str) -> Answer:
+        answer = together(name, token)
+        return STORED if name.startswith("third") else answer
+
+    error = World(upload).stopped(
+        UploadError, files, sample=NEW, third={"third-1.0.tar.gz": Listed()}, other={"other-1.0.tar.gz": Listed()}
+    )
+
+    head, _, behind = error.partition("\n\n")
+    assert 3 == len(head.splitlines())
+    # In the order in which they were answered.
+    assert behind in {OTHER_PROJECT.format("sample or other"), OTHER_PROJECT.format("other or sample")}
+
+
+def test_a_refusal_of_a_new_project_costs_one_file() -> None:
+    """So it is with many at once: the first goes alone."""
+    files = wheels(12)
+    world = World(lambda *_: FORBIDDEN, concurrency=8)
+    error = world.stopped(UploadError, files)
+
+    assert (1, ["failed", *["not tried"] * 11]) == (len(world.arrived()), world.results())
+    assert (
+        refusal(
+            files[0].filename,
+            "403: No",
+            "The index did not take the upload token that it had just given. Look there whether the project still has its "
+            "trusted publisher, and run the same command again.",
+        )
+        == error
+    )
+
+
+def test_those_under_way_are_waited_for() -> None:
+    """Of files that were sent when the run ended, what became of them is known; what ended it is told first."""
+    files = wheels(4)
+    four = threading.Barrier(4)
+
+    def upload(name: str, _: str) -> Answer:
+        four.wait(LONG)
+        return {files[0].filename: REFUSED, files[1].filename: FORBIDDEN}.get(name, STORED)
+
+    world = World(upload)
+    error = world.stopped(UploadError, files, sample=NEW)
+
+    assert ["failed", "failed", "uploaded", "uploaded"] == world.results()
+    assert [files[1].filename, files[0].filename] == re.findall(r"refused dist/(\S+) with", error)
+
+
+def test_the_same_error_is_told_once() -> None:
+    """Files that fail for one reason need one line."""
+    files = wheels(2)
+
+    def listing_of_both(*_: object) -> Answer:
+        return TAKEN
+
+    world = World(listing_of_both, Answer(403), existing="identical", concurrency=2)
+    error = world.stopped(UploadError, files, sample=NEW)
+
+    assert 1 == len(error.splitlines())
+    assert ["unknown", "unknown"] == world.results()
+
+
+class Changed(Kept):
+    """Bytes that are others by now."""
+
+    def chunks(self) -> Iterator[bytes]:
+        msg = "dist/x has changed."
+        raise DistributionError(msg)
+        yield b""
+
+
+def test_a_file_that_changes() -> None:
+    """A file that is another by now is not uploaded; the others are."""
+    files = wheels(3)
+    files[1] = with_content(files[1], Changed(b"x"))
+    world = World(concurrency=1)
+    error = world.stopped(DistributionError, files)
+
+    assert ("dist/x has changed.", ["uploaded", "failed", "uploaded"]) == (error, world.results())
+
+
+def with_content(distribution: Distribution, content: Kept) -> Distribution:
+    return replace(distribution, content=content)
+
+
+def test_an_exit_in_another_thread() -> None:
+    """Not even what ends a whole program hangs the run from a thread of its own."""
+
+    class Exits(Exchange):
+        def token(self, seconds: float = 0.0) -> UploadToken:
+            raise SystemExit(seconds)
+
+    world = World(exchange=Exits)
+    error = world.stopped(UploadError, wheels(1))
+
+    expected = "dist/sample-1.0-cp30-cp30-win32.whl: an error of this program, please report it: SystemExit(0.0)"
+    assert (expected, ["failed"]) == (error, world.results())
+
+
+def test_an_error_of_this_program() -> None:
+    """What nobody thought of does not hang the run: it is told as what it is, and ends it."""
+    files = [a_distribution("sample-1.0-py3-none-any.whl", keywords=[1]), *wheels(1)]
+    world = World()
+    error = world.stopped(UploadError, files)
+
+    assert (
+        "dist/sample-1.0-py3-none-any.whl: an error of this program, please report it: TypeError('sequence item 0: expected "
+        "str instance, int found')"
+    ) == error
+    assert (["failed", "not tried"], []) == (world.results(), world.arrived())
+
+
+# Lost replies
+
+
+def test_a_reply_that_is_lost_for_good() -> None:
+    """After five tries nobody knows what became of the file, and that is said; no other is begun."""
+    files = wheels(2)
+    world = World(lambda *_: Answer(fault="no reply"))
+    error = world.stopped(NetworkError, files)
+
+    assert (
+        f"While uploading dist/{files[0].filename} to own: the connection broke (RemoteProtocolError). The network, a proxy "
+        "or the index may be at fault. Run the same command again; what is on the index by now is not sent again."
+    ) == error
+    assert (["unknown", "not tried"], [files[0].filename] * 5) == (world.results(), world.arrived())
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        pytest.param([Answer(500)], "unknown", id="500"),
+        pytest.param([Answer(504)], "unknown", id="504 of a proxy"),
+        pytest.param([Answer(408)], "unknown", id="408"),
+        pytest.param([Answer(429)], "failed", id="429"),
+        pytest.param([REFUSED], "failed", id="400"),
+        pytest.param([Answer(503), REFUSED], "failed", id="503, then 400"),
+        pytest.param([Answer(fault="no reply"), REFUSED], "unknown", id="lost, then 400"),
+        pytest.param([Answer(fault="cut", body=b"x" * 9), FORBIDDEN], "unknown", id="lost, then 403"),
+        pytest.param([Answer(fault="no reply"), STORED], "uploaded", id="lost, then stored"),
+    ],
+)
+def test_what_a_last_reply_says(answers: list[Answer], expected: str) -> None:
+    """A file is told to be absent only where no try could have put it there."""
+    left = list(answers)
+    world = World(lambda *_: left.pop(0) if len(left) > 1 else left[0])
+    error = None
+    try:
+        world.run(wheels(1))
+    except UploadError as failure:
+        error = failure
+
+    assert ([expected], expected == "uploaded") == (world.results(), error is None)
+
+
+def test_an_expired_token_after_a_lost_reply() -> None:
+    """A token that expires between two tries is renewed as well."""
+    answers = [Answer(fault="no reply"), EXPIRED, STORED]
+    world = World(lambda *_: answers.pop(0))
+    world.run(wheels(1))
+
+    assert (["uploaded"], ["t1", "t1", "t2"], 2) == (
+        world.results(),
+        [token for _, token in world.tokens],
+        world.minted,
+    )
+
+
+def test_a_file_that_was_never_sent() -> None:
+    """An upload that reached nobody has failed, and there is no doubt about it."""
+    files = wheels(1)
+    world = World()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}/legacy/"
+    with Scripted(world._answer) as server, Client(world.settings.repository.certificates, 20.0, "tests/1.0") as client:
+        index = Index("own", nobody, f"{server.url}/simple/")
+        terms = Terms(Endpoints(f"{server.url}/audience", f"{server.url}/mint"), "us")
+        exchange = Exchange(index, terms, world.ambient, client, lambda _: None, NOBODY)
+        world.done.plan = Plan(index, (Item(files[0], "upload"),))
+        with pytest.raises(NetworkError):
+            Uploads(world.settings, index, exchange, client, world, world.done, {}).run(files, {files[0].name: {}})
+
+    assert (["failed"], 1) == (world.results(), world.minted)
+
+
+@pytest.mark.parametrize(
+    ("listing", "kind"),
+    [
+        pytest.param(Answer(403), IndexReadError, id="refused"),
+        pytest.param(Answer(fault="no reply"), NetworkError, id="no reply"),
+    ],
+)
+def test_a_name_that_is_taken_by_nobody_knows_whom(listing: Answer, kind: type[TrustedPublishError]) -> None:
+    """Where the index does not say whose bytes it has, it is not known whether the file is there."""
+    world = World(lambda *_: TAKEN, listing)
+    world.stopped(kind, wheels(1))
+
+    assert ["unknown"] == world.results()
+
+
+def test_a_run_that_is_stopped() -> None:
+    """When somebody stops the run, files that are under way are told to be of unknown fate, and not to be absent."""
+    files = wheels(4)
+    never = threading.Event()
+
+    def upload(name: str, _: str) -> Answer:
+        if name == files[1].filename:
+            never.wait(LONG)
+        return STORED
+
+    class Stopped(World):
+        def end(self, outcome: Outcome) -> None:
+            super().end(outcome)
+            never.set()
+            raise KeyboardInterrupt
+
+    world = Stopped(upload, concurrency=2)
+    with pytest.raises(KeyboardInterrupt):
+        world.run(files, sample=NEW)
+
+    assert ["uploaded", "unknown", "not tried", "not tried"] == world.results()
+    assert [f"{files[0].filename} uploaded"] == world.told
+
+
+# The token
+
+
+def test_one_token_for_all() -> None:
+    """A token is minted once, and used for each file."""
+    files = wheels(6)
+    world = World()
+    world.run(files)
+
+    assert (1, {"t1"}) == (world.minted, {token for _, token in world.tokens})
+
+
+def test_a_token_that_expires() -> None:
+    """However many files meet it, an expired token leads to one renewal, and each file is sent again."""
+    files = wheels(4)
+    together = Together(4, answer=EXPIRED)
+    world = World(lambda name, token: together(name, token) if token == "t1" else STORED)
+    world.run(files, sample=NEW)
+
+    assert (2, ["uploaded"] * 4) == (world.minted, world.results())
+    assert sorted([*((name, "t1") for name in names(files)), *((name, "t2") for name in names(files))]) == sorted(
+        world.tokens
+    )
+
+
+def expired(filename: str) -> str:
+    return refusal(
+        filename,
+        "403: Invalid API Token: token is expired, token is expired",
+        "The upload token ran out. Run the same command again: what was uploaded is not sent again.",
+    )
+
+
+def test_a_token_that_expires_again() -> None:
+    """A second refusal for the same reason is an error."""
+    files = wheels(2)
+    world = World(lambda *_: EXPIRED, concurrency=1)
+    error = world.stopped(UploadError, files)
+
+    assert (expired(files[0].filename), 2, ["failed", "not tried"]) == (error, world.minted, world.results())
+
+
+def test_a_token_that_cannot_be_renewed() -> None:
+    """Where the CI has one identity a job, an expired token ends the run."""
+    files = wheels(2)
+    world = World(lambda name, _: EXPIRED if name == files[1].filename else STORED, renewable=False)
+    error = world.stopped(UploadError, files)
+
+    once = "Some CI gives this job one identity token, and an index takes each once: run the job again for another."
+    expected = f"{expired(files[1].filename)} {once}"
+    assert (expected, 1, ["uploaded", "failed"]) == (error, world.minted, world.results())
+
+
+@pytest.mark.parametrize(
+    ("mint", "kind"),
+    [
+        pytest.param([None, Answer(403)], ExchangeError, id="refused"),
+        pytest.param([None, *[Answer(fault="no reply")] * 4], NetworkError, id="no reply"),
+    ],
+)
+def test_a_renewal_that_fails(mint: list[Any], kind: type[TrustedPublishError]) -> None:
+    """The renewal's own error is told; the files were refused, and are not on the index. It is asked for once."""
+    files = wheels(3)
+    together = Together(3, answer=EXPIRED)
+    world = World(together, mint=mint, concurrency=3)
+    with pytest.raises(TrustedPublishError) as raised:
+        world.run(files, sample=NEW)
+
+    assert ["failed"] * 3 == world.results()
+    assert {kind} == {type(one.error) for one in world.done.outcomes()}
+    assert 1 == len(str(raised.value).splitlines())
+    assert len(mint) == world.minted
+
+
+def test_single_use_tokens() -> None:
+    """An index that takes a token once gets one for each file, also from several threads."""
+    files = wheels(5)
+    world = World(single_use=True)
+    world.run(files)
+
+    assert (5, [f"t{number}" for number in range(1, 6)]) == (world.minted, sorted(token for _, token in world.tokens))
+
+
+def test_a_single_use_token_that_expires() -> None:
+    """The token that takes the place of an expired one is given to that file alone."""
+    files = wheels(3)
+    world = World(lambda _, token: EXPIRED if token == "t1" else STORED, single_use=True, concurrency=1)
+    world.run(files)
+
+    assert ["uploaded"] * 3 == world.results()
+    assert [(name, f"t{number}") for name, number in zip(names([files[0], *files]), (1, 2, 3, 4), strict=True)] == (
+        world.tokens
+    )
+
+
+class Ending(Exchange):
+    """A token that has no time left."""
+
+    def seconds_left(self) -> float:
+        return 0.0
+
+
+class Lasting(Exchange):
+    """A token that lasts."""
+
+    def seconds_left(self) -> float:
+        return 900.0
+
+
+class Large(Kept):
+    """A file that would take for ever, and is not read."""
+
+    @property
+    def size(self) -> int:
+        return 10**15
+
+
+def test_a_token_that_does_not_suffice() -> None:
+    """Where there is no other, the run says once, and as soon as it is known, that the rest will not make it."""
+    first, *rest = wheels(4)
+    world = World(renewable=False, exchange=Ending, concurrency=1)
+    world.run([with_content(first, Kept(bytes(PACE))), *rest])
+
+    expected = (
+        "At this rate the rest takes 0 minutes, and the upload token ends in 0; this CI has no other identity for this job. "
+        "When it has ended, run the job again: what is on the index by then is not sent again."
+    )
+    assert [expected] == world.warned
+
+
+@pytest.mark.parametrize(
+    ("count", "exchange", "renewable"),
+    [
+        pytest.param(4, Lasting, False, id="time enough"),
+        pytest.param(4, Lasting, True, id="another can be had"),
+        pytest.param(1, Ending, False, id="nothing is left"),
+    ],
+)
+def test_a_token_that_suffices(count: int, exchange: type[Exchange], renewable: bool) -> None:
+    """Where the files make it, or a new token can be had, there is nothing to say."""
+    world = World(renewable=renewable, exchange=exchange)
+    world.run(wheels(count))
+
+    assert [] == world.warned
+
+
+def test_the_rest_is_measured() -> None:
+    """The time that is left is compared with what the rest needs at the rate so far."""
+    first, second = wheels(2)
+    files = [with_content(first, Kept(bytes(PACE))), with_content(second, Large(b""))]
+
+    class Stopped(World):
+        def warn(self, text: str) -> None:
+            super().warn(text)
+            raise KeyboardInterrupt
+
+    world = Stopped(renewable=False, exchange=Lasting)
+    with pytest.raises(KeyboardInterrupt):
+        world.run(files)
+
+    assert 1 == len(world.warned)
+    assert re.match(r"At this rate the rest takes \d+ minutes, and the upload token ends in 15; ", world.warned[0])
+
+
+def test_small_files_tell_no_rate() -> None:
+    """What a few bytes take is the time of a reply: nothing is concluded from it."""
+    world = World(renewable=False, exchange=Ending, concurrency=1)
+    world.run(wheels(4))
+
+    assert [] == world.warned
+
+
+def test_failures_are_not_measured() -> None:
+    """Nothing is known of the rate before a file was uploaded."""
+    files = [*wheels(1), with_content(wheels(2)[1], Large(b""))]
+    world = World(lambda *_: FORBIDDEN, renewable=False, exchange=Lasting)
+    world.stopped(UploadError, files)
+
+    assert [] == world.warned
+
+
+# All of it
+
+
+@given(
+    st.lists(st.sampled_from([STORED, STORED, REFUSED, FORBIDDEN, EXPIRED, Answer(502)]), max_size=8),
+    st.integers(1, 4),
+    st.booleans(),
+)
+@hypothesis_settings(deadline=None, max_examples=25)
+def test_any_answers(answers: list[Answer], concurrency: int, renewable: bool) -> None:
+    """Whatever is answered: the account of the run is that of the index, and an error says what is missing."""
+    files = wheels(len(answers))
+    fate = dict(zip(names(files), answers, strict=True))
+    stored: set[str] = set()
+
+    def upload(name: str, _: str) -> Answer:
+        if fate[name] is STORED:
+            with world.lock:
+                stored.add(name)
+        return fate[name]
+
+    world = World(upload, concurrency=concurrency, renewable=renewable)
+    error = None
+    with stamina.set_testing(True, attempts=9, cap=True):
+        try:
+            world.run(files)
+        except TrustedPublishError as failure:
+            error = failure
+    outcomes = {one.distribution.filename: one.result for one in world.done.outcomes()}
+
+    assert stored == {name for name, result in outcomes.items() if result == "uploaded"}
+    assert {*world.arrived()} == {name for name, result in outcomes.items() if result != "not tried"}
+    assert (error is None) == (len(stored) == len(files))
+    assert {"uploaded", "failed", "unknown", "not tried"} >= set(outcomes.values())
+    assert {name for name, result in outcomes.items() if result == "unknown"} <= {
+        name for name, answer in fate.items() if answer.status == 502
+    }
+
+
+def test_secrets_are_in_no_outcome() -> None:
+    """An index that repeats the token in its refusals does not get it into the account of the run."""
+    world = World(lambda _, token: Answer(403, f"bad {token}-sesame".encode(), "text/plain"))
+    error = world.stopped(UploadError, wheels(1))
+
+    assert "403: bad ***-sesame." in error
+    assert str(Secret("x")) not in error
