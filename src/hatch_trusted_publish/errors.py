@@ -1,55 +1,156 @@
-"""Everything that can stop a run, and how foreign text is made safe to print.
+"""Everything that can stop a run, and everything that a run can say.
 
 Rules:
 
+- A message is a stable code and its facts. The words are in ``messages.toml`` and nowhere else.
+- A fact is data. `Message` makes each one safe to print, so that no caller has to: a log viewer obeys
+  terminal escapes and workflow commands, and a fact may come from a server, a CI or a file.
 - One root, never raised itself; `publisher` is the only module that catches it.
-- A message says what happened, whose side it is on and what to type next.
-- Text from a server, a CI or a file goes through `clean`: it is data, and a log viewer
-  obeys terminal escapes and workflow commands.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+LONGEST_FACT: Final = 1000
+"""Characters of one fact: a reason is never cut off, a flood is."""
 
 
-def clean(text: object, limit: int = 300) -> str:
-    """Foreign text as one short, inert line of at most *limit* characters.
+def clean(text: object, limit: int = LONGEST_FACT) -> str:
+    """Return foreign text as one safe line of at most *limit* characters.
 
-    White space is folded, so that nothing starts a line of its own (GitHub and GitLab read
-    commands there); control, format and surrogate characters (terminal escapes, right-to-left
-    overrides) become ``?``; ``::`` and ``##`` are broken up, since GitHub finds ``##[`` anywhere
-    in a line, as Azure does ``##vso[``.
+    White space is folded, so that nothing starts a line of its own. Control, format and surrogate
+    characters (terminal escapes, right-to-left overrides) become ``?``.
     """
-    cut = str(text)[: limit * 8]
-    folded = " ".join(cut.split())
-    inert = "".join("?" if unicodedata.category(char).startswith("C") else char for char in folded)
-    inert = re.sub(r"([:#])(?=\1)", r"\1 ", inert)
-    return inert if len(inert) <= limit else inert[: limit - 1] + "…"
+    folded = " ".join(str(text)[: limit * 8].split())
+    safe = "".join("?" if unicodedata.category(char).startswith("C") else char for char in folded)
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+@cache
+def catalogue() -> Mapping[str, str]:
+    """Return the template of each message by its code."""
+    import tomllib  # not above: every build imports this module, and most say nothing
+
+    rooms: Mapping[str, Mapping[str, str]] = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
+    return {code: words for room in rooms.values() for code, words in room.items()}
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Message:
+    """Something to tell the user.
+
+    ``Message("stale-file", file=distribution.shown, found=version)``. Facts are strings, numbers,
+    lists of strings, other messages, lists of messages, and mappings of strings.
+    """
+
+    code: str
+    facts: Mapping[str, Any]
+
+    def __init__(self, code: str, /, **facts: object) -> None:
+        object.__setattr__(self, "code", code)
+        object.__setattr__(self, "facts", facts)
+
+    def __str__(self) -> str:
+        template = catalogue().get(self.code, self.code)
+        return (
+            template.format_map({name: _Fact(value) for name, value in self.facts.items()}) if self.facts else template
+        )
+
+    @property
+    def coded(self) -> str:
+        """The words with the code at their end, for the log: a search for the code finds its page."""
+        text = str(self)
+        if any(
+            isinstance(fact, list | tuple) and any(isinstance(one, Message) for one in fact)
+            for fact in self.facts.values()
+        ):
+            return text  # each problem in the list has its own code
+        apart = "\n" if "\n" in text else " "
+        return f"{text}{apart}[{self.code}]" if self.code in catalogue() else text
+
+
+class _Fact:
+    """One fact, as a template shows it."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        value = self._value
+        if spec.startswith("?"):
+            text = _shown(value)
+            return f"{spec[1:]}{text}" if text else ""
+        if spec == "numbered" and isinstance(value, list | tuple):
+            return "\n".join(f"  {number}. {one}" for number, one in enumerate(value, 1))
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return format(value, spec)
+        return _shown(value)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case Message():
+            return str(value)
+        case Mapping():
+            return "\n".join(f"  {clean(name)}: {clean(one)}" for name, one in value.items())
+        case list() | tuple() | set() | frozenset():
+            if any(isinstance(one, Message) for one in value):
+                return "\n".join(f"  - {one.coded if isinstance(one, Message) else one}" for one in value)
+            return ", ".join(clean(one) for one in value)
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+    return clean(value)
 
 
 class TrustedPublishError(Exception):
-    """The root: catch this, raise one of the others."""
+    """The root: catch this, raise one of the others. `message` has the code and the facts."""
 
     ends_the_run = True
-    """Whether, of an upload, the other files need not be tried: it is about the release, the project or the token."""
+
+    def __init__(self, code: str, problems: Iterable[Any] = (), /, **facts: object) -> None:
+        problems = tuple(problems)
+        if problems:
+            facts["problems"] = problems
+        self.message = Message(code, **facts)
+        super().__init__(code)
+
+    def __str__(self) -> str:
+        text = self.message.coded
+        if "problems" in self.message.facts and self.message.code not in catalogue():
+            return "\n".join([self.message.code, *(f"  - {problem}" for problem in self.message.facts["problems"])])
+        return text
+
+    @property
+    def problems(self) -> tuple[Any, ...]:
+        """Everything that is reported together."""
+        return tuple(self.message.facts.get("problems", ()))
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of all problems that are reported together; else the one code."""
+        problems = self.message.facts.get("problems", ())
+        return tuple(one.code for one in problems if isinstance(one, Message)) or (self.message.code,)
+
+    @property
+    def reason(self) -> Message:
+        """What happened, without what to do about it, for a message that gives other advice."""
+        found = self.message.facts.get("reason")
+        return found if isinstance(found, Message) else self.message
 
 
-class _Problems(TrustedPublishError):
-    """Several mistakes, told at once."""
-
-    def __init__(self, heading: str, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join([heading, *(f"  - {problem}" for problem in self.problems)]))
-
-
-class SettingsError(_Problems):
+class SettingsError(TrustedPublishError):
     """The options or tables that the person wrote cannot be used as they are."""
 
 
-class PlanError(_Problems):
+class PlanError(TrustedPublishError):
     """The files must not be uploaded as they are; nothing was sent."""
 
 
