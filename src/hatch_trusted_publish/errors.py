@@ -57,10 +57,7 @@ class Message:
         object.__setattr__(self, "facts", facts)
 
     def __str__(self) -> str:
-        template = catalogue().get(self.code, self.code)
-        return (
-            template.format_map({name: _Fact(value) for name, value in self.facts.items()}) if self.facts else template
-        )
+        return render(catalogue().get(self.code, self.code), self.facts)
 
     @property
     def coded(self) -> str:
@@ -73,6 +70,11 @@ class Message:
             return text  # each problem in the list has its own code
         apart = "\n" if "\n" in text else " "
         return f"{text}{apart}[{self.code}]" if self.code in catalogue() else text
+
+
+def render(template: str, facts: Mapping[str, object]) -> str:
+    """Return *template* with its facts, each made safe to print."""
+    return template.format_map({name: _Fact(value) for name, value in facts.items()}) if facts else template
 
 
 class _Fact:
