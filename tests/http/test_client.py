@@ -139,6 +139,15 @@ def test_what_a_mint_request_sends() -> None:
     assert not [value for value in asked.headers.values() if "sesame" in value]
 
 
+def test_what_a_request_with_a_credential_sends() -> None:
+    """A credential goes into the header `Authorization`; a reply that repeats it does not show it."""
+    answer = Answer(403, b"no Sesame-credential", "text/plain")
+    with Scripted({"GET /": answer}) as server, _client() as client:
+        reply = client.send(Request("asking", f"{server.url}/", bearer=Secret("Sesame-credential")))
+
+    assert ("Bearer Sesame-credential", "no ***") == (server.asked[0].headers["authorization"], message(reply))
+
+
 def test_what_an_upload_sends(tmp_path: Path) -> None:
     """The form is streamed with its length, and with the upload token as a password for `__token__`."""
     with Scripted({"POST /": Answer()}) as server, _client() as client:

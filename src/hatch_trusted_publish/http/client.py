@@ -181,7 +181,7 @@ class Client:
         upload = request.upload
         size = 0 if upload is None else upload.length
         # An index may repeat in a reply what it was told in another request.
-        self._sent.update((request.secret_json or {}).values() if upload is None else [upload.token])
+        self._sent.update(request.secrets)
         now = time.monotonic()
         seconds = max(0.0, min(self._timeout + size / SLOWEST_UPLOAD, self._end - now))
         deadline.at = now + seconds
@@ -222,6 +222,8 @@ def _arguments(request: Request, body: ExitStack) -> dict[str, Any]:
     if request.secret_json is not None:
         revealed = {key: value.reveal() for key, value in request.secret_json.items()}
         return {"method": "POST", "url": request.url, "headers": headers, "json": revealed}
+    if request.bearer is not None:
+        headers["Authorization"] = f"Bearer {request.bearer.reveal()}"
     return {"method": "GET", "url": request.url, "headers": headers}
 
 
