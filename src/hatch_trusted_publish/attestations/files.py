@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Final, TypeVar
 
 from ..artifacts.distribution import Distribution
 from ..errors import clean
+from ..files import write_atomic
 from ..http.messages import strict_object
 
 T = TypeVar("T")
@@ -147,7 +147,4 @@ def keep(attestation: str, distribution: Distribution) -> None:
     Raises:
         OSError: it cannot be written there.
     """
-    path = distribution.path.with_name(f"{distribution.filename}.publish.attestation")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(f"{attestation}\n", "utf-8")
-    beside.replace(path)
+    write_atomic(distribution.path.with_name(f"{distribution.filename}.publish.attestation"), f"{attestation}\n")

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from unittest.mock import ANY
+
+import pytest
+
+from hatch_trusted_publish.files import write_atomic
+
+
+@pytest.mark.parametrize("before", [None, "a longer text than the new one"])
+def test_a_file_is_written(before: str | None, tmp_path: Path) -> None:
+    """New or replaced, it has the text, line endings as given, and nothing else is left in the directory."""
+    path = tmp_path / f"{'n' * 250}.txt"
+    if before is not None:
+        path.write_text(before)
+
+    write_atomic(path, "ä\r\n")
+
+    assert "ä\r\n".encode() == path.read_bytes()
+    assert [path] == [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_the_mode(mode: int, tmp_path: Path) -> None:
+    """The file has the mode that was asked for, whatever the file before it had."""
+    path = tmp_path / "file"
+    path.touch(0o777)
+
+    write_atomic(path, "", mode)
+
+    assert mode & ~_umask() == path.stat().st_mode & 0o777
+
+
+def _umask() -> int:
+    before = os.umask(0)
+    os.umask(before)
+    return before
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_replaced(exists: bool, tmp_path: Path) -> None:
+    """The file that a link leads to is left as it is."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    if exists:
+        target.write_text("yours")
+    link.symlink_to(target)
+
+    write_atomic(link, "new")
+
+    assert ("new", False) == (link.read_text(), link.is_symlink())
+    assert (["yours"] if exists else []) == [target.read_text() for _ in range(target.exists())]
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe"])
+def test_what_is_no_file_is_left(kind: str, tmp_path: Path) -> None:
+    """A run as root does not replace a device."""
+    path = tmp_path / "there"
+    path.mkdir() if kind == "directory" else os.mkfifo(path)
+
+    with pytest.raises(OSError, match="Not a regular file") as raised:
+        write_atomic(path, "new")
+
+    assert ("Not a regular file", str(path)) == (raised.value.strerror, raised.value.filename)
+    assert [path] == [*tmp_path.iterdir()]
+
+
+def test_a_failure_leaves_no_trace(tmp_path: Path) -> None:
+    """A text that cannot be written costs neither the file before it nor a temporary one."""
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_atomic(path, "\ud800")
+
+    assert ("old", [path]) == (path.read_text(), [*tmp_path.iterdir()])
+
+
+def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
+    """The error names what is missing."""
+    with pytest.raises(FileNotFoundError) as raised:
+        write_atomic(tmp_path / "missing" / "file", "")
+
+    assert ANY == raised.value.strerror
