@@ -1,4 +1,4 @@
-"""The project's own workflows: sound, safe, and complete; and no check is told to look away."""
+"""The project's own workflows are valid, safe and complete, and no check is disabled without a reason."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def jobs_of(name: str) -> Mapping[str, Any]:
 
 
 def run(*command: str | Path) -> tuple[int, str]:
-    """How a checker ended, and all that it said."""
+    """Return the exit code and the output of a checker."""
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout
 
@@ -43,13 +43,13 @@ def run(*command: str | Path) -> tuple[int, str]:
     ids=["workflows", "dependabot"],
 )
 def test_schema(schema: str, paths: list[Path]) -> None:
-    """Each file keeps to GitHub's own schema."""
+    """Each file follows GitHub's own schema."""
     said = run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *paths)
     assert (0, "ok -- validation done\n") == said
 
 
 def test_safe() -> None:
-    """A pedant finds nothing, in the examples neither; and nothing is hidden from him."""
+    """zizmor finds nothing in the workflows or the examples, with nothing ignored."""
     program = Path(sysconfig.get_path("scripts"), "zizmor")
     flags = ("--offline", "--quiet", "--no-progress", "--color=never", "--strict-collection", "--persona=pedantic")
     said = run(program, *flags, "--no-config", "--no-ignores", ROOT / ".github", *EXAMPLES)
@@ -58,7 +58,7 @@ def test_safe() -> None:
 
 @ALL
 def test_grants_are_explained(path: Path) -> None:
-    """A workflow grants nothing, and a job says why it needs each thing that it is granted."""
+    """A workflow grants nothing by default, and each grant of a job is explained."""
     text = path.read_text("utf-8")
     grants = re.findall(r"^ +[a-z-]+: (?:read|write)\b.*$", text, re.MULTILINE)
     assert "\npermissions: {}\n" in text
@@ -69,7 +69,7 @@ def test_grants_are_explained(path: Path) -> None:
 
 @ALL
 def test_actions_are_pinned(path: Path) -> None:
-    """Each action is named by the hash of one commit, the same as in the examples."""
+    """Each action is pinned to a commit hash, the same one as in the examples."""
     text, examples = path.read_text("utf-8"), "".join(each.read_text("utf-8") for each in EXAMPLES)
     used = re.findall(r"uses: (.*)", text)
     assert [] == [each for each in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)]
@@ -77,7 +77,7 @@ def test_actions_are_pinned(path: Path) -> None:
 
 
 def test_every_environment_is_run() -> None:
-    """Each of tox's environments has its job, and the one check that has to pass waits for them all."""
+    """Each tox environment has a job, and the one required check waits for all of them."""
     config = ConfigParser()
     config.read(ROOT / "tox.ini", "utf-8")
     names = set()
@@ -92,28 +92,42 @@ def test_every_environment_is_run() -> None:
 
 
 def test_publishing_job() -> None:
-    """The job with the identity has nothing else: no right, no checkout, no cache, and no test that was skipped."""
+    """Only the publishing job gets the identity; the commit, not the artifact, gives it its requirements."""
     jobs = jobs_of("release.yml")
     publish = jobs["publish"]
-    assert {"id-token": "write"} == publish["permissions"]
+    assert {"contents": "read", "id-token": "write"} == publish["permissions"]
     assert {"publish"} == {name for name, job in jobs.items() if "id-token" in job["permissions"]}
     assert ["build", "test"] == publish["needs"]
     assert "'pypi'" in publish["environment"]
-    actions = [step["uses"].partition("@")[0] for step in publish["steps"] if "uses" in step]
-    assert ["actions/download-artifact", "actions/setup-python"] == actions
-    assert {"artifact-ids", "merge-multiple"} == publish["steps"][0]["with"].keys()
-    assert {"python-version"} == publish["steps"][1]["with"].keys()
+    actions = {step["uses"].partition("@")[0]: step["with"] for step in publish["steps"] if "uses" in step}
+    assert ["actions/checkout", "actions/download-artifact", "actions/setup-python"] == list(actions)
+    requirements = f"/{LOCK.relative_to(ROOT).as_posix()}"
+    assert {
+        "sparse-checkout": requirements,
+        "sparse-checkout-cone-mode": False,
+        "persist-credentials": False,
+    } == actions["actions/checkout"]
+    assert "dist/" == actions["actions/download-artifact"]["path"]
+    assert {"artifact-ids", "path", "merge-multiple"} == actions["actions/download-artifact"].keys()
+    assert {"python-version"} == actions["actions/setup-python"].keys()
+    [upload] = [step for step in jobs["build"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert "dist/" == upload["with"]["path"]
+    installs = [step["run"] for step in publish["steps"] if "pip install" in step.get("run", "")]
+    assert [
+        f"pip install --require-hashes --only-binary :all: -r {requirements[1:]}",
+        "pip install --no-index dist/*.whl",
+    ] == installs
 
 
 def locked() -> dict[str, list[str]]:
-    """What is pinned, each with its hashes."""
+    """Return each pinned requirement with its hashes."""
     text = re.sub(r"\\\n", "", LOCK.read_text("utf-8"))
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     return {line.split(" --hash=")[0].strip(): re.findall(r"--hash=sha256:([0-9a-f]{64})", line) for line in lines}
 
 
 def test_lock() -> None:
-    """What runs beside the identity is pinned with its hashes, and has all that the plugin needs."""
+    """The release requirements are pinned by hash and satisfy the extra `publish`."""
     pins = locked()
     assert [] == [pin for pin, hashes in pins.items() if not hashes]
     versions = {}
@@ -121,14 +135,14 @@ def test_lock() -> None:
         [pinned] = requirement.specifier
         assert "==" == pinned.operator
         versions[canonicalize_name(requirement.name)] = pinned.version
-    wanted = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["project"]["optional-dependencies"]["attestations"]]
+    wanted = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["project"]["optional-dependencies"]["publish"]]
     wanted += PYPROJECT["dependency-groups"]["release"]
     for requirement in map(Requirement, wanted):
         assert requirement.specifier.contains(versions[canonicalize_name(requirement.name)])
 
 
 def test_no_blanket_ignores() -> None:
-    """Where bandit is told to look away, it is from one rule, on one line, for a reason."""
+    """Each `nosec` disables one rule on one line and gives a reason."""
     assert "bandit" not in PYPROJECT["tool"]
     lines = [line for path in (ROOT / "src").rglob("*.py") for line in path.read_text("utf-8").splitlines()]
     marked = [line for line in lines if "nosec" in line]
