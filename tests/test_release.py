@@ -31,8 +31,7 @@ from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.release import read, release
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
-from hatch_trusted_publish.upload.outcome import Outcome, Release
-from hatch_trusted_publish.upload.plan import Plan
+from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from hatch_trusted_publish.versions.project import Project
 from tests.support.helpers import core_metadata, make_sdist, make_wheel
 from tests.support.scripted import Answer, Asked, Scripted
@@ -66,7 +65,7 @@ class Told:
         self.events: list[str] = []
 
     def planned(self, plan: Plan) -> None:
-        self.events.append(f"plan {' '.join(item.action for item in plan.items)}")
+        self.events.append(f"plan {' '.join(item.result for item in plan.outcomes)}")
 
     def begun(self, distribution: Distribution) -> None:
         """Told by `uploads`, whose tests look at it."""
@@ -106,7 +105,7 @@ class World:
         self.settings = Settings(Repository("own", ""), concurrency=1, attestations=False)
         self.project = Project()
         self.log = Told()
-        self.done = Release()
+        self.done = Run()
         self.ambient = Ambient("Some CI", True, _identity_token)
         self.ambients = 0
         self.timeout = 20.0
@@ -145,7 +144,7 @@ class World:
 
     def results(self) -> dict[str, Result]:
         """What became of each file, by the run's own account."""
-        return {one.distribution.filename: one.result for one in self.done.outcomes()}
+        return {one.distribution.filename: one.result for one in self.done.outcomes.values()}
 
 
 def in_order(lines: Sequence[str]) -> list[str]:
@@ -398,7 +397,7 @@ def test_a_refusal_of_one_file(tmp_path: Path) -> None:
     expected = f"own refused dist/{WHEEL} with 400: No. Correct what the index objects to, build again and run the same command."
     assert (expected, [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, UPLOAD, BURN]) == (error, lines)
     assert {"sample-1.0-py2-none-any.whl": "uploaded", WHEEL: "failed", SDIST: "uploaded"} == world.results()
-    assert ["", expected, ""] == [one.reason for one in world.done.outcomes()]
+    assert ["", expected, ""] == [one.reason for one in world.done.outcomes.values()]
     assert ["end sample-1.0-py2-none-any.whl uploaded", f"end {WHEEL} failed", f"end {SDIST} uploaded"] == (
         world.log.events[3:]
     )
@@ -417,7 +416,7 @@ def test_a_refusal_of_the_project(tmp_path: Path) -> None:
     )
     assert (expected, [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN]) == (error, lines)
     assert {"sample-1.0-py2-none-any.whl": "uploaded", WHEEL: "failed", SDIST: "not tried"} == world.results()
-    assert ["", expected, ""] == [one.reason for one in world.done.outcomes()]
+    assert ["", expected, ""] == [one.reason for one in world.done.outcomes.values()]
     assert ["end sample-1.0-py2-none-any.whl uploaded", f"end {WHEEL} failed"] == world.log.events[3:]
 
 
@@ -633,7 +632,7 @@ def test_taken_by_other_bytes_that_are_left(tmp_path: Path) -> None:
     assert {WHEEL: "differs", SDIST: "uploaded"} == world.results()
     assert (
         f"own has another file of this name (sha256 00000000000… there, {world.files[1].sha256[:11]}… here)"
-        == world.done.results[WHEEL].reason
+        == world.done.outcomes[WHEEL].reason
     )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .output.log import RunLog
     from .output.records import Records
     from .settings.options import Flags, Settings
-    from .upload.outcome import Release
+    from .upload.outcome import Run
 
 
 class TrustedPublisher(PublisherInterface):
@@ -70,10 +70,10 @@ class TrustedPublisher(PublisherInterface):
         from .output.log import RunLog
         from .output.records import CUT_SHORT, Records
         from .settings.options import parse
-        from .upload.outcome import Release
+        from .upload.outcome import Run
 
         settings = parse(options, _flags(options), self.project_config, self.plugin_config)
-        done = Release()
+        done = Run()
         records = Records(settings, Path(self.root), done, console.warn, os.environ)
         log = RunLog(console, settings, done, records.keep)
         announce(log.say)
@@ -93,7 +93,7 @@ class TrustedPublisher(PublisherInterface):
             records.finish(error)
             log.close()
 
-    def _release(self, artifacts: list[str], settings: Settings, log: RunLog, done: Release, records: Records) -> None:
+    def _release(self, artifacts: list[str], settings: Settings, log: RunLog, done: Run, records: Records) -> None:
         # httpx would import its command line, since what that needs is at hand beside Hatch.
         sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
         from .artifacts.distribution import find

@@ -24,8 +24,7 @@ from .secret import Secret
 from .settings.options import Settings
 from .threads import later, wait
 from .upload import plan as planning
-from .upload.outcome import Outcome, Release
-from .upload.plan import Plan
+from .upload.outcome import Outcome, Plan, Run
 from .upload.uploader import Uploads, listing_of
 from .upload.wait import until_listed
 from .versions.project import Project
@@ -54,7 +53,7 @@ def release(
     ambient: Callable[[], Ambient],
     client: Client,
     log: Log,
-    done: Release,
+    done: Run,
     problems: Sequence[str] = (),
     tokens: Path | None = None,
 ) -> None:
@@ -76,9 +75,10 @@ def release(
     names = dict.fromkeys(one.name for one in distributions)
     asked = {name: later(partial(listing_of, index, name, client)) for name in names}
     listings = {name: wait(answer) for name, answer in asked.items()}
-    done.plan = planning.decide(settings, index, distributions, listings)
-    log.planned(done.plan)
-    if terms is None or (settings.dry_run == "no" and not done.plan.uploads):
+    plan = planning.decide(settings, index, distributions, listings)
+    done.follow(plan)
+    log.planned(plan)
+    if terms is None or (settings.dry_run == "no" and not plan.uploads):
         return
     who = ambient()
     # A rehearsal plays a CI, and with it a publisher of its own.
@@ -87,10 +87,10 @@ def release(
     exchange = Exchange(index, wait(terms), who, client, log.mask, expected, keep_in)
     done.claims = exchange.claims
     try:
-        attestations = signing.attest(who, done.plan.uploads, log)
+        attestations = signing.attest(who, plan.uploads, log)
         wait(later(exchange.prepare))
         if settings.dry_run == "no":
-            Uploads(settings, index, exchange, client, log, done, attestations).run(done.plan.uploads, listings)
+            Uploads(settings, index, exchange, client, log, done, attestations).run(plan.uploads, listings)
     except KeyboardInterrupt:
         client.hurry(LAST_WORDS)
         raise

@@ -22,7 +22,7 @@ from hatch_trusted_publish.index.endpoints import find_index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.release import release
 from hatch_trusted_publish.settings.options import PUBLISHER_FIELDS, Settings
-from hatch_trusted_publish.upload.outcome import Release
+from hatch_trusted_publish.upload.outcome import Run
 from hatch_trusted_publish.versions.project import Project
 from tests.support.helpers import make_wheel
 from tests.support.scripted import Answer, Scripted
@@ -138,7 +138,7 @@ def told(
 ) -> tuple[str, list[str]]:
     """Release, and hand back how it ended, with all that was said."""
     repository = Repository("own", f"{url}/legacy/")
-    done, log = Release(), Told()
+    done, log = Run(), Told()
     anything: Any = log
     error = ""
     with Client(repository.certificates, 20.0, "tests/1.0") as client:
@@ -155,7 +155,7 @@ def told(
             )
         except TrustedPublishError as failure:
             error = str(failure)
-    return error, [error, *log.texts, *(outcome.reason for outcome in done.outcomes())]
+    return error, [error, *log.texts, *(outcome.reason for outcome in done.outcomes.values())]
 
 
 def obeyed(texts: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hatch_trusted_publish.errors import ExchangeError, UploadError
+from hatch_trusted_publish.errors import ExchangeError, Message, UploadError
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.output.console import Console
@@ -15,8 +15,7 @@ from hatch_trusted_publish.output.log import SILENCE, RunLog
 from hatch_trusted_publish.output.progress import Line
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
-from hatch_trusted_publish.upload.outcome import Outcome, Release
-from hatch_trusted_publish.upload.plan import Item, Plan
+from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution
 
 MAIN = Index(
@@ -85,12 +84,12 @@ class Said(Console):
 class World:
     """A run of which is told, and what was said."""
 
-    def __init__(self, *items: Item, index: Index = MAIN, can_redraw: bool = False, **settings: Any) -> None:
+    def __init__(self, *items: Outcome, index: Index = MAIN, can_redraw: bool = False, **settings: Any) -> None:
         self.console = Said(can_redraw=can_redraw)
         self.now = 0.0
         self.kept = 0
-        self.plan = Plan(index, items, ("beware",))
-        self.done = Release()
+        self.plan = Plan(index, items, (Message("beware"),))
+        self.done = Run()
         chosen = Settings(Repository("main", ""), **settings)
         self.log = RunLog(self.console, chosen, self.done, self._keep, lambda: self.now)
 
@@ -98,11 +97,11 @@ class World:
         self.kept += 1
 
     def planned(self) -> None:
-        self.done.plan = self.plan
+        self.done.follow(self.plan)
         self.log.planned(self.plan)
 
     def ended(self, outcome: Outcome) -> None:
-        self.done.results[outcome.distribution.filename] = outcome
+        self.done.record(outcome)
         self.log.end(outcome)
 
     @property
@@ -112,12 +111,12 @@ class World:
         return said
 
 
-UPLOADS = (Item(WHEEL, "upload"), Item(SDIST, "upload"))
+UPLOADS = (Outcome(WHEEL), Outcome(SDIST))
 
 
 def test_a_release_in_a_log() -> None:
     """First the plan, then a line a file, then how much it was and where it is; all is kept on the way."""
-    world = World(*UPLOADS, Item(OLD, "there"))
+    world = World(*UPLOADS, Outcome(OLD, "there"))
     world.planned()
     assert ["warn beware", HEADER, *FOLDED, "info dist/a_b-1.0-cp313-none-any.whl ... already there"] == world.said
     assert 1 == world.kept
@@ -138,7 +137,7 @@ def test_a_release_in_a_log() -> None:
 
 def test_a_release_on_a_terminal() -> None:
     """The table is the plan and the story at once, and stays when the last file has ended."""
-    world = World(*UPLOADS, Item(OLD, "there"), can_redraw=True)
+    world = World(*UPLOADS, Outcome(OLD, "there"), can_redraw=True)
     world.planned()
     rows = [
         "  dist/a_b-1.0-py3-none-any.whl        24 B  waiting",
@@ -229,7 +228,7 @@ def test_a_log_that_is_gone() -> None:
 )
 def test_a_dry_run(dry_run: str, more: list[str], end: list[str], can_redraw: bool) -> None:
     """A dry run says what would happen to each file, and draws nothing."""
-    world = World(*UPLOADS, Item(OLD, "differs"), dry_run=dry_run, can_redraw=can_redraw)
+    world = World(*UPLOADS, Outcome(OLD, "differs"), dry_run=dry_run, can_redraw=can_redraw)
     world.planned()
     world.log.finished()
     lines = [
@@ -243,7 +242,7 @@ def test_a_dry_run(dry_run: str, more: list[str], end: list[str], can_redraw: bo
 @pytest.mark.parametrize("can_redraw", [False, True], ids=["log", "terminal"])
 def test_nothing_left(can_redraw: bool) -> None:
     """Where nothing is left to upload, that is said, and where the release is."""
-    world = World(Item(OLD, "there"), can_redraw=can_redraw)
+    world = World(Outcome(OLD, "there"), can_redraw=can_redraw)
     world.planned()
     world.log.finished()
     there = "info dist/a_b-1.0-cp313-none-any.whl ... already there"
@@ -252,7 +251,7 @@ def test_nothing_left(can_redraw: bool) -> None:
 
 def test_a_name_that_is_a_command() -> None:
     """The name of an index is foreign text: a table of a pull request may have it."""
-    world = World(Item(OLD, "there"), index=Index("a\n::error::b", "https://h/", "https://h/simple/"))
+    world = World(Outcome(OLD, "there"), index=Index("a\n::error::b", "https://h/", "https://h/simple/"))
     world.planned()
     assert "info a-b 1.0 → a : :error: :b (https://h/)" == world.said[1]
 
@@ -260,7 +259,7 @@ def test_a_name_that_is_a_command() -> None:
 @pytest.mark.parametrize(("name", "says"), [("rehearsal", True), ("main", False)])
 def test_a_publisher_that_is_not_compared(name: str, says: bool) -> None:
     """A table that a rehearsal leaves alone is told of."""
-    world = World(Item(OLD, "there"), index=Index(name, "https://h/", "https://h/simple/"), publisher={})
+    world = World(Outcome(OLD, "there"), index=Index(name, "https://h/", "https://h/simple/"), publisher={})
     world.planned()
     line = "info The table `publisher` is not compared: a rehearsal plays a publisher of its own."
     assert says == (line in world.said)
@@ -272,7 +271,7 @@ def test_context() -> None:
     world.planned()
     before = ExchangeError("no")
     assert before is world.log.in_context(before)
-    world.done.results[WHEEL.filename] = Outcome(WHEEL, "uploaded")
+    world.done.record(Outcome(WHEEL, "uploaded"))
     standing = "On the index: a_b-1.0-py3-none-any.whl. Not there: a_b-1.0.tar.gz (not tried)."
     after = world.log.in_context(UploadError("no"))
     assert (UploadError, f"no\n{standing}") == (type(after), str(after))

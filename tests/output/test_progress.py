@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.output.progress import Progress, bytes_, files
 from hatch_trusted_publish.upload.outcome import Outcome
-from hatch_trusted_publish.upload.plan import Item
 from tests.support.helpers import Kept, a_distribution
 
 
@@ -54,7 +53,7 @@ def clock() -> Clock:
 @pytest.fixture
 def progress(clock: Clock) -> Progress:
     """One file is there; the first of three others has been uploaded in a second, and the second has come half way."""
-    progress = Progress([Item(THERE, "there"), *(Item(one, "upload") for one in (FIRST, SECOND, SDIST))], clock)
+    progress = Progress([Outcome(THERE, "there"), *(Outcome(one) for one in (FIRST, SECOND, SDIST))], clock)
     progress.begun(FIRST)
     clock.now += 1.0
     progress.end(Outcome(FIRST, "uploaded"))
@@ -142,7 +141,7 @@ def test_few_lines(progress: Progress) -> None:
 
 def test_before_the_first(clock: Clock) -> None:
     """Before anything was sent, nothing is known of rate and time."""
-    progress = Progress([Item(FIRST, "upload")], clock)
+    progress = Progress([Outcome(FIRST)], clock)
     progress.begun(FIRST)
     expected = [
         "dist/sample-1.0-py3-none-any.whl     500 B  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   0%",
@@ -178,7 +177,7 @@ def test_the_end(progress: Progress, clock: Clock) -> None:
 
 def test_a_short_end(clock: Clock) -> None:
     """What took less than a minute is told to a tenth of a second, and what took no time has a rate as well."""
-    progress = Progress([Item(FIRST, "upload")], clock)
+    progress = Progress([Outcome(FIRST)], clock)
     assert "" == progress.total()
     progress.begun(FIRST)
     progress.end(Outcome(FIRST, "uploaded"))
@@ -194,7 +193,7 @@ def test_stopped(progress: Progress) -> None:
 
 def test_an_empty_file(clock: Clock) -> None:
     """Nothing of nothing is no fault."""
-    progress = Progress([Item(of_size("sample-2.0.tar.gz", 0), "upload")], clock)
+    progress = Progress([Outcome(of_size("sample-2.0.tar.gz", 0))], clock)
     assert "dist/sample-2.0.tar.gz             0 B  waiting" == shown(progress, 80)[0]
 
 
@@ -236,7 +235,7 @@ def test_no_line_is_too_long(
     """Whatever happens, the lines fit on the screen."""
     clock = Clock()
     files_ = [of_size(f"sample-1.{number}-py3-none-any.whl", size) for number, size in enumerate(sizes)]
-    progress = Progress([Item(one, "upload") for one in files_], clock)
+    progress = Progress([Outcome(one) for one in files_], clock)
     for one, count in zip(files_, sent, strict=False):
         progress.begun(one)
         progress.sent(one, count)

@@ -14,8 +14,7 @@ from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.output.records import Records
 from hatch_trusted_publish.output.summary import dotenv, markdown
 from hatch_trusted_publish.settings.options import Settings
-from hatch_trusted_publish.upload.outcome import Outcome, Release
-from hatch_trusted_publish.upload.plan import Item, Plan
+from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution
 
 MAIN = Repository("main", "https://upload.pypi.org/legacy/")
@@ -31,8 +30,8 @@ class World:
     """A run with one file, which is on the index, and what is warned of."""
 
     def __init__(self, root: Path, environ: Mapping[str, str], repository: Repository = MAIN, **chosen: Any) -> None:
-        plan = Plan(find_index(MAIN), (Item(WHEEL, "upload"),))
-        self.done = Release(plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
+        plan = Plan(find_index(MAIN), (Outcome(WHEEL),))
+        self.done = Run(plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
         self.warned: list[str] = []
         self.records = Records(Settings(repository, **chosen), root, self.done, self.warned.append, environ)
 

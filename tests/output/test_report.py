@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.output.report import (
     _PUBLIC_CLAIMS,
@@ -22,8 +23,7 @@ from hatch_trusted_publish.output.report import (
     standing,
     word,
 )
-from hatch_trusted_publish.upload.outcome import Outcome, Release
-from hatch_trusted_publish.upload.plan import Item, Plan
+from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution, make_wheel
 
 MAIN = Index(
@@ -32,20 +32,20 @@ MAIN = Index(
 PRIVATE = Index("inhouse", "https://index.example/legacy/", "https://index.example/simple/")
 WHEEL, SDIST = a_distribution("a_b-1.0-py3-none-any.whl"), a_distribution("a_b-1.0.tar.gz")
 OTHER = a_distribution("other-1!2.0+x.tar.gz")
-PLAN = Plan(MAIN, (Item(WHEEL, "upload"), Item(SDIST, "upload")))
+PLAN = Plan(MAIN, (Outcome(WHEEL), Outcome(SDIST)))
 
 
 @pytest.mark.parametrize(
     ("action", "line"),
     [
-        ("upload", "dist/a_b-1.0.tar.gz ... would be uploaded"),
+        ("not tried", "dist/a_b-1.0.tar.gz ... would be uploaded"),
         ("there", "dist/a_b-1.0.tar.gz ... already there"),
         ("differs", "dist/a_b-1.0.tar.gz ... other bytes there, left as they are"),
     ],
 )
-def test_planned_line(action: Literal["upload", "there", "differs"], line: str) -> None:
+def test_planned_line(action: Literal["not tried", "there", "differs"], line: str) -> None:
     """A dry run tells what would happen to each file."""
-    assert line == planned_line(Item(SDIST, action))
+    assert line == planned_line(Outcome(SDIST, action))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_word(result: Literal["uploaded", "there", "differs", "failed", "unknown
 )
 def test_release_urls(index: Index, urls: list[str]) -> None:
     """Each release has one place to look at, or its page of the simple API."""
-    assert urls == release_urls(Plan(index, tuple(Item(one, "there") for one in (WHEEL, SDIST, OTHER))))
+    assert urls == release_urls(Plan(index, tuple(Outcome(one, "there") for one in (WHEEL, SDIST, OTHER))))
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,13 @@ def test_release_urls(index: Index, urls: list[str]) -> None:
         ),
         pytest.param(
             PLAN,
-            [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "failed", "why")],
+            [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "failed", Message("why"))],
             "On the index: a_b-1.0-py3-none-any.whl. Not there: a_b-1.0.tar.gz (failed).",
             id="failed",
         ),
         pytest.param(
             PLAN,
-            [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "unknown", "why")],
+            [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "unknown", Message("why"))],
             "On the index: a_b-1.0-py3-none-any.whl. Not there: none. Perhaps there: a_b-1.0.tar.gz (sent, but no clear reply came).",
             id="no reply",
         ),
@@ -106,7 +106,7 @@ def test_release_urls(index: Index, urls: list[str]) -> None:
             id="all there",
         ),
         pytest.param(
-            Plan(MAIN, (Item(SDIST, "differs"),)),
+            Plan(MAIN, (Outcome(SDIST, "differs"),)),
             [],
             "On the index: none of the files. Not there: a_b-1.0.tar.gz (other bytes there, left as they are).",
             id="other bytes",
@@ -115,7 +115,7 @@ def test_release_urls(index: Index, urls: list[str]) -> None:
 )
 def test_standing(plan: Plan | None, results: list[Outcome], text: str) -> None:
     """After a failure, every file is said to be on the index or not."""
-    done = Release(plan, {one.distribution.filename: one for one in results})
+    done = Run(plan, {one.distribution.filename: one for one in results})
 
     assert text == standing(done)
 
@@ -134,7 +134,7 @@ CLAIMS: Final = {
 }
 
 
-def report_of(done: Release, error: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+def report_of(done: Run, error: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
     """A report as it is read, which keeps to the schema."""
     assert done.plan is not None
     report = json.loads(json.dumps(as_json(done.plan, done, error, dry_run=dry_run)))
@@ -146,9 +146,9 @@ def test_json() -> None:
     """The report has the index, the releases, each file with what became of it, and whose identity it was."""
     began = datetime(2026, 8, 10, 12, 0, 0, 1999, UTC)
     failed = Outcome(
-        WHEEL, "failed", "The index is down.", seconds=1.23456, url="https://f/a", attestations=("a.publish",)
+        WHEEL, "failed", Message("The index is down."), seconds=1.23456, url="https://f/a", attestations=("a.publish",)
     )
-    done = Release(PLAN, {WHEEL.filename: failed}, lambda: CLAIMS, began, began + timedelta(minutes=1))
+    done = Run(PLAN, {WHEEL.filename: failed}, lambda: CLAIMS, began, began + timedelta(minutes=1))
     expected = {
         "index": {"name": "main", "upload-url": "https://upload.pypi.org/legacy/"},
         "dry-run": False,
@@ -193,7 +193,7 @@ def test_json() -> None:
 
 def test_json_of_a_run_that_goes_on() -> None:
     """While a run goes on it has no end, and before the CI was asked no identity."""
-    report = report_of(Release(PLAN), None, dry_run=True)
+    report = report_of(Run(PLAN), None, dry_run=True)
     assert (True, None, None, None) == (report["dry-run"], report["ended"], report["identity"], report["error"])
 
 
@@ -201,7 +201,7 @@ def test_json_of_a_file_that_was_not_read(tmp_path: Path) -> None:
     """A report does not read a whole file: its digest is null until somebody needed it."""
     path = make_wheel(tmp_path)
     wheel = Distribution.read(path, path.name)
-    done = Release(Plan(MAIN, (Item(wheel, "upload"),)))
+    done = Run(Plan(MAIN, (Outcome(wheel),)))
     before, _ = report_of(done)["files"][0]["sha256"], wheel.sha256
     assert (None, wheel.sha256) == (before, report_of(done)["files"][0]["sha256"])
 
@@ -266,6 +266,6 @@ def test_schema() -> None:
 )
 def test_schema_can_fail(change: dict[str, Any]) -> None:
     """What is no report is found."""
-    report = report_of(Release(PLAN)) | change
+    report = report_of(Run(PLAN)) | change
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(SCHEMA).validate(report)

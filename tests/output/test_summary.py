@@ -15,8 +15,7 @@ from markdown_it import MarkdownIt
 from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.output.summary import dotenv, install_command, markdown, outputs
-from hatch_trusted_publish.upload.outcome import Outcome, Release
-from hatch_trusted_publish.upload.plan import Item, Plan
+from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution
 
 MAIN: Final = find_index(Repository("main", "https://upload.pypi.org/legacy/"))
@@ -24,13 +23,13 @@ TEST: Final = find_index(Repository("test", "https://test.pypi.org/legacy/"))
 PRIVATE: Final = find_index(Repository("in|house", "https://index.example/a_(b)/legacy/"))
 WHEEL, SDIST = a_distribution("a_b-1.0-py3-none-any.whl"), a_distribution("a_b-1.0.tar.gz")
 OTHER: Final = a_distribution("other-1!2.0+x.tar.gz")
-NO_RELEASE: Final = Release()
+NO_RELEASE: Final = Run()
 
 
-def released(index: Index = MAIN, *others: Item) -> Release:
+def released(index: Index = MAIN, *others: Outcome) -> Run:
     """Both files are on the index, the first since today."""
-    plan = Plan(index, (Item(WHEEL, "upload"), Item(SDIST, "there"), *others))
-    return Release(plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
+    plan = Plan(index, (Outcome(WHEEL), Outcome(SDIST, "there"), *others))
+    return Run(plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
 
 
 TABLE: Final = f"""\
@@ -110,13 +109,13 @@ pip install a-b==1.0 'other==1!2.0+x'
 
 {TABLE}| `other-1!2.0+x.tar.gz` | 20 B | `{OTHER.sha256}` | not tried |
 """
-    assert expected == markdown(released(MAIN, Item(OTHER, "upload")), None, dry_run=False)
+    assert expected == markdown(released(MAIN, Outcome(OTHER)), None, dry_run=False)
 
 
 def test_links_to_files() -> None:
     """A file whose address is known is a link."""
     done = released()
-    done.results[WHEEL.filename] = replace(done.results[WHEEL.filename], url="https://files.example/a b)(.whl")
+    done.outcomes[WHEEL.filename] = replace(done.outcomes[WHEEL.filename], url="https://files.example/a b)(.whl")
     assert "| [`a_b-1.0-py3-none-any.whl`](https://files.example/a%20b%29%28.whl) |" in markdown(
         done, None, dry_run=False
     )
@@ -125,7 +124,7 @@ def test_links_to_files() -> None:
 def test_a_failure() -> None:
     """After a failure there is the error, and what became of each file; no command, for it may install something else."""
     done = released()
-    done.results[WHEEL.filename] = Outcome(WHEEL, "failed")
+    done.outcomes[WHEEL.filename] = Outcome(WHEEL, "failed")
     expected = f"""
 ## Release of a-b 1.0 to PyPI failed
 
@@ -146,7 +145,7 @@ def test_a_failure_before_the_plan() -> None:
 
 def test_a_dry_run() -> None:
     """A dry run claims no release."""
-    done = Release(released().plan)
+    done = Run(released().plan)
     expected = f"\n## Dry run of a-b 1.0 to PyPI\n\n{TABLE.replace('success', 'would be uploaded')}"
     assert expected == markdown(done, None, dry_run=True)
     assert "\n## Dry run of a-b 1.0 to PyPI failed\n" in markdown(done, "no", dry_run=True)
@@ -214,15 +213,15 @@ def test_outputs() -> None:
 
 def test_outputs_of_several_releases() -> None:
     """Of several releases there is a line each; a version that two have, once."""
-    other, more = a_distribution("more-1.0.tar.gz"), Item(OTHER, "upload")
-    found = read(outputs(released(MAIN, more, Item(other, "there")), "EOF"))
+    other, more = a_distribution("more-1.0.tar.gz"), Outcome(OTHER)
+    found = read(outputs(released(MAIN, more, Outcome(other, "there")), "EOF"))
     assert ("1.0\n1!2.0+x", 3) == (found["version"], len(found["url"].split("\n")))
 
 
 def test_outputs_of_a_failure() -> None:
     """What failed, is not there for sure, or has other bytes there, is not among the files."""
-    plan = Plan(MAIN, (Item(WHEEL, "upload"), Item(SDIST, "upload"), Item(OTHER, "differs")))
-    done = Release(plan, {WHEEL.filename: Outcome(WHEEL, "failed"), SDIST.filename: Outcome(SDIST, "unknown")})
+    plan = Plan(MAIN, (Outcome(WHEEL), Outcome(SDIST), Outcome(OTHER, "differs")))
+    done = Run(plan, {WHEEL.filename: Outcome(WHEEL, "failed"), SDIST.filename: Outcome(SDIST, "unknown")})
     assert [] == json.loads(read(outputs(done, "EOF"))["files"])
     assert "" == outputs(NO_RELEASE, "EOF")
 
@@ -231,5 +230,5 @@ def test_dotenv() -> None:
     """GitLab gets three plain values, of the first release; no run without a plan has any."""
     expected = "RELEASE_NAME=a-b\nRELEASE_VERSION=1.0\nRELEASE_URL=https://pypi.org/project/a-b/1.0/\n"
     assert expected == dotenv(released())
-    assert expected == dotenv(released(MAIN, Item(OTHER, "upload")))
+    assert expected == dotenv(released(MAIN, Outcome(OTHER)))
     assert "" == dotenv(NO_RELEASE)

@@ -151,7 +151,7 @@ def test_many_threads(most: int, tries: list[bool]) -> None:
 def ended_by(distribution: Distribution, *, ends: bool = True) -> Outcome:
     error = UploadError("no")
     error.ends_the_run = ends
-    return Outcome(distribution, "failed", "no", error)
+    return Outcome(distribution, "failed", error)
 
 
 class Story:

@@ -36,8 +36,7 @@ from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.release import release
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
-from hatch_trusted_publish.upload.outcome import Outcome, Release
-from hatch_trusted_publish.upload.plan import Plan
+from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from hatch_trusted_publish.versions.project import Project
 from tests.support.helpers import make_sdist, make_wheel
 from tests.support.scripted import Answer, Asked, Scripted
@@ -378,7 +377,7 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run ends as the rules say, with so many requests, and its account of the index is true."""
     known = expected(row)
-    done = Release()
+    done = Run()
     error = None
     nobody = socket.socket()
     with nobody, Service(row) as service, ExitStack() as second:
@@ -425,7 +424,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
             except TrustedPublishError as failure:
                 error = failure
 
-    results = {one.distribution.filename: one.result for one in done.outcomes()} or dict.fromkeys(
+    results = {one.distribution.filename: one.result for one in done.outcomes.values()} or dict.fromkeys(
         FILES.values(), "not tried"
     )
     assert {FILES[step]: result for step, result in known.results.items()} == results
@@ -513,13 +512,13 @@ def test_first_uploads(refused: str, is_there: bool, uploads: list[tuple[int, bo
         service.identities.append(_identity_token(0))
         repository = Repository("own", f"{service.url}/legacy/")
         ambient = partial(detect, {"MY_TOKEN": service.identities[0]}, "MY_TOKEN", 30.0)
-        done = Release()
+        done = Run()
         with Client(repository.certificates, 30.0, "tests/1.0") as client, suppress(UploadError):
             log = Log(None, ExitStack())
             release(Settings(repository), find_index(repository), wheels, Project(), ambient, client, log, done)
     assert uploads == service.uploads
     there = {"uploaded", "there"}
-    assert set(service.stored) == {one.distribution.filename for one in done.outcomes() if one.result in there}
+    assert set(service.stored) == {one.distribution.filename for one in done.outcomes.values() if one.result in there}
     assert len(service.stored) == 6 - (refused != "nothing")
 
 

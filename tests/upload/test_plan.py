@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -14,21 +14,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
-from hatch_trusted_publish.errors import PlanError
+from hatch_trusted_publish.errors import Message, PlanError
+from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.index.simple_api import Listed, Listing
 from hatch_trusted_publish.settings.options import Settings
-from hatch_trusted_publish.upload.plan import (
-    Item,
-    Plan,
-    check,
-    decide,
-    destination,
-    existing_difference,
-    has_release,
-    in_order,
-)
+from hatch_trusted_publish.upload.outcome import Outcome, Plan
+from hatch_trusted_publish.upload.plan import check, compare, decide, destination, has_release, in_order, kept
 from hatch_trusted_publish.versions.project import Project
 from tests.support.helpers import a_distribution
 
@@ -37,19 +30,8 @@ PRIVATE = Index("inhouse", "https://index.example/legacy/", "https://index.examp
 SETTINGS = Settings(Repository("main", INDEX.upload_url))
 WHEEL = "sample-1.0-py3-none-any.whl"
 SDIST = "sample-1.0.tar.gz"
-REFUSED = "These files must not be published as they are; nothing was sent:"
-HELD = "The index holds files of these names already; nothing was sent:"
-WAY_OUT = "Empty the folder and build again, or, if these are the right files, add `-o check-version=false`"
-NEW_VERSION = (
-    "A file on an index never changes: publish this as a new version, or leave what is there with `-o existing=skip`"
-)
 NOTHING: Listing = {}
-
-Action = Literal["upload", "there", "differs"]
-
-
-def told(heading: str, problems: Sequence[str]) -> str:
-    return "\n  - ".join([heading, *problems])
+PLATFORMS = ("manylinux_2_17_x86_64", "linux_armv6l", "linux_armv7l")
 
 
 @pytest.mark.parametrize(
@@ -58,9 +40,11 @@ def told(heading: str, problems: Sequence[str]) -> str:
         pytest.param(
             [a_distribution("sample-1.0+g1a2b3c-py3-none-any.whl")],
             [
-                (
-                    "dist/sample-1.0+g1a2b3c-py3-none-any.whl: version 1.0+g1a2b3c has a local segment (+g1a2b3c), which no "
-                    'public index takes. With `source = "vcs-public"` in [tool.hatch.version] it is dropped; build again'
+                Message(
+                    "local-version",
+                    file="dist/sample-1.0+g1a2b3c-py3-none-any.whl",
+                    version=Version("1.0+g1a2b3c"),
+                    local="g1a2b3c",
                 )
             ],
             id="local version",
@@ -68,142 +52,78 @@ def told(heading: str, problems: Sequence[str]) -> str:
         pytest.param(
             [
                 a_distribution(
-                    WHEEL,
-                    requires_dist=["attrs>=1", "evil @ https://e.example/e.whl", "x[y]@ git+https://e.example/\x1b"],
+                    WHEEL, requires_dist=["attrs>=1", "evil @ https://e.example/e.whl", "x[y]@ git+https://e.example"]
                 )
             ],
             [
-                f"dist/{WHEEL}: depends on a direct URL, which an index must not hand on: evil @ https://e.example/e.whl",
-                f"dist/{WHEEL}: depends on a direct URL, which an index must not hand on: x[y]@ git+https://e.example/?",
+                Message("direct-url", file=f"dist/{WHEEL}", requirement="evil @ https://e.example/e.whl"),
+                Message("direct-url", file=f"dist/{WHEEL}", requirement="x[y]@ git+https://e.example"),
             ],
             id="direct URLs",
         ),
         pytest.param(
-            [a_distribution(SDIST, requires_dist=["e @ https://e.example/" + "x" * 200])],
-            [
-                (
-                    f"dist/{SDIST}: depends on a direct URL, which an index must not hand on: "
-                    f"e @ https://e.example/{'x' * 97}…"
-                )
-            ],
-            id="long URL",
-        ),
-        pytest.param(
             [a_distribution(SDIST, license="MIT", license_expression="MIT")],
-            [
-                (
-                    f"dist/{SDIST}: has both License and License-Expression; keep the expression (`license` in [project]) "
-                    "and build again"
-                )
-            ],
+            [Message("two-licenses", file=f"dist/{SDIST}")],
             id="two licenses",
         ),
         pytest.param(
-            [a_distribution("sample-1.0-cp311-cp311-linux_x86_64.linux_aarch64.manylinux_2_17_x86_64.whl")],
             [
-                (
-                    "dist/sample-1.0-cp311-cp311-linux_x86_64.linux_aarch64.manylinux_2_17_x86_64.whl: is tagged "
-                    "linux_aarch64, linux_x86_64, which PyPI refuses; `auditwheel repair` makes a manylinux wheel of it"
+                a_distribution(
+                    "sample-1.0-cp311-cp311-linux_x86_64.linux_aarch64.linux_armv7l.manylinux_2_17_x86_64.whl"
+                )
+            ],
+            [
+                Message(
+                    "linux-tag",
+                    file="dist/sample-1.0-cp311-cp311-linux_x86_64.linux_aarch64.linux_armv7l.manylinux_2_17_x86_64.whl",
+                    tags=["linux_aarch64", "linux_x86_64"],
                 )
             ],
             id="linux tags",
         ),
         pytest.param(
             [a_distribution(WHEEL), a_distribution(WHEEL, "old"), a_distribution(SDIST)],
-            [f"dist/{WHEEL}, old/{WHEEL}: 2 files of one name; name the one that is to be published"],
+            [Message("duplicate-name", files=[f"dist/{WHEEL}", f"old/{WHEEL}"])],
             id="one name twice",
         ),
         pytest.param(
             [
-                a_distribution("sample-1.1.tar.gz"),
-                a_distribution("sample-1.0.tar.gz"),
+                a_distribution("sample-1.10.tar.gz"),
+                a_distribution("sample-1.9.tar.gz"),
                 a_distribution("other-1.0.tar.gz"),
             ],
-            [
-                (
-                    "these are files of several releases: other 1.0, sample 1.0, sample 1.1. Empty the folder and build "
-                    "again, or allow it with `-o several`"
-                )
-            ],
+            [Message("several-releases", releases=["other 1.0", "sample 1.9", "sample 1.10"])],
             id="several releases",
-        ),
-        pytest.param(
-            [a_distribution("sample-1.10.tar.gz"), a_distribution("sample-1.9.tar.gz")],
-            [
-                (
-                    "these are files of several releases: sample 1.9, sample 1.10. Empty the folder and build again, or "
-                    "allow it with `-o several`"
-                )
-            ],
-            id="several versions",
         ),
         pytest.param(
             [a_distribution(SDIST), a_distribution(SDIST, "old")],
             [
-                f"dist/{SDIST}, old/{SDIST}: 2 files of one name; name the one that is to be published",
-                "sample 1.0 has 2 sdists; a release has one",
+                Message("duplicate-name", files=[f"dist/{SDIST}", f"old/{SDIST}"]),
+                Message("several-sdists", project="sample", version=Version("1.0"), count=2),
             ],
             id="two sdists",
         ),
-        pytest.param(
-            [
-                a_distribution(
-                    "a_b-1.0+x.tar.gz", license="MIT", license_expression="MIT", requires_dist=["e @ https://e.example"]
-                ),
-                a_distribution("a_b-2.0-py3-none-linux_x86_64.whl"),
-            ],
-            [
-                (
-                    "dist/a_b-1.0+x.tar.gz: version 1.0+x has a local segment (+x), which no public index takes. "
-                    'With `source = "vcs-public"` in [tool.hatch.version] it is dropped; build again'
-                ),
-                "dist/a_b-1.0+x.tar.gz: depends on a direct URL, which an index must not hand on: e @ https://e.example",
-                (
-                    "dist/a_b-1.0+x.tar.gz: has both License and License-Expression; keep the expression (`license` in "
-                    "[project]) and build again"
-                ),
-                (
-                    "dist/a_b-2.0-py3-none-linux_x86_64.whl: is tagged linux_x86_64, which PyPI refuses; `auditwheel repair` "
-                    "makes a manylinux wheel of it"
-                ),
-                (
-                    "these are files of several releases: a-b 1.0+x, a-b 2.0. Empty the folder and build again, or allow it "
-                    "with `-o several`"
-                ),
-            ],
-            id="all at once",
-        ),
     ],
 )
-def test_refused(distributions: list[Distribution], problems: list[str]) -> None:
-    """What no index should get is refused, all of it in one message."""
+def test_refused(distributions: list[Distribution], problems: list[Message]) -> None:
+    """What PyPI would refuse is refused before the first request."""
     with pytest.raises(PlanError) as caught:
         check(SETTINGS, INDEX, distributions, Project())
 
-    assert told(REFUSED, problems) == str(caught.value)
+    assert Message("files-refused", problems=tuple(problems)) == caught.value.message
 
 
-def test_problems_from_elsewhere() -> None:
-    """What was found before is told in the same message, and is enough to refuse."""
+def test_refused_together() -> None:
+    """All problems of all files are reported together, after those found elsewhere."""
+    first = a_distribution(
+        "a_b-1.0+x.tar.gz", license="MIT", license_expression="MIT", requires_dist=["e @ https://e.example"]
+    )
+    second = a_distribution("a_b-2.0-py3-none-linux_x86_64.whl")
     with pytest.raises(PlanError) as caught:
-        check(
-            SETTINGS,
-            INDEX,
-            [a_distribution(SDIST, license="", license_expression="MIT")],
-            Project(),
-            ["the report is a folder"],
-        )
+        check(SETTINGS, INDEX, [first, second], Project(), [Message("elsewhere")])
 
-    assert told(
-        REFUSED,
-        [
-            "the report is a folder",
-            (
-                f"dist/{SDIST}: has both License and License-Expression; keep the expression (`license` in [project]) "
-                "and build again"
-            ),
-        ],
-    ) == str(caught.value)
+    codes = ("elsewhere", "local-version", "direct-url", "two-licenses", "linux-tag", "several-releases")
+    assert codes == caught.value.codes
 
 
 @pytest.mark.parametrize(
@@ -223,7 +143,7 @@ def test_problems_from_elsewhere() -> None:
         pytest.param([a_distribution(SDIST, requires_dist="e @ https://e.example")], SETTINGS, INDEX, id="no list"),
         pytest.param([a_distribution(SDIST, license_expression="MIT")], SETTINGS, INDEX, id="license expression"),
         pytest.param(
-            [a_distribution("sample-1.0-py3-none-manylinux_2_17_x86_64.whl")], SETTINGS, INDEX, id="manylinux"
+            [a_distribution(f"sample-1.0-py3-none-{tag}.whl") for tag in PLATFORMS], SETTINGS, INDEX, id="platforms"
         ),
         pytest.param(
             [a_distribution("sample-1.0-py3-none-linux_x86_64.whl")],
@@ -250,50 +170,41 @@ def test_not_refused(distributions: list[Distribution], settings: Settings, inde
     check(settings, index, distributions, Project())
 
 
-STALE = [a_distribution(WHEEL), a_distribution("sample-1.0.tar.gz")]
+STALE = [a_distribution(WHEEL), a_distribution(SDIST)]
 
 
 @pytest.mark.parametrize(
-    ("project", "problems"),
+    ("project", "code", "facts"),
     [
-        pytest.param(Project(canonicalize_name("sample"), Version("1.0.0")), [], id="same"),
-        pytest.param(Project(), [], id="nothing known"),
-        pytest.param(Project(canonicalize_name("sample"), unknown="of a shallow clone"), [], id="only the name"),
+        pytest.param(Project(canonicalize_name("sample"), Version("1.0.0")), "", {}, id="same"),
+        pytest.param(Project(), "", {}, id="nothing known"),
+        pytest.param(Project(canonicalize_name("sample"), unknown="of a shallow clone"), "", {}, id="only the name"),
         pytest.param(
             Project(canonicalize_name("sample"), Version("1.1.dev3")),
-            [
-                f"dist/{WHEEL}: is version 1.0, but the project's version is now 1.1.dev3. {WAY_OUT}",
-                f"dist/{SDIST}: is version 1.0, but the project's version is now 1.1.dev3. {WAY_OUT}",
-            ],
+            "stale-file",
+            {"found": Version("1.0"), "version": Version("1.1.dev3")},
             id="other version",
         ),
-        pytest.param(
-            Project(canonicalize_name("other"), Version("1.1")),
-            [
-                f"dist/{WHEEL}: is a file of sample, but this project is other. {WAY_OUT}",
-                f"dist/{SDIST}: is a file of sample, but this project is other. {WAY_OUT}",
-            ],
-            id="other name",
-        ),
-        pytest.param(
-            Project(canonicalize_name("other"), unknown="of a shallow clone"),
-            [
-                f"dist/{WHEEL}: is a file of sample, but this project is other. {WAY_OUT}",
-                f"dist/{SDIST}: is a file of sample, but this project is other. {WAY_OUT}",
-            ],
-            id="other name, version unknown",
-        ),
+        *[
+            pytest.param(
+                Project(canonicalize_name("other"), version, unknown),
+                "other-project",
+                {"found": "sample", "project": "other"},
+                id=f"other name, version {version}",
+            )
+            for version, unknown in ((Version("1.1"), None), (None, "of a shallow clone"))
+        ],
     ],
 )
-def test_stale(project: Project, problems: list[str]) -> None:
+def test_stale(project: Project, code: str, facts: dict[str, object]) -> None:
     """Files of another project or version than the one here are refused, unless that was allowed."""
-    found = ""
+    found: tuple[Message, ...] = ()
     try:
         check(SETTINGS, INDEX, STALE, project)
     except PlanError as error:
-        found = str(error)
+        found = error.problems
 
-    assert (told(REFUSED, problems) if problems else "") == found
+    assert [Message(code, file=one.shown, **facts) for one in STALE if code] == [*found]
     check(replace(SETTINGS, check_version=False), INDEX, STALE, project)
     check(replace(SETTINGS, several=True), INDEX, STALE, project)
 
@@ -318,90 +229,79 @@ def test_in_order() -> None:
 
 
 SAME, OTHER, UNKNOWN = Listed(a_distribution(SDIST).sha256), Listed("0" * 64), Listed()
-OTHER_BYTES = (
-    f"main has another file of this name (sha256 00000000000… there, {a_distribution(SDIST).sha256[:11]}… here)"
-)
-NO_HASH = "main has a file of this name and tells no sha256 of it, so it cannot be called identical"
-LEFT = "it is left as it is (`existing` is `skip`)"
+FACTS = {"file": f"dist/{SDIST}", "index": "main", "here": a_distribution(SDIST).sha256[:11]}
+DIFFERENT, NO_HASH = Message("different-bytes", **FACTS, there="0" * 11), Message("no-hash", **FACTS, there="")
 
 
 @pytest.mark.parametrize(
-    ("existing", "listing", "expected"),
+    ("expected", "listed"),
     [
-        ("identical", {}, "upload"),
-        ("identical", {SDIST: SAME}, "there"),
-        ("identical", {SDIST: Listed(a_distribution(SDIST).sha256.upper())}, "there"),
-        ("identical", {SDIST: OTHER}, told(HELD, [f"dist/{SDIST}: {OTHER_BYTES}. {NEW_VERSION}"])),
-        ("identical", {SDIST: UNKNOWN}, told(HELD, [f"dist/{SDIST}: {NO_HASH}. {NEW_VERSION}"])),
-        ("skip", {}, "upload"),
-        ("skip", {SDIST: SAME}, "there"),
-        ("skip", {SDIST: OTHER}, f"differs: dist/{SDIST}: {OTHER_BYTES}; {LEFT}"),
-        ("skip", {SDIST: UNKNOWN}, f"differs: dist/{SDIST}: {NO_HASH}; {LEFT}"),
-        ("fail", {}, "upload"),
+        pytest.param(None, SAME, id="same"),
+        pytest.param(None, Listed(a_distribution(SDIST).sha256.upper()), id="same, in capitals"),
+        pytest.param(DIFFERENT, OTHER, id="other"),
+        pytest.param(NO_HASH, UNKNOWN, id="no hash"),
+        pytest.param(Message("different-bytes", **FACTS, there="\x1b[2J"), Listed("\x1b[2J"), id="not a hash"),
+        pytest.param(Message("different-bytes", **FACTS, there=""), Listed(""), id="empty"),
+    ],
+)
+def test_compare(expected: Message | None, listed: Listed) -> None:
+    """Only a file with the same SHA-256 is the same file."""
+    assert expected == compare(a_distribution(SDIST), listed, INDEX)
+
+
+@pytest.mark.parametrize(
+    ("existing", "listed", "expected"),
+    [
+        ("identical", None, Outcome(a_distribution(SDIST))),
+        ("identical", SAME, Outcome(a_distribution(SDIST), "there")),
+        ("identical", OTHER, DIFFERENT),
+        ("identical", UNKNOWN, NO_HASH),
+        ("skip", None, Outcome(a_distribution(SDIST))),
+        ("skip", SAME, Outcome(a_distribution(SDIST), "there")),
+        ("skip", OTHER, Outcome(a_distribution(SDIST), "differs", kept(DIFFERENT))),
+        ("skip", UNKNOWN, Outcome(a_distribution(SDIST), "differs", kept(NO_HASH))),
+        ("fail", None, Outcome(a_distribution(SDIST))),
         *[
-            (
-                "fail",
-                {SDIST: held},
-                told(HELD, [f"dist/{SDIST}: main has a file of this name already (`existing` is `fail`)"]),
-            )
-            for held in (SAME, OTHER, UNKNOWN)
+            ("fail", listed, Message("file-exists", file=f"dist/{SDIST}", index="main"))
+            for listed in (SAME, OTHER, UNKNOWN)
         ],
     ],
 )
-def test_existing(existing: Literal["identical", "skip", "fail"], listing: Listing, expected: str) -> None:
+def test_existing(
+    existing: Literal["identical", "skip", "fail"], listed: Listed | None, expected: Outcome | Message
+) -> None:
     """What `existing` means for a name that is free, or taken by the same bytes, by others, or by unknown ones."""
     sdist = a_distribution(SDIST)
-    settings = replace(SETTINGS, existing=existing)
+    listing = {WHEEL: OTHER} | ({} if listed is None else {SDIST: listed})
     try:
-        plan = decide(settings, INDEX, [sdist], {sdist.name: {WHEEL: OTHER, **listing}})
+        plan = decide(replace(SETTINGS, existing=existing), INDEX, [sdist], {sdist.name: listing})
+        found, warnings = plan.outcomes, plan.warnings
     except PlanError as error:
-        outcome = str(error)
-    else:
-        outcome = ": ".join([plan.items[0].action, *plan.warnings])
+        found, warnings = error.problems, ()
 
-    assert expected == outcome
+    assert (expected,) == found
+    assert [one.problem for one in found if isinstance(one, Outcome) and one.problem] == [*warnings]
 
 
 def test_existing_all_at_once() -> None:
-    """Every file that stands against the run is named, and nothing is decided for the others."""
+    """Every file that the index has already is named."""
     files = [a_distribution(SDIST), a_distribution(WHEEL), a_distribution("other-1.0.tar.gz")]
     listings = {files[0].name: {SDIST: OTHER, WHEEL: UNKNOWN}, files[2].name: NOTHING}
     with pytest.raises(PlanError) as caught:
         decide(SETTINGS, INDEX, files, listings)
 
-    assert (
-        told(HELD, [f"dist/{WHEEL}: {NO_HASH}. {NEW_VERSION}", f"dist/{SDIST}: {OTHER_BYTES}. {NEW_VERSION}"])
-    ) == str(caught.value)
+    assert ("no-hash", "different-bytes") == caught.value.codes
 
 
 def test_plan() -> None:
-    """A plan has every file in order, its own warnings before the others, and each release once."""
+    """A plan has every file in order, and the files' own warnings before the others."""
     wheel, sdist = a_distribution(WHEEL, warnings=["w"]), a_distribution(SDIST, warnings=["s"])
     other = a_distribution("other-2.0.tar.gz")
     listings = {wheel.name: {SDIST: OTHER}, other.name: {other.filename: Listed(other.sha256, "https://h/f")}}
     plan = decide(replace(SETTINGS, existing="skip"), INDEX, [other, sdist, wheel], listings)
 
-    assert (
-        Plan(
-            INDEX,
-            (Item(wheel, "upload"), Item(other, "there", "https://h/f"), Item(sdist, "differs")),
-            ("s", "w", f"dist/{SDIST}: {OTHER_BYTES}; {LEFT}"),
-        )
-        == plan
-    )
-    assert (wheel,) == plan.uploads
-    assert (("sample", Version("1.0")), ("other", Version("2.0"))) == plan.releases
-
-
-@pytest.mark.parametrize(
-    ("held", "shown"),
-    [("0" * 64, "00000000000…"), ("", ""), ("\x1b[2J\n::set-env", "?[2J : :set…")],
-)
-def test_hostile_hash(held: str, shown: str) -> None:
-    """An index's hash is shown shortened and inert."""
-    expected = f"main has another file of this name (sha256 {shown} there, {a_distribution(SDIST).sha256[:11]}… here)"
-
-    assert expected == existing_difference(a_distribution(SDIST), Listed(held), INDEX)
+    outcomes = (Outcome(wheel), Outcome(other, "there", url="https://h/f"), Outcome(sdist, "differs", kept(DIFFERENT)))
+    assert Plan(INDEX, outcomes, (Message("s"), Message("w"), kept(DIFFERENT))) == plan
 
 
 TAGS = ["py3-none-any", "cp311-cp311-linux_x86_64", "cp311-cp311-manylinux_2_17_x86_64"]
@@ -499,27 +399,20 @@ def test_any_decision(settings: Settings, files: list[tuple[Distribution, str]])
         name: {one.filename: held[state][one.filename] for one, state in files if one.name == name and state != "free"}
         for name in {one.name for one, _ in files}
     }
-    against = {"identical": {"other", "no hash"}, "skip": set(), "fail": {"same", "other", "no hash"}}[
-        settings.existing
-    ]
-    action: Mapping[str, Literal["upload", "there", "differs"]] = {
-        "free": "upload",
-        "same": "there",
-        "other": "differs",
-        "no hash": "differs",
-    }
-    refused = [one for one, state in files if state in against]
+    refusing = {"identical": {"other", "no hash"}, "skip": set(), "fail": {"same", "other", "no hash"}}
+    results: Mapping[str, Result] = {"free": "not tried", "same": "there", "other": "differs", "no hash": "differs"}
+    refused = [one for one, state in files if state in refusing[settings.existing]]
     try:
         plan = decide(settings, INDEX, [one for one, _ in files], listings)
-        problems: tuple[str, ...] = ()
+        problems: tuple[Message, ...] = ()
     except PlanError as error:
         plan, problems = Plan(INDEX, ()), error.problems
 
-    assert [one.shown for one in in_order(refused)] == [problem.partition(":")[0] for problem in problems]
-    actions = {one.filename: action[state] for one, state in files}
-    expected = [] if refused else [Item(one, actions[one.filename]) for one in in_order(one for one, _ in files)]
-    assert expected == list(plan.items)
-    assert sum(item.action == "differs" for item in expected) == len(plan.warnings)
+    assert [one.shown for one in in_order(refused)] == [problem.facts["file"] for problem in problems]
+    by_name = {one.filename: results[state] for one, state in files}
+    expected = [] if refused else [(one, by_name[one.filename]) for one in in_order(one for one, _ in files)]
+    assert expected == [(one.distribution, one.result) for one in plan.outcomes]
+    assert sum(result == "differs" for _, result in expected) == len(plan.warnings)
 
 
 TEST = Repository("test", "https://test.pypi.org/legacy/")
@@ -547,11 +440,8 @@ def test_destination_of_both() -> None:
     """One run has one index."""
     with pytest.raises(PlanError) as caught:
         destination(AUTO, [RELEASE, DEVELOPMENT])
-    problem = (
-        "with `repo` set to `auto`, development releases (dist/sample-1.1.dev4-py3-none-any.whl) and others cannot go in "
-        "one run; name an index"
-    )
-    assert told(REFUSED, [problem]) == str(caught.value)
+
+    assert (Message("mixed-releases", files=[DEVELOPMENT.shown]),) == caught.value.problems
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,7 @@ from hatch_trusted_publish.index.simple_api import Listed, Listing
 from hatch_trusted_publish.index.upload_api import UploadToken
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
-from hatch_trusted_publish.upload.outcome import Outcome, Release
-from hatch_trusted_publish.upload.plan import Item, Plan
+from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from hatch_trusted_publish.upload.uploader import PACE, Uploads
 from tests.support.helpers import Kept, a_distribution
 from tests.support.scripted import Answer, Asked, Scripted
@@ -112,7 +111,7 @@ class World:
         self.progress: list[tuple[str, int | None]] = []
         """A file's name, and how many bytes of it were on their way; none when its turn had come."""
         self.warned: list[str] = []
-        self.done = Release()
+        self.done = Run()
 
     def _answer(self, asked: Asked) -> Answer:
         if asked.line == "POST /mint":
@@ -154,7 +153,7 @@ class World:
             Client(self.settings.repository.certificates, 20.0, "tests/1.0") as client,
         ):
             index = Index("own", f"{server.url}/legacy/", f"{server.url}/simple/")
-            self.done.plan = Plan(index, tuple(Item(one, "upload") for one in distributions))
+            self.done.plan = Plan(index, tuple(Outcome(one) for one in distributions))
             endpoints = Endpoints(f"{server.url}/audience", f"{server.url}/mint", single_use=self.single_use)
             exchange = self.exchange(index, Terms(endpoints, "us"), self.ambient, client, lambda _: None, NOBODY)
             exchange.prepare()
@@ -178,7 +177,7 @@ class World:
 
     def results(self) -> list[str]:
         """What became of each file, by the run's own account."""
-        return [one.result for one in self.done.outcomes()]
+        return [one.result for one in self.done.outcomes.values()]
 
     def arrived(self) -> list[str]:
         """The files that came to the index, in their order."""
@@ -230,7 +229,7 @@ def test_seconds() -> None:
     world = World(lambda name, _: FORBIDDEN if name == files[1].filename else STORED, concurrency=1)
     world.stopped(UploadError, files, sample=NEW)
 
-    seconds = [one.seconds for one in world.done.outcomes()]
+    seconds = [one.seconds for one in world.done.outcomes.values()]
     assert ["uploaded", "failed", "not tried"] == world.results()
     assert [True, True, False] == [one is not None and 0 < one < LONG for one in seconds]
 
@@ -355,7 +354,7 @@ def test_refusals_of_single_files() -> None:
 
     assert f"{refusal(bad[0])}\n{refusal(bad[1])}" == error
     assert ["uploaded", "failed", "uploaded", "failed", "uploaded"] == world.results()
-    assert [refusal(bad[0]), refusal(bad[1])] == [one.reason for one in world.done.outcomes() if one.reason]
+    assert [refusal(bad[0]), refusal(bad[1])] == [one.reason for one in world.done.outcomes.values() if one.reason]
 
 
 @pytest.mark.parametrize("status", [400, 413])
@@ -435,7 +434,7 @@ def test_a_token_of_another_project(status: int, said: str, advised: str) -> Non
 
     reason = f"own refused dist/{files[0].filename} with {status}: {said}. {advised}"
     assert f"{reason}\n\n{OTHER_PROJECT.format('sample')}" == error
-    assert [reason] == [one.reason for one in world.done.outcomes()]
+    assert [reason] == [one.reason for one in world.done.outcomes.values()]
 
 
 def test_tokens_of_another_project_are_explained_once() -> None:
@@ -622,7 +621,7 @@ def test_a_file_that_was_never_sent() -> None:
         index = Index("own", nobody, f"{server.url}/simple/")
         terms = Terms(Endpoints(f"{server.url}/audience", f"{server.url}/mint"), "us")
         exchange = Exchange(index, terms, world.ambient, client, lambda _: None, NOBODY)
-        world.done.plan = Plan(index, (Item(files[0], "upload"),))
+        world.done.follow(Plan(index, (Outcome(files[0]),)))
         with pytest.raises(NetworkError):
             Uploads(world.settings, index, exchange, client, world, world.done, {}).run(files, {files[0].name: {}})
 
@@ -737,7 +736,7 @@ def test_a_renewal_that_fails(mint: list[Any], kind: type[TrustedPublishError]) 
         world.run(files, sample=NEW)
 
     assert ["failed"] * 3 == world.results()
-    assert {kind} == {type(one.error) for one in world.done.outcomes()}
+    assert {kind} == {type(one.error) for one in world.done.outcomes.values()}
     assert 1 == len(str(raised.value).splitlines())
     assert len(mint) == world.minted
 
@@ -877,7 +876,7 @@ def test_any_answers(answers: list[Answer], concurrency: int, renewable: bool) -
             world.run(files)
         except TrustedPublishError as failure:
             error = failure
-    outcomes = {one.distribution.filename: one.result for one in world.done.outcomes()}
+    outcomes = {one.distribution.filename: one.result for one in world.done.outcomes.values()}
 
     assert stored == {name for name, result in outcomes.items() if result == "uploaded"}
     assert {*world.arrived()} == {name for name, result in outcomes.items() if result != "not tried"}

@@ -13,7 +13,7 @@ from hatch_trusted_publish.attestations.files import Attestations
 from hatch_trusted_publish.errors import IndexReadError, TrustedPublishError, UploadError
 from hatch_trusted_publish.http.client import Certificates, Client
 from hatch_trusted_publish.index.endpoints import Index
-from hatch_trusted_publish.upload.outcome import Outcome, Release
+from hatch_trusted_publish.upload.outcome import Outcome, Run
 from hatch_trusted_publish.upload.wait import until_listed
 from tests.support.helpers import a_distribution
 from tests.support.scripted import Answer, Scripted
@@ -49,7 +49,7 @@ class World:
     """What a run has sent, and what it is told while it waits."""
 
     def __init__(self, *outcomes: Outcome) -> None:
-        self.done = Release(results={outcome.distribution.filename: outcome for outcome in outcomes})
+        self.done = Run(outcomes={outcome.distribution.filename: outcome for outcome in outcomes})
         self.told: list[str] = []
         self.pauses: list[float] = []
         self.attestations: Attestations = {}
@@ -81,7 +81,7 @@ class World:
         return str(raised.value)
 
     def results(self) -> list[tuple[str, str | None]]:
-        return [(one.result, one.url) for one in self.done.results.values()]
+        return [(one.result, one.url) for one in self.done.outcomes.values()]
 
 
 def uploaded(

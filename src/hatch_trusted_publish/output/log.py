@@ -11,8 +11,7 @@ from ..artifacts.distribution import Distribution
 from ..errors import TrustedPublishError, clean
 from ..secret import Secret
 from ..settings.options import Settings
-from ..upload.outcome import Outcome, Release
-from ..upload.plan import Plan
+from ..upload.outcome import Outcome, Plan, Run
 from .console import Console
 from .progress import Progress, bytes_, files
 from .report import planned_line, release_urls, standing, word
@@ -28,7 +27,7 @@ class RunLog:
         self,
         console: Console,
         settings: Settings,
-        done: Release,
+        done: Run,
         keep: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -45,7 +44,7 @@ class RunLog:
     def planned(self, plan: Plan) -> None:
         self._keep()
         for warning in plan.warnings:
-            self.warn(warning)
+            self.warn(str(warning))
         for name, version in plan.releases:
             self.say(f"{name} {version} → {clean(plan.index.name)} ({plan.index.upload_url})")
         sends = bool(plan.uploads) and self._settings.dry_run == "no"
@@ -53,14 +52,14 @@ class RunLog:
         if sends and not self._live:
             title = f"{files(len(plan.uploads))} to upload, {bytes_(sum(one.size for one in plan.uploads))}"
             self._console.folded(title, [f"{one.shown} ({bytes_(one.size)})" for one in plan.uploads])
-        for item in plan.items:
-            if not self._live and (item.action != "upload" or not sends):
-                self.say(planned_line(item))
+        for outcome in plan.outcomes:
+            if not self._live and (outcome.result != "not tried" or not sends):
+                self.say(planned_line(outcome))
         if self._settings.publisher is not None and plan.index.name == "rehearsal":
             self.say("The table `publisher` is not compared: a rehearsal plays a publisher of its own.")
         if self._settings.dry_run == "mint":
             self.say("Asking for an upload token, to burn it: a pending publisher's project is created by that.")
-        self._progress = Progress(plan.items, self._clock)
+        self._progress = Progress(plan.outcomes, self._clock)
         if self._live:
             self._console.redraw(self._progress.lines)
 
@@ -114,7 +113,7 @@ class RunLog:
 
     def in_context(self, failure: TrustedPublishError) -> TrustedPublishError:
         """The failure, with what is on the index and what is not once something was sent there."""
-        if not self._done.results:
+        if not self._done.has_started:
             return failure
         apart = "\n\n" if "\n\n" in str(failure) else "\n"
         return type(failure)(f"{failure}{apart}{standing(self._done)}")

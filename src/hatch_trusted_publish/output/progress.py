@@ -15,14 +15,12 @@ from typing import Final, Literal, TypeAlias
 
 from ..artifacts.distribution import Distribution
 from ..upload.outcome import Outcome
-from ..upload.plan import Item
 
 Kind: TypeAlias = Literal["info", "success", "warning", "error"]
 Line: TypeAlias = tuple[Kind, str]
 
 _WAITING: Final = "waiting"
 _STATES: Final[dict[str, Line]] = {
-    "upload": ("info", _WAITING),
     "uploaded": ("success", "success"),
     "there": ("success", "already there"),
     "differs": ("warning", "left as it is"),
@@ -49,13 +47,15 @@ class _Row:
 class Progress:
     """The uploads of one plan."""
 
-    def __init__(self, items: Sequence[Item], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, outcomes: Sequence[Outcome], clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._rows: dict[str, _Row] = {}
-        for item in items:
-            kind, state = _STATES[item.action]
-            self._rows[item.distribution.filename] = _Row(item.distribution.shown, item.distribution.size, state, kind)
-        self._to_send = [self._rows[item.distribution.filename] for item in items if item.action == "upload"]
+        for one in outcomes:
+            kind, state = _STATES[one.result]
+            if one.result == "not tried":
+                kind, state = "info", _WAITING
+            self._rows[one.distribution.filename] = _Row(one.distribution.shown, one.distribution.size, state, kind)
+        self._to_send = [self._rows[one.distribution.filename] for one in outcomes if one.result == "not tried"]
         self._uploaded: list[_Row] = []
         self._began = self._ended = 0.0
 

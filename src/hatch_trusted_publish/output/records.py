@@ -18,7 +18,7 @@ from typing import Final
 
 from ..errors import clean
 from ..settings.options import Settings
-from ..upload.outcome import Release
+from ..upload.outcome import Run
 from . import summary
 from .report import as_json
 
@@ -31,7 +31,7 @@ class Records:
     """The files of one run."""
 
     def __init__(
-        self, settings: Settings, root: Path, done: Release, warn: Callable[[str], None], environ: Mapping[str, str]
+        self, settings: Settings, root: Path, done: Run, warn: Callable[[str], None], environ: Mapping[str, str]
     ) -> None:
         """
         Args:

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from ..identity import publishers as claims
-from ..upload.outcome import Outcome, Release
-from ..upload.plan import Item, Plan
+from ..upload.outcome import Outcome, Plan, Run
 
 _WORDS = {
     "uploaded": "success",
@@ -33,9 +32,9 @@ _PUBLIC_CLAIMS: Final = {
 """What a report may tell of a job, besides ``iss`` and ``sub``; no other claim gets there."""
 
 
-def planned_line(item: Item) -> str:
+def planned_line(outcome: Outcome) -> str:
     """One file, when nothing is to be uploaded for real."""
-    return f"{item.distribution.shown} ... {planned_word(item.action)}"
+    return f"{outcome.distribution.shown} ... {planned_word(outcome.result)}"
 
 
 def planned_word(result: str) -> str:
@@ -53,9 +52,9 @@ def release_urls(plan: Plan) -> list[str]:
     return [plan.index.release_url(name, str(version)) for name, version in plan.releases]
 
 
-def standing(release: Release) -> str:
+def standing(release: Run) -> str:
     """After a failure: what is on the index and what is not."""
-    outcomes = release.outcomes()
+    outcomes = release.outcomes.values()
     there = [one.distribution.filename for one in outcomes if one.result in {"uploaded", "there"}]
     unknown = [f"{one.distribution.filename} ({word(one)})" for one in outcomes if one.result == "unknown"]
     missing = [
@@ -78,7 +77,7 @@ def _utc(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def as_json(plan: Plan, release: Release, error: str | None, *, dry_run: bool) -> dict[str, object]:
+def as_json(plan: Plan, release: Run, error: str | None, *, dry_run: bool) -> dict[str, object]:
     """The report, for a file, by docs/report.schema.json: no secret is in reach here."""
     return {
         "index": {"name": plan.index.name, "upload-url": plan.index.upload_url},
@@ -101,7 +100,7 @@ def as_json(plan: Plan, release: Release, error: str | None, *, dry_run: bool) -
                 "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
                 "attestations": list(outcome.attestations),
             }
-            for outcome in release.outcomes()
+            for outcome in release.outcomes.values()
         ],
         "identity": public_claims(release.claims()) or None,
         "error": error,

@@ -15,8 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from ..errors import clean
-from ..upload.outcome import Outcome, Release
-from ..upload.plan import Plan
+from ..upload.outcome import Outcome, Plan, Run
 from .progress import bytes_
 from .report import planned_word, release_urls, word
 
@@ -27,7 +26,7 @@ _TEST_ADVICE: Final = (
 )
 
 
-def markdown(release: Release, error: str | None, *, dry_run: bool) -> str:
+def markdown(release: Run, error: str | None, *, dry_run: bool) -> str:
     """What was released, where it is and how it is installed; or why it was not."""
     plan = release.plan
     what = "Dry run" if dry_run else "Release"
@@ -43,7 +42,7 @@ def markdown(release: Release, error: str | None, *, dry_run: bool) -> str:
         parts.append(_fenced(install_command(plan), "sh"))
         if plan.index.name == "test":
             parts.append(f"{_TEST_ADVICE}\n")
-    rows = [_row(outcome, dry_run=dry_run) for outcome in release.outcomes()]
+    rows = [_row(outcome, dry_run=dry_run) for outcome in release.outcomes.values()]
     parts.append("\n".join(["| file | size | sha256 | |", "|---|--:|---|---|", *rows]) + "\n")
     return "\n".join(parts)
 
@@ -67,7 +66,7 @@ def install_command(plan: Plan) -> str:
     return shlex.join([*command, *(f"{name}=={version}" for name, version in plan.releases)])
 
 
-def outputs(release: Release, delimiter: str) -> str:
+def outputs(release: Run, delimiter: str) -> str:
     """The outputs of the step: of several releases, a line each; nothing for a run without a plan.
 
     Args:
@@ -76,12 +75,12 @@ def outputs(release: Release, delimiter: str) -> str:
     if release.plan is None:
         return ""
     versions = dict.fromkeys(str(version) for _, version in release.plan.releases)
-    there = [one.distribution.filename for one in release.outcomes() if one.result in {"uploaded", "there"}]
+    there = [one.distribution.filename for one in release.outcomes.values() if one.result in {"uploaded", "there"}]
     values = {"version": "\n".join(versions), "url": "\n".join(release_urls(release.plan)), "files": json.dumps(there)}
     return "".join(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in values.items())
 
 
-def dotenv(release: Release) -> str:
+def dotenv(release: Run) -> str:
     """The variables for GitLab: of several releases, those of the first; nothing for a run without a plan.
 
     GitLab takes at most 5 kB, and no white space in a value (docs.gitlab.com/ci/variables/dotenv_variables).

@@ -1,58 +1,88 @@
-"""What became of each file."""
+"""What is to become of each file, and what became of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
 
 from ..artifacts.distribution import Distribution
-from ..errors import TrustedPublishError
-from .plan import Plan
+from ..errors import Message, TrustedPublishError
+from ..events import Result
+from ..index.endpoints import Index
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file."""
+    """One file. In a plan, ``not tried`` is a file to upload."""
 
     distribution: Distribution
-    result: Literal["uploaded", "there", "differs", "failed", "unknown", "not tried"]
-    """``unknown``: it was sent, and no reply came that says what became of it."""
-    reason: str = ""
-    error: TrustedPublishError | None = None
-    """What stood against it."""
+    result: Result = "not tried"
+    problem: Message | TrustedPublishError | None = None
+    """Why it is not uploaded. An error ends the run, or is raised at its end."""
     seconds: float | None = None
-    """From its turn to its end, with all tries; of a file that was sent."""
+    """From its start to its end, with all tries."""
     url: str | None = None
-    """Where the index hands it out, if that is known."""
+    """Where the index serves the file, if known."""
     attestations: tuple[str, ...] = ()
-    """The predicates of the attestations that went with it (PEP 740)."""
+    """The predicates of the attestations that were uploaded with it (PEP 740)."""
 
     @property
-    def ends_the_run(self) -> bool:
-        """Whether the other files need not be tried."""
-        return self.error is not None and self.error.ends_the_run
+    def error(self) -> TrustedPublishError | None:
+        return self.problem if isinstance(self.problem, TrustedPublishError) else None
+
+    @property
+    def reason(self) -> str:
+        """The problem in words; empty without one."""
+        return "" if self.problem is None else str(self.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do with each file."""
+
+    index: Index
+    outcomes: tuple[Outcome, ...]
+    warnings: tuple[Message, ...] = ()
+
+    @property
+    def uploads(self) -> tuple[Distribution, ...]:
+        return tuple(one.distribution for one in self.outcomes if one.result == "not tried")
+
+    @property
+    def releases(self) -> tuple[tuple[NormalizedName, Version], ...]:
+        """Each project and version, once."""
+        return tuple(dict.fromkeys((one.distribution.name, one.distribution.version) for one in self.outcomes))
 
 
 @dataclass(slots=True)
-class Release:
-    """One run, as far as it has come: truthful at any moment, also when it is cut short."""
+class Run:
+    """One run as far as it has come. It is true at any moment, also after a failure. Only the main thread changes it."""
 
     plan: Plan | None = None
-    results: dict[str, Outcome] = field(default_factory=dict)
-    """By file name, for files that were sent."""
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """By file name, in the order of the plan."""
     claims: Callable[[], Mapping[str, object]] = dict
-    """What the CI said of this job, by now; empty if it was not asked."""
+    """Return the claims of this job's identity; empty before one was requested."""
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
 
-    def outcomes(self) -> list[Outcome]:
-        """Each file of the plan, in its order."""
-        if self.plan is None:
-            return []
-        return [
-            self.results.get(item.distribution.filename)
-            or Outcome(item.distribution, "not tried" if item.action == "upload" else item.action, url=item.url)
-            for item in self.plan.items
-        ]
+    def __post_init__(self) -> None:
+        if self.plan is not None:
+            self.follow(self.plan)
+
+    def follow(self, plan: Plan) -> None:
+        """Start from *plan*; what is recorded of its files already stays."""
+        self.plan = plan
+        self.outcomes = {one.distribution.filename: one for one in plan.outcomes} | self.outcomes
+
+    def record(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.distribution.filename] = outcome
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the upload of any file was started."""
+        return self.plan is not None and tuple(self.outcomes.values()) != self.plan.outcomes

@@ -22,8 +22,8 @@ from ..index.simple_api import Listing
 from ..index.upload_api import UploadToken
 from ..settings.options import Settings
 from . import engine
-from .outcome import Outcome, Release
-from .plan import existing_difference, has_release
+from .outcome import Outcome, Run
+from .plan import compare, has_release, kept
 
 PACE: Final = 1_000_000
 """Bytes that have to be sent before a rate is told by them: the time of small files is that of a reply."""
@@ -48,7 +48,7 @@ class Uploads:
         exchange: Exchange,
         client: Client,
         log: Log,
-        done: Release,
+        done: Run,
         attestations: Attestations,
     ) -> None:
         """
@@ -72,7 +72,7 @@ class Uploads:
         waiting = list(distributions)
         run = partial(engine.run, upload=self._upload, begun=self._begun, ended=self._ended)
         _ = run(self._first(waiting, listings), at_once=1) and run(waiting, at_once=self._settings.concurrency)
-        errors = [outcome.error for outcome in self._done.results.values() if outcome.error is not None]
+        errors = [outcome.error for outcome in self._done.outcomes.values() if outcome.error is not None]
         if errors:
             errors.sort(key=lambda error: not error.ends_the_run)
             behind = self._explanation()
@@ -84,7 +84,7 @@ class Uploads:
         """What stands behind the refusals of a publisher, once for all files."""
         refused = dict.fromkeys(
             outcome.distribution.name
-            for outcome in self._done.results.values()
+            for outcome in self._done.outcomes.values()
             if isinstance(outcome.error, UploadError) and outcome.error.other_project
         )
         return f"\n\n{self._exchange.explain_other_project(list(refused))}" if refused else ""
@@ -97,19 +97,19 @@ class Uploads:
             for one in [one for one in waiting if (one.name, one.version) == (name, version)]:
                 waiting.remove(one)
                 yield one
-                if self._done.results[one.filename].error is None:
+                if self._done.outcomes[one.filename].error is None:
                     break
 
     def _begun(self, distribution: Distribution) -> None:
         # What it is if the run is cut short now.
-        self._done.results[distribution.filename] = Outcome(distribution, "unknown")
+        self._done.record(Outcome(distribution, "unknown"))
         self._began[distribution.filename] = time.monotonic()
         self._log.begun(distribution)
 
     def _ended(self, outcome: Outcome) -> None:
         name = outcome.distribution.filename
         outcome = replace(outcome, seconds=time.monotonic() - self._began[name])
-        self._done.results[name] = outcome
+        self._done.record(outcome)
         self._log.end(outcome)
         self._left -= outcome.distribution.size
         needed = self._left * self._pace() / self._settings.concurrency
@@ -139,12 +139,12 @@ class Uploads:
                     raise
                 return self._send(distribution, self._exchange.replace(token))
         except TrustedPublishError as error:
-            return Outcome(distribution, "failed", str(error), error)
+            return Outcome(distribution, "failed", error)
         except BaseException as error:  # noqa: BLE001 - a thread that dies would be waited for without end
             failure = UploadError(
                 f"{distribution.shown}: an error of this program, please report it: {clean(repr(error))}"
             )
-            return Outcome(distribution, "failed", str(failure), failure)
+            return Outcome(distribution, "failed", failure)
 
     def _send(self, distribution: Distribution, token: UploadToken) -> Outcome:
         began = time.monotonic()
@@ -154,13 +154,13 @@ class Uploads:
         try:
             reply = self._client.send(request, self._gate.slot)
         except NetworkError as error:
-            return Outcome(distribution, "unknown" if error.was_sent else "failed", str(error), error)
+            return Outcome(distribution, "unknown" if error.was_sent else "failed", error)
         try:
             stored = protocol.read_upload(reply, distribution, self._index)
         except UploadError as error:
             # What stands before an index may give up on it, with the file stored behind.
             if (reply.after_lost or reply.status >= 500 or reply.status == 408) and not error.token_expired:
-                return Outcome(distribution, "unknown", str(error), error)
+                return Outcome(distribution, "unknown", error)
             raise
         if stored:
             self._bytes += distribution.size
@@ -176,18 +176,16 @@ class Uploads:
         try:
             listing = listing_of(self._index, distribution.name, self._client)
         except (IndexReadError, NetworkError) as error:
-            return Outcome(distribution, "unknown", str(error), error)
+            return Outcome(distribution, "unknown", error)
         held = listing.get(distribution.filename)
         if held is None:
             return self._not_listed(distribution, listing)
-        difference = existing_difference(distribution, held, self._index)
+        difference = compare(distribution, held, self._index)
         if difference is None:
             return Outcome(distribution, "there", url=held.url)
         if self._settings.existing == "skip":
-            return Outcome(distribution, "differs", difference, url=held.url)
-        raise _about_one_file(
-            f"{distribution.shown}: {difference}. A file on an index never changes: publish this as a new version."
-        )
+            return Outcome(distribution, "differs", kept(difference), url=held.url)
+        raise _about_one_file(str(difference))
 
     def _not_listed(self, distribution: Distribution, listing: Listing) -> Outcome:
         name = clean(self._index.name)
@@ -201,7 +199,7 @@ class Uploads:
             "behind: run the same command again in a few minutes."
         )
         # Who waits for the list anyway will see by its hash whose file that is.
-        return Outcome(distribution, "unknown", str(error), None if self._settings.wait else error)
+        return Outcome(distribution, "unknown", error.message if self._settings.wait else error)
 
 
 def _about_one_file(text: str) -> UploadError:

@@ -20,8 +20,8 @@ from ..index.endpoints import Index
 from ..index.origins import host_of, url_problem
 from ..index.simple_api import Listed, Listing, ask_provenance, read_provenance
 from ..threads import later, pause, wait
-from .outcome import Outcome, Release
-from .plan import existing_difference
+from .outcome import Outcome, Run
+from .plan import compare
 from .uploader import listing_of
 
 LONGEST_PAUSE: Final = 15.0
@@ -43,7 +43,7 @@ def until_listed(
     client: Client,
     seconds: float,
     log: Log,
-    done: Release,
+    done: Run,
     attestations: Attestations,
     rest: Callable[[float], None] = pause,
 ) -> None:
@@ -61,11 +61,11 @@ def until_listed(
     name = clean(index.name)
     ends = time.monotonic() + seconds
     interval = 1.0
-    while sent := [outcome for outcome in done.results.values() if outcome.result in _SENT and outcome.url is None]:
+    while sent := [outcome for outcome in done.outcomes.values() if outcome.result in _SENT and outcome.url is None]:
         left = ends - time.monotonic()
         problem = _look(index, client, max(left, LAST_LOOK), log, done, sent, attestations)
         missing = ", ".join(
-            sorted(one.distribution.filename for one in sent if done.results[one.distribution.filename] is one)
+            sorted(one.distribution.filename for one in sent if done.outcomes[one.distribution.filename] is one)
         )
         if not missing:
             return
@@ -84,7 +84,7 @@ def _look(
     client: Client,
     seconds: float,
     log: Log,
-    done: Release,
+    done: Run,
     sent: Sequence[Outcome],
     attestations: Attestations,
 ) -> str:
@@ -105,7 +105,7 @@ def _look(
         if held.sha256 is None:
             problem = " (it tells no sha256 of its files)"
             continue
-        if difference := existing_difference(distribution, held, index):
+        if difference := compare(distribution, held, index):
             raise UploadError(
                 f"{distribution.shown}: {difference}, though this run sent it there. That is on the index's side: ask "
                 "its operator, and let nobody install this release before."
@@ -120,7 +120,7 @@ def _look(
             problem = _because(error)
             continue
         listed = replace(outcome, result="there" if outcome.result == "unknown" else "uploaded", url=held.url or "")
-        done.results[distribution.filename] = listed
+        done.record(listed)
         if outcome.result == "unknown":
             log.end(listed)
     return problem
