@@ -77,6 +77,7 @@ ONE = Message("interrupted")
         pytest.param(f"{ONE}", "{fact}", ONE, id="message"),
         pytest.param(f"  - {ONE} [interrupted]\n  - {ONE} [interrupted]", "{fact}", (ONE, ONE), id="messages"),
         pytest.param(f"  1. {ONE}\n  2. {ONE}", "{fact:numbered}", [ONE, ONE], id="numbered messages"),
+        pytest.param("  a b\n  c", "{fact:lines}", ["a\nb", "c"], id="strings on lines of their own"),
         pytest.param("  ref: a b\n  sub: c", "{fact}", {"ref": "a\nb", "sub": "c"}, id="mapping"),
         pytest.param("403: no", "403{fact:?: }", "no", id="what there is"),
         pytest.param("403", "403{fact:?: }", "", id="what there is not"),
@@ -93,6 +94,7 @@ def test_code() -> None:
     error = TrustedPublishError("interrupted", problems=[ONE, ONE])
     assert ("interrupted", "interrupted") == error.codes
     assert not str(error).endswith("[interrupted]")
+    assert Message("interrupted", causes=[ONE]).coded.endswith("[interrupted]")
 
 
 def test_reason() -> None:

@@ -63,10 +63,7 @@ class Message:
     def coded(self) -> str:
         """The words with the code at their end, for the log: a search for the code finds its page."""
         text = str(self)
-        if any(
-            isinstance(fact, list | tuple) and any(isinstance(one, Message) for one in fact)
-            for fact in self.facts.values()
-        ):
+        if any(isinstance(one, Message) for one in self.facts.get("problems", ())):
             return text  # each problem in the list has its own code
         apart = "\n" if "\n" in text else " "
         return f"{text}{apart}[{self.code}]" if self.code in catalogue() else text
@@ -90,6 +87,8 @@ class _Fact:
             return f"{spec[1:]}{text}" if text else ""
         if spec == "numbered" and isinstance(value, list | tuple):
             return "\n".join(f"  {number}. {one}" for number, one in enumerate(value, 1))
+        if spec == "lines" and isinstance(value, list | tuple):
+            return "\n".join(f"  {clean(one)}" for one in value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return format(value, spec)
         return _shown(value)
