@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 LONGEST_FACT: Final = 1000
 """Characters of one fact: a reason is never cut off, a flood is."""
@@ -111,10 +111,15 @@ def _shown(value: object) -> str:
     return clean(value)
 
 
+Scope: TypeAlias = Literal["file", "run", "token", "project"]
+"""What a problem holds for: one file; the whole run; the upload token; or the project of the file, which the
+upload token does not cover. Everything but ``file`` ends the run."""
+
+
 class TrustedPublishError(Exception):
     """The root: catch this, raise one of the others. `message` has the code and the facts."""
 
-    ends_the_run = True
+    scope: Scope = "run"
 
     def __init__(self, code: str, problems: Iterable[Any] = (), /, **facts: object) -> None:
         problems = tuple(problems)
@@ -158,7 +163,7 @@ class PlanError(TrustedPublishError):
 class DistributionError(TrustedPublishError):
     """A file cannot be read as the wheel or sdist that its name says it is."""
 
-    ends_the_run = False
+    scope = "file"
 
 
 class IdentityError(TrustedPublishError):
@@ -194,12 +199,9 @@ class NetworkError(TrustedPublishError):
 class UploadError(TrustedPublishError):
     """The index refused a file."""
 
-    token_expired = False
-    """Whether another upload token would be taken."""
-    token_refused = False
-    """Whether it is about the upload token, and not about what is sent with it."""
-    other_project = False
-    """Whether the upload token is good, but not for the project of this file."""
+    def __init__(self, code: str, problems: Iterable[Any] = (), /, *, scope: Scope = "run", **facts: object) -> None:
+        super().__init__(code, problems, **facts)
+        self.scope = scope
 
 
 class AttestationError(TrustedPublishError):

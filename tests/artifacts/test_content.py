@@ -297,8 +297,8 @@ def test_refused() -> None:
     """The error of a file says what is wrong with it, and what to do."""
     assert (
         ("a.whl is not good. Build it again, and publish what was built.", "a.whl is not good. Leave it."),
-        (False, False),
+        ("file", "file"),
     ) == (
         (str(refused("a.whl", "is not good")), str(refused("a.whl", "is not good", "Leave it."))),
-        (refused("a", "b").ends_the_run, DistributionError.ends_the_run),
+        (refused("a", "b").scope, DistributionError.scope),
     )

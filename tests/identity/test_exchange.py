@@ -812,9 +812,7 @@ def test_a_token_that_cannot_be_kept(tmp_path: Path) -> None:
 
 
 def _refusal(*, token_refused: bool) -> UploadError:
-    error = UploadError("own refused it.")
-    error.token_refused = token_refused
-    return error
+    return UploadError("own refused it.", scope="token" if token_refused else "run")
 
 
 @pytest.mark.parametrize("keeps", [True, False])

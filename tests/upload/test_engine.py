@@ -149,9 +149,7 @@ def test_many_threads(most: int, tries: list[bool]) -> None:
 
 
 def ended_by(distribution: Distribution, *, ends: bool = True) -> Outcome:
-    error = UploadError("no")
-    error.ends_the_run = ends
-    return Outcome(distribution, "failed", error)
+    return Outcome(distribution, "failed", UploadError("no", scope="run" if ends else "file"))
 
 
 class Story:

@@ -132,11 +132,11 @@ class Exchange:
         Raises:
             UploadError: it refused the upload token, and this job can have no other; a kept one is forgotten.
         """
-        if not error.token_refused or self._ambient.renewable:
+        if error.scope != "token" or self._ambient.renewable:
             return
         if self._place is not None:
             self._place.unlink(missing_ok=True)
-        raise UploadError(f"{error} {self._once()}") from error
+        raise UploadError(f"{error} {self._once()}", scope="token") from error
 
     def _given(self) -> UploadToken:
         token = self._token

@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 from ..errors import TrustError, clean
-from .origins import host_of, reserved_audience, url_problem
+from .origins import host_of, reserved_audience, shown_url, url_problem
 from .repository import Repository
 
 
@@ -53,6 +53,16 @@ class Index:
     trust_config: str | None = None
     """Another Sigstore than the public one to sign for it, as `sigstore.models.ClientTrustConfig` in JSON."""
 
+    @property
+    def title(self) -> str:
+        """The name to show."""
+        return _TITLES.get(self.name) or shown_url(self.name)
+
+    @property
+    def status_page(self) -> str | None:
+        """Where PyPI reports its outages."""
+        return "https://status.python.org" if self.name in _PYPI_HOSTS else None
+
     def listing_url(self, project: str) -> str:
         """The simple API's page of *project*, a normalized name (PEP 503)."""
         return urljoin(self.simple_url, quote(project) + "/")
@@ -64,6 +74,7 @@ class Index:
         return f"{self.project_url}{quote(project)}/{quote(version)}/"
 
 
+_TITLES: Final = {"main": "PyPI", "test": "TestPyPI", "rehearsal": "the rehearsal index"}
 _PYPI_HOSTS: Final = {"main": ("pypi.org", "pypi"), "test": ("test.pypi.org", "testpypi")}
 """Host of the web pages and audience, as PyPI documents them."""
 _AUDIENCE_PATH: Final = "/_/oidc/audience"

@@ -12,10 +12,10 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, Literal, NoReturn, TypeAlias
 
 from ..artifacts.distribution import FORM_FIELDS, Distribution
-from ..errors import ExchangeError, UploadError, clean
+from ..errors import ExchangeError, Message, Scope, UploadError, clean
 from ..http.messages import Reply, Request, Upload, form_field, json_object, message
 from ..http.retries import UPLOAD
 from ..secret import Secret
@@ -185,7 +185,7 @@ def ask_upload(
     )
     upload = Upload(distribution, token.secret, boundary, head.encode(errors="replace"), sent)
     return Request(
-        what=f"uploading {distribution.shown} to {clean(index.name)}", url=index.upload_url, upload=upload, tries=UPLOAD
+        what=f"uploading {distribution.shown} to {index.title}", url=index.upload_url, upload=upload, tries=UPLOAD
     )
 
 
@@ -208,26 +208,82 @@ def form(distribution: Distribution) -> list[tuple[str, str]]:
     return fields
 
 
-def read_upload(reply: Reply, distribution: Distribution, index: Index) -> bool:
-    """Whether the file was stored; ``False`` if the name is taken, by the same bytes or by others.
+Refusal: TypeAlias = tuple[int | None, str, str, Scope]
+_REFUSALS: Final[tuple[Refusal, ...]] = (
+    (403, "oidc scoped token is not valid for project", "wrong-project", "project"),
+    (400, "non-user identities cannot create new projects", "no-such-project", "project"),
+    (403, "token is expired", "token-expired", "token"),
+    (401, "token is expired", "token-expired", "token"),
+    (403, "non-existent authentication", "token-unknown", "token"),
+    (403, "signatures do not match", "token-refused", "token"),
+    (401, "", "token-refused", "token"),
+    (403, "read-only mode", "uploads-disabled", "run"),
+    (403, "temporarily disabled", "uploads-disabled", "run"),
+    (403, "allowed to upload to project", "project-closed", "run"),
+    (403, "", "upload-forbidden", "run"),
+    (None, "organization account owning this project is inactive", "inactive-organization", "run"),
+    (None, "project size too large", "project-too-large", "run"),
+    (400, "too large", "file-too-large", "file"),
+    (413, "", "file-too-large", "file"),
+    (400, "the name '", "project-name-refused", "run"),
+    (400, "older than 14 days", "release-closed", "run"),
+    (400, "previously used", "name-used-before", "file"),
+    (400, "only one sdist", "second-sdist", "file"),
+    (400, "digest supplied does not match", "digest-mismatch", "file"),
+    (400, "description failed to render", "bad-description", "run"),
+    (400, "a valid classifier", "bad-classifier", "run"),
+    (400, "the classifier '", "bad-classifier", "run"),
+    (400, "unknown error while trying to verify included attestations", "attestations-not-verified", "run"),
+    (400, "invalid attestations", "bad-attestations", "run"),
+    (400, "specifications/core-metadata", "bad-metadata", "run"),
+    (400, "the use of local versions", "bad-metadata", "run"),
+    (400, "", "file-refused", "file"),
+    (429, "", "too-many-requests", "run"),
+    (404, "", "no-uploads-here", "run"),
+    (405, "", "no-uploads-here", "run"),
+    (410, "", "no-uploads-here", "run"),
+    (408, "", "index-failed", "run"),
+)
+"""Status, a part of the index's words in lower case, the code, what it holds for. The first that fits counts."""
+
+
+def read_upload(reply: Reply, distribution: Distribution, index: Index) -> Literal["stored", "taken", "unclear"]:
+    """Whether the file was stored.
+
+    ``taken``: the index has a file of this name, with the same bytes or with others. ``unclear``: the reply
+    is a success, but not one that an upload gets. The listing settles both.
 
     Raises:
-        UploadError: the index refused it.
+        UploadError: the index refused the file.
     """
     if 200 <= reply.status < 300:
-        return True
+        return "stored" if _is_success(reply, index) else "unclear"
     said = message(reply)
     if reply.status == 409 or "already exists" in said.lower():
-        return False
-    error = UploadError(
-        f"{clean(index.name)} refused {distribution.shown} with {reply.status}{said and ': '}{said}. "
-        f"{advice.for_upload(reply.status, said)}"
-    )
-    error.ends_the_run = reply.status not in {400, 413} or advice.is_about_the_project(said)
-    error.token_expired = reply.status in {401, 403} and "token is expired" in said
-    error.token_refused = error.token_expired or advice.is_of_the_token(reply.status, said)
-    error.other_project = advice.is_of_another_project(reply.status, said)
-    raise error
+        return "taken"
+    code, scope = refusal(reply.status, said)
+    facts = {"file": distribution.shown, "index": index.title}
+    reason = Message("refused-upload", **facts, status=reply.status, said=said)
+    raise UploadError(code, scope=scope, **facts, reason=reason, page=index.status_page)
+
+
+def _is_success(reply: Reply, index: Index) -> bool:
+    if index.pypi_rules:
+        return reply.status == 200
+    # A proxy's login page is a 200, too.
+    is_page = "html" in reply.media_type and b"<" in reply.body
+    return reply.status in {200, 201} and not is_page
+
+
+def refusal(status: int, said: str) -> tuple[str, Scope]:
+    """The code of a refusal, and what it holds for."""
+    words = said.lower()
+    for known, part, code, scope in _REFUSALS:
+        if known in {status, None} and part in words:
+            return code, scope
+    if status >= 500:
+        return "index-failed", "run"
+    return ("no-uploads-here", "run") if status < 400 else ("upload-refused", "run")
 
 
 def _refuse_exchange(problem: str, index: Index, what_next: str = "", code: str = "") -> NoReturn:

@@ -81,7 +81,7 @@ def run(
             return goes_on
         outcome = _next(ends)
         under_way -= 1
-        goes_on = goes_on and not (outcome.error and outcome.error.ends_the_run)
+        goes_on = goes_on and (outcome.error is None or outcome.error.scope == "file")
         ended(outcome)
 
 

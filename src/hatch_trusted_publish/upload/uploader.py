@@ -74,7 +74,7 @@ class Uploads:
         _ = run(self._first(waiting, listings), at_once=1) and run(waiting, at_once=self._settings.concurrency)
         errors = [outcome.error for outcome in self._done.outcomes.values() if outcome.error is not None]
         if errors:
-            errors.sort(key=lambda error: not error.ends_the_run)
+            errors.sort(key=lambda error: error.scope == "file")
             behind = self._explanation()
             if len(errors) == 1 and not behind:
                 raise errors[0]
@@ -85,7 +85,7 @@ class Uploads:
         refused = dict.fromkeys(
             outcome.distribution.name
             for outcome in self._done.outcomes.values()
-            if isinstance(outcome.error, UploadError) and outcome.error.other_project
+            if outcome.error is not None and outcome.error.scope == "project"
         )
         return f"\n\n{self._exchange.explain_other_project(list(refused))}" if refused else ""
 
@@ -135,7 +135,7 @@ class Uploads:
                 return self._send(distribution, token)
             except UploadError as error:
                 self._exchange.refused(error)
-                if not (error.token_expired and self._exchange.renewable):
+                if not (error.message.code == "token-expired" and self._exchange.renewable):
                     raise
                 return self._send(distribution, self._exchange.replace(token))
         except TrustedPublishError as error:
@@ -156,13 +156,15 @@ class Uploads:
         except NetworkError as error:
             return Outcome(distribution, "unknown" if error.was_sent else "failed", error)
         try:
-            stored = protocol.read_upload(reply, distribution, self._index)
+            result = protocol.read_upload(reply, distribution, self._index)
         except UploadError as error:
             # What stands before an index may give up on it, with the file stored behind.
-            if (reply.after_lost or reply.status >= 500 or reply.status == 408) and not error.token_expired:
+            if (
+                reply.after_lost or reply.status >= 500 or reply.status == 408
+            ) and error.message.code != "token-expired":
                 return Outcome(distribution, "unknown", error)
             raise
-        if stored:
+        if result == "stored":
             self._bytes += distribution.size
             self._seconds += time.monotonic() - began
             return Outcome(distribution, "uploaded", attestations=tuple(attestations))
@@ -203,9 +205,7 @@ class Uploads:
 
 
 def _about_one_file(text: str) -> UploadError:
-    error = UploadError(text)
-    error.ends_the_run = False
-    return error
+    return UploadError(text, scope="file")
 
 
 def listing_of(index: Index, name: NormalizedName, client: Client) -> Listing:
