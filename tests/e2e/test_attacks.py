@@ -212,7 +212,7 @@ LIST_UNKNOWN: Final = (
 )
 NO_LIST: Final = f"{ASKED} answered with something that is no list of files ({SIMPLE}). {LIST_UNKNOWN}"
 LISTING_LATER: Final = (
-    "While asking {index}/legacy/ what it holds of sample-project: %s. The network, a proxy or the index may be at fault. "
+    "While reading the files of sample-project on {index}/legacy/: %s. The network, a proxy or the index may be at fault. "
     "Run the same command again; what is on the index by now is not sent again."
 )
 BROKE: Final = "the connection broke (RemoteProtocolError)"
@@ -275,7 +275,7 @@ ROWS: Final[tuple[Attack, ...]] = (
     listing(
         "an endless body",
         page(b"[" * MIB, endless=True),
-        "While asking {index}/legacy/ what it holds of sample-project: the reply is longer than 50,331,648 bytes, so it is "
+        "While reading the files of sample-project on {index}/legacy/: the reply is longer than 50,331,648 bytes, so it is "
         "none. That is on the index's side.",
         whole=True,
     ),

@@ -374,7 +374,7 @@ def test_an_index_that_is_not_well(job: Job, ci: Ci, index: Index) -> None:
     on_github(job, ci)
     index.answers[SEARCH[0].removesuffix(" 200")] = [Answer(500)] * 4
     run = job.publish("-r", index.upload_url)
-    asked = f"While asking {index.upload_url} what it holds of {PROJECT}: the index answered 500; trying again in 0.0 s"
+    asked = f"While reading the files of {PROJECT} on {index.upload_url}: the index answered 500; trying again in 0.0 s"
     lines = [
         *[asked] * 3,
         (

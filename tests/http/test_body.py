@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.errors import NetworkError
+from hatch_trusted_publish.errors import Message, NetworkError
 from hatch_trusted_publish.http.body import PACKED, DecodingError, whole
 from hatch_trusted_publish.http.messages import Request
 
-SMALL = Request("asking", "https://index.test/", largest_reply=1000)
+SMALL = Request(Message("asking"), "https://index.test/", largest_reply=1000)
 
 
 def pieces(data: bytes, size: int = PACKED) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
-from hatch_trusted_publish.errors import DistributionError, NetworkError, TrustedPublishError
+from hatch_trusted_publish.errors import DistributionError, Message, NetworkError, TrustedPublishError
 from hatch_trusted_publish.http.client import RETRIES, Certificates, Client
 from hatch_trusted_publish.http.messages import Reply, Request, message
 from hatch_trusted_publish.index.endpoints import find_index
@@ -69,17 +69,17 @@ def _client(
 
 
 def _get(url: str, tries: int = 1, largest_reply: int = 1000) -> Request:
-    return Request("asking", url, tries=tries, largest_reply=largest_reply)
+    return Request(Message("asking"), url, tries=tries, largest_reply=largest_reply)
 
 
 def _mint(url: str) -> Request:
-    return Request("minting", url, secret_json={"token": Secret(IDENTITY_TOKEN)}, tries=1)
+    return Request(Message("minting"), url, secret_json={"token": Secret(IDENTITY_TOKEN)}, tries=1)
 
 
 def _upload(folder: Path, url: str, size: int = 0, tries: int = 1) -> Request:
     distribution = Distribution.read(make_wheel(folder, members={"big": _noise(size)}), "dist/sample.whl")
     asked = ask_upload(MAIN, distribution, UploadToken(Secret(UPLOAD_TOKEN), 0))
-    return Request("uploading", url, upload=asked.upload, tries=tries)
+    return Request(Message("uploading"), url, upload=asked.upload, tries=tries)
 
 
 def _noise(size: int) -> bytes:
@@ -143,7 +143,7 @@ def test_what_a_request_with_a_credential_sends() -> None:
     """A credential goes into the header `Authorization`; a reply that repeats it does not show it."""
     answer = Answer(403, b"no Sesame-credential", "text/plain")
     with Scripted({"GET /": answer}) as server, _client() as client:
-        reply = client.send(Request("asking", f"{server.url}/", bearer=Secret("Sesame-credential")))
+        reply = client.send(Request(Message("asking"), f"{server.url}/", bearer=Secret("Sesame-credential")))
 
     assert ("Bearer Sesame-credential", "no ***") == (server.asked[0].headers["authorization"], message(reply))
 
@@ -670,7 +670,7 @@ def test_no_secret_in_an_impossible_header(tmp_path: Path) -> None:
         upload = _upload(tmp_path, f"{server.url}/").upload
         assert upload is not None
         broken = type(upload)(upload.distribution, upload.token, "\r\nx: y", upload.head)
-        error = _refused(Request("uploading", f"{server.url}/", upload=broken, tries=1), client)
+        error = _refused(Request(Message("uploading"), f"{server.url}/", upload=broken, tries=1), client)
 
     assert f"While uploading: the connection broke (LocalProtocolError). {REMEDY}" == str(error)
     _assert_no_secret(error)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hatch_trusted_publish.artifacts.content import CHUNK, IN_A_THREAD
 from hatch_trusted_publish.artifacts.distribution import Distribution
-from hatch_trusted_publish.errors import DistributionError
+from hatch_trusted_publish.errors import DistributionError, Message
 from hatch_trusted_publish.http.messages import Reply, Request, Upload, form_field, json_object, message
 from hatch_trusted_publish.secret import Secret
 from tests.support.helpers import make_wheel
@@ -99,7 +99,7 @@ def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:
     distribution = Distribution.read(make_wheel(tmp_path), "x.whl")
     upload = Upload(distribution, Secret("pypi-sesame"), "b", b"head")
     everything = (
-        Request("minting", "https://h/", secret_json={"token": Secret("pypi-sesame")}, upload=upload),
+        Request(Message("minting"), "https://h/", secret_json={"token": Secret("pypi-sesame")}, upload=upload),
         Reply(200, b'{"token": "pypi-sesame"}', secrets=(Secret("pypi-sesame"),)),
     )
 

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
-from hatch_trusted_publish.errors import ExchangeError, IndexReadError, TrustedPublishError, TrustError, UploadError
+from hatch_trusted_publish.errors import (
+    ExchangeError,
+    IndexReadError,
+    Message,
+    TrustedPublishError,
+    TrustError,
+    UploadError,
+)
 from hatch_trusted_publish.http.messages import Reply, Request
 from hatch_trusted_publish.index import simple_api as simple
 from hatch_trusted_publish.index import upload_api as protocol
@@ -492,7 +499,7 @@ def test_any_reply_is_a_value_or_a_documented_error(
         pytest.param(
             protocol.ask_discovery(OWN),
             (
-                "asking own where it exchanges identities",
+                Message("asking-endpoints", index="own"),
                 "https://index.test/.well-known/pytp?discover=%2Fx%2Flegacy%2F",
                 4,
             ),
@@ -500,24 +507,24 @@ def test_any_reply_is_a_value_or_a_documented_error(
         ),
         pytest.param(
             protocol.ask_audience(MAIN, Endpoints("https://pypi.org/a", "https://pypi.org/m")),
-            ("asking main for its audience", "https://pypi.org/a", 4),
+            (Message("asking-audience", index="PyPI"), "https://pypi.org/a", 4),
             id="audience",
         ),
         pytest.param(
             protocol.ask_mint(MAIN, Endpoints("https://pypi.org/a", "https://pypi.org/m"), Secret("id")),
-            ("exchanging the identity at main", "https://pypi.org/m", 4),
+            (Message("minting", index="PyPI"), "https://pypi.org/m", 4),
             id="mint",
         ),
         pytest.param(
             protocol.ask_burn(MAIN, "https://pypi.org/b", UploadToken(Secret("up"), 1)),
-            ("burning the upload token at main", "https://pypi.org/b", 1),
+            (Message("burning", index="PyPI"), "https://pypi.org/b", 1),
             id="burn",
         ),
     ],
 )
-def test_small_requests(request_: Request, expected: tuple[str, str, int]) -> None:
+def test_small_requests(request_: Request, expected: tuple[Message, str, int]) -> None:
     """What is asked, where, and how often."""
-    assert expected == (request_.what, request_.url, request_.tries)
+    assert expected == (request_.purpose, request_.url, request_.tries)
 
 
 def test_discovery_asks_for_its_media_type() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.errors import IndexReadError
+from hatch_trusted_publish.errors import IndexReadError, Message
 from hatch_trusted_publish.http.messages import Reply, json_object
 from hatch_trusted_publish.index.endpoints import find_index
 from hatch_trusted_publish.index.repository import Repository
@@ -49,11 +49,11 @@ def test_ask_listing() -> None:
     request = ask_listing(MAIN, "sample")
 
     assert (
-        "asking main what it holds of sample",
+        Message("reading-listing", project="sample", index="PyPI"),
         "https://pypi.org/simple/sample/",
         "application/vnd.pypi.simple.v1+json, text/html;q=0.1",
         48 * 1024 * 1024,
-    ) == (request.what, request.url, request.accept, request.largest_reply)
+    ) == (request.purpose, request.url, request.accept, request.largest_reply)
 
 
 @pytest.mark.parametrize(

@@ -387,12 +387,12 @@ def test_multipart_body_is_read_by_another_parser(kind: str, tmp_path: Path) -> 
     )
     assert (
         len(body),
-        f"uploading {distribution.filename} to PyPI",
+        Message("uploading", file=distribution.shown, index="PyPI"),
         "https://upload.pypi.org/legacy/",
         5,
         "application/json",
         "pypi-t",
-    ) == (length, request.what, request.url, request.tries, request.accept, upload.token.reveal())
+    ) == (length, request.purpose, request.url, request.tries, request.accept, upload.token.reveal())
 
 
 def test_each_upload_has_a_boundary_of_its_own(wheel: Distribution) -> None:

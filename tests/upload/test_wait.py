@@ -139,7 +139,7 @@ PROBLEMS = [
     pytest.param(Answer(503), "own was asked what it holds of sample (URL/simple/sample/) and answered 503", id="503"),
     pytest.param(
         Answer(fault="no reply"),
-        "While asking own what it holds of sample: the connection broke (RemoteProtocolError)",
+        "While reading the files of sample on own: the connection broke (RemoteProtocolError)",
         id="no reply",
     ),
 ]

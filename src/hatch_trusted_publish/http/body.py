@@ -36,7 +36,7 @@ def whole(pieces: Iterable[bytes], coding: str, request: Request) -> bytes:
         body += piece
         if len(body) > request.largest_reply:
             msg = (
-                f"While {request.what}: the reply is longer than {request.largest_reply:,} bytes, so it is none. "
+                f"While {request.purpose}: the reply is longer than {request.largest_reply:,} bytes, so it is none. "
                 "That is on the index's side."
             )
             raise NetworkError(msg)

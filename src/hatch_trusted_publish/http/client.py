@@ -165,7 +165,7 @@ class Client:
         if wait is not None and wait > LONGEST_WAIT:
             until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(round(now + wait)))
             failure = NetworkError(
-                f"While {request.what}: the index answered {reply.status} and asks to wait until {until}. Run the same "
+                f"While {request.purpose}: the index answered {reply.status} and asks to wait until {until}. Run the same "
                 "command again after that; what is on the index by now is not sent again."
             )
             failure.was_sent = False
@@ -175,7 +175,7 @@ class Client:
     def _exchange(self, request: Request) -> tuple[Reply, str]:
         """One try: the reply, and its Retry-After."""
         if self._last_words not in {None, threading.get_ident()}:
-            stopped = NetworkError(f"While {request.what}: the run was stopped.")
+            stopped = NetworkError(f"While {request.purpose}: the run was stopped.")
             stopped.was_sent = False
             raise stopped
         upload = request.upload
@@ -233,7 +233,7 @@ def _credentials(upload: Upload) -> str:
 
 def _failure(error: Exception, request: Request) -> NetworkError:
     problem = _problem(error)
-    what = f"While {request.what}: {problem}"
+    what = f"While {request.purpose}: {problem}"
     failure = NetworkError(
         f"{what}. The network, a proxy or the index may be at fault. Run the same command again; what is on the index by "
         "now is not sent again."
@@ -250,7 +250,7 @@ class _Unwell(Exception):
     def __init__(self, request: Request, reply: Reply, wait: float | None) -> None:
         self.reply = reply
         self.wait = wait
-        super().__init__(f"While {request.what}: the index answered {reply.status}")
+        super().__init__(f"While {request.purpose}: the index answered {reply.status}")
 
 
 def _seconds(retry_after: str, now: float) -> float | None:

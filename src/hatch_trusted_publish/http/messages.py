@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from ..artifacts.distribution import Distribution
-from ..errors import clean
+from ..errors import Message, clean
 from ..secret import Secret
 from .retries import SMALL_REQUEST
 
@@ -28,8 +28,8 @@ SMALL_REPLY: Final = 1024 * 1024
 class Request:
     """One request."""
 
-    what: str
-    """What it is for, to follow "while": ``asking main what it holds of sample``."""
+    purpose: Message
+    """What it is for, to follow "while": ``reading the files of sample on PyPI``."""
     url: str
     secret_json: Mapping[str, Secret] | None = None
     """The body of a POST, in JSON."""

@@ -17,7 +17,7 @@ from types import NoneType
 from typing import Any, Final, cast
 from urllib.parse import unquote, urljoin, urlsplit
 
-from ..errors import IndexReadError, clean
+from ..errors import IndexReadError, Message, clean
 from ..http.messages import SMALL_REPLY, STRICT_JSON, Reply, Request, json_object
 from .endpoints import Index
 
@@ -51,7 +51,7 @@ _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 def ask_listing(index: Index, project: str) -> Request:
     """What the index holds of *project*, a normalized name (PEP 691, PEP 503)."""
     return Request(
-        what=f"asking {clean(index.name)} what it holds of {project}",
+        purpose=Message("reading-listing", project=project, index=index.title),
         url=index.listing_url(project),
         accept="application/vnd.pypi.simple.v1+json, text/html;q=0.1",
         largest_reply=LISTING_REPLY,
@@ -87,7 +87,7 @@ def read_listing(reply: Reply, index: Index, project: str) -> Listing:
 def ask_provenance(index: Index, filename: str, url: str) -> Request:
     """The attestations that the index has of a file."""
     return Request(
-        what=f"asking {clean(index.name)} for the attestations of {filename}",
+        purpose=Message("reading-attestations", file=filename, index=index.title),
         url=url,
         accept="application/vnd.pypi.integrity.v1+json",
     )

@@ -38,7 +38,7 @@ class UploadToken:
 def ask_discovery(index: Index) -> Request:
     """Where the index exchanges identities (PEP 807)."""
     return Request(
-        what=f"asking {clean(index.name)} where it exchanges identities",
+        purpose=Message("asking-endpoints", index=index.title),
         url=discovery_url(index),
         accept="application/vnd.pypi.pytp.v1+json",
     )
@@ -76,7 +76,7 @@ def _texts(found: Mapping[str, object], key: str) -> list[str]:
 
 def ask_audience(index: Index, endpoints: Endpoints) -> Request:
     """Which audience an identity token for this index is to have."""
-    return Request(what=f"asking {clean(index.name)} for its audience", url=endpoints.audience)
+    return Request(purpose=Message("asking-audience", index=index.title), url=endpoints.audience)
 
 
 def read_audience(reply: Reply, index: Index) -> str:
@@ -102,7 +102,7 @@ def read_audience(reply: Reply, index: Index) -> str:
 def ask_mint(index: Index, endpoints: Endpoints, identity: Secret) -> Request:
     """Exchange the identity token. Sent once: `exchange` has the rule for a lost reply."""
     return Request(
-        what=f"exchanging the identity at {clean(index.name)}",
+        purpose=Message("minting", index=index.title),
         url=endpoints.mint,
         secret_json={"token": identity},
     )
@@ -159,7 +159,7 @@ def _mint_error(reply: Reply) -> tuple[str, str]:
 def ask_burn(index: Index, burn: str, token: UploadToken) -> Request:
     """Make the upload token worthless (PyPI, since 2026)."""
     return Request(
-        what=f"burning the upload token at {clean(index.name)}", url=burn, secret_json={"token": token.secret}, tries=1
+        purpose=Message("burning", index=index.title), url=burn, secret_json={"token": token.secret}, tries=1
     )
 
 
@@ -185,7 +185,10 @@ def ask_upload(
     )
     upload = Upload(distribution, token.secret, boundary, head.encode(errors="replace"), sent)
     return Request(
-        what=f"uploading {distribution.shown} to {index.title}", url=index.upload_url, upload=upload, tries=UPLOAD
+        purpose=Message("uploading", file=distribution.shown, index=index.title),
+        url=index.upload_url,
+        upload=upload,
+        tries=UPLOAD,
     )
 
 
