@@ -1,4 +1,4 @@
-"""How Sphinx makes a site of these pages; `tox -e docs` runs it."""
+"""The configuration of the documentation site. `tox -e docs` builds it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ html_title = project
 html_theme = "furo"
 html_show_copyright = False
 extensions = ["myst_parser"]
-myst_heading_anchors = 4  # made as GitHub makes them, so that links hold in both places
-highlight_language = "none"  # what says nothing else is a command
+myst_heading_anchors = 4  # as on GitHub, so that links work in both places
+highlight_language = "none"  # untagged blocks are commands
 
 _REPOSITORY = Path(__file__).parents[1]
 _BROWSED = "https://github.com/hatch-trusted-publish/hatch-trusted-publish/blob/main"
 
 
 def _link_out(app: Sphinx, page: str, source: list[str]) -> None:
-    """A link to a file of the repository that is none of these pages leads to GitHub."""
+    """Make links to other files of the repository point to GitHub."""
 
     def moved(link: re.Match[str]) -> str:
         target = Path(app.srcdir, page, "..", link[1]).resolve()
@@ -33,5 +33,5 @@ def _link_out(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """What Sphinx calls."""
+    """Connect the event handlers; Sphinx calls this."""
     app.connect("source-read", _link_out)

@@ -1,4 +1,4 @@
-"""What the pages say is what the code does, and what they show can be used as it is."""
+"""The pages agree with the code, and you can use what they show as it is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCHEMAS: Final = {
     "circleci": ("--builtin-schema", "vendor.circle-ci"),
 }
 SIGNS: Final = {"github": "^on:", "circleci": "^version: 2", "google": "^ +entrypoint:", "buildkite": "^ +- label:"}
-"""What stands in the whole file of one CI alone; GitLab has no such line."""
+"""A line that occurs only in a complete file of this CI. GitLab has none."""
 
 
 BLOCKS: Final = tuple(block for page in PAGES for block in blocks_of(page))
@@ -40,12 +40,12 @@ TOML: Final = tuple(block for block in BLOCKS if block.language == "toml")
 
 
 def ci_of(text: str) -> str:
-    """Which CI's whole file this is."""
+    """Return the CI that this complete file is for."""
     return next((ci for ci, sign in SIGNS.items() if re.search(sign, text, re.MULTILINE)), "gitlab")
 
 
 def run(*command: str | Path) -> tuple[int, str]:
-    """How a checker ended, and all that it said."""
+    """Return the exit code and the output of a checker."""
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout
 
@@ -57,12 +57,12 @@ def zizmor(persona: str, *paths: Path) -> tuple[int, str]:
     )
 
 
-def written(folder: Path, blocks: Iterable[Block]) -> dict[str, list[Path]]:
-    """The blocks as files, by their CI."""
+def write_blocks(directory: Path, blocks: Iterable[Block]) -> dict[str, list[Path]]:
+    """Write each block to a file, and return the files by their CI."""
     files: dict[str, list[Path]] = {ci: [] for ci in SCHEMAS}
     for block in blocks:
         ci = ci_of(block.text)
-        path = folder / f"{ci}-{block.page.stem}-{block.line}.yml"
+        path = directory / f"{ci}-{block.page.stem}-{block.line}.yml"
         path.write_text(block.text, "utf-8")
         files[ci].append(path)
     return files
@@ -70,21 +70,20 @@ def written(folder: Path, blocks: Iterable[Block]) -> dict[str, list[Path]]:
 
 @pytest.mark.parametrize("ci", SCHEMAS)
 def test_examples_are_valid(ci: str) -> None:
-    """Each whole file keeps to its CI's own schema."""
+    """Each complete file follows its CI's own schema."""
     files = [path for path in EXAMPLES if path.parent.name == ci]
     assert files
-    code, said = run(sys.executable, "-m", "check_jsonschema", *SCHEMAS[ci], *files)
-    assert (0, "ok -- validation done\n") == (code, said)
+    assert (0, "ok -- validation done\n") == run(sys.executable, "-m", "check_jsonschema", *SCHEMAS[ci], *files)
 
 
 def test_examples_are_safe() -> None:
-    """zizmor finds nothing in the workflows of GitHub, not even something to be pedantic about."""
+    """zizmor finds nothing in the GitHub workflows, even with its pedantic rules."""
     code, said = zizmor("pedantic", *(path for path in EXAMPLES if path.parent.name == "github"))
     assert (0, "No findings to report. Good job!\n") == (code, said)
 
 
 def test_examples_are_shown() -> None:
-    """Each file stands on a page as it is, under a link to it."""
+    """A page shows each file unchanged, under a link to it."""
     shown = {block.text: block.page for block in YAML}
     for path in EXAMPLES:
         assert path.parent.name in SCHEMAS
@@ -94,17 +93,17 @@ def test_examples_are_shown() -> None:
 
 
 def test_blocks_are_whole_files(tmp_path: Path) -> None:
-    """What the pages show of YAML can be committed as it is, and keeps to the same schemas."""
-    files = written(tmp_path, YAML)
+    """Each YAML block on a page is a complete file that follows the same schemas."""
+    files = write_blocks(tmp_path, YAML)
     assert all(files.values())
     for ci, paths in files.items():
         assert (0, "ok -- validation done\n") == run(sys.executable, "-m", "check_jsonschema", *SCHEMAS[ci], *paths)
     code, said = zizmor("regular", *files["github"])
-    assert (0, "No findings to report") == (code, said[:21])  # and how many only a pedant would report
+    assert (0, "No findings to report") == (code, said[:21])  # the rest counts pedantic findings
 
 
 def test_checks_can_fail(tmp_path: Path) -> None:
-    """A key that no CI knows, and an action that is not pinned, are found."""
+    """The checks report an unknown key and an action that is not pinned."""
     text = next(path for path in EXAMPLES if path.parent.name == "github").read_text("utf-8")
     path = tmp_path / "release.yml"
     path.write_text(text.replace("runs-on:", "run-on:"), "utf-8")
@@ -118,7 +117,7 @@ def test_checks_can_fail(tmp_path: Path) -> None:
 
 
 def test_actions_are_pinned() -> None:
-    """Each action is named by the hash of one commit, with its version beside it, and by the same one everywhere."""
+    """Each action is pinned to one commit hash with its version, the same one everywhere."""
     texts = [*(block.text for block in YAML), *(path.read_text("utf-8") for path in EXAMPLES)]
     used = [line.partition("uses: ")[2] for text in texts for line in text.splitlines() if "uses: " in line]
     pins = {found["action"]: found[0] for each in used if (found := re.fullmatch(PIN, each))}
@@ -130,7 +129,7 @@ PIN: Final = r"(?P<action>[\w/-]+)@[0-9a-f]{40} # v\d+\.\d+\.\d+"
 
 
 def tables(*keys: str) -> list[Any]:
-    """The tables of this name in all blocks, each with its place as its id."""
+    """Return the tables of this name in all blocks, each with its place as its id."""
     found = []
     for block in TOML:
         table: Any = tomllib.loads(block.text)
@@ -143,19 +142,19 @@ def tables(*keys: str) -> list[Any]:
 
 @pytest.mark.parametrize("table", tables("tool", "hatch", "publish", "trusted"))
 def test_publisher_tables(table: dict[str, object]) -> None:
-    """A table of settings that is shown can be used."""
+    """Each table of settings on a page is valid."""
     assert settings.parse({}, settings.Flags(), table, {})
 
 
 @pytest.mark.parametrize("table", tables("tool", "hatch", "version"))
 def test_version_tables(table: dict[str, object], tmp_path: Path) -> None:
-    """A table of the version source that is shown can be used."""
+    """Each table of the version source on a page is valid."""
     assert "vcs-public" == table["source"]
     assert version_source.PublicVersionSource(str(tmp_path), table)._options()
 
 
 def command_of(text: str) -> argparse.Namespace:
-    """What of a command Hatch and the plugin read."""
+    """Parse a command as Hatch and the plugin do."""
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("-p")
     parser.add_argument("-r")
@@ -167,7 +166,7 @@ def command_of(text: str) -> argparse.Namespace:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_commands(page: Path) -> None:
-    """Each command that is shown has options that there are, with values that they take."""
+    """Each command on a page has options that exist, with valid values."""
     company = {"repos": {"company": "https://pypi.example.com/legacy/"}}
     for text in re.findall(r"hatch publish -p trusted\b[^`\n]*", page.read_text("utf-8")):
         if "[" not in text:
@@ -179,27 +178,24 @@ def test_commands(page: Path) -> None:
 
 
 def rows(page: Path, heading: str) -> dict[str, list[str]]:
-    """The first table under a heading: its rows by the names in their first cells."""
+    """Return the rows of the first table under a heading, by the names in their first cells."""
     section = page.read_text("utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("| ")]
     table = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[1:]]
     return {name: cells[1:] for cells in table for name in re.findall("`([^`]+)`", cells[0])}
 
 
-@pytest.mark.parametrize(
-    ("page", "heading"), [("README.md", "Settings"), ("docs/reference/index.md", "Publisher keys")]
-)
-def test_keys_of_the_publisher(page: str, heading: str) -> None:
-    """The tables have every key that there is, and no other."""
-    assert settings._KEYS.keys() == {name.partition(".")[0] for name in rows(ROOT / page, heading)}
+REFERENCE: Final = ROOT / "docs" / "reference" / "index.md"
 
 
-@pytest.mark.parametrize(
-    ("page", "heading", "column"), [("README.md", "Settings", 1), ("docs/reference/index.md", "Publisher keys", 1)]
-)
-def test_defaults_of_the_publisher(page: str, heading: str, column: int) -> None:
-    """The defaults that the tables tell are those of a run for which nothing is set."""
-    told = {name: cells[column].strip("`") for name, cells in rows(ROOT / page, heading).items() if cells[column]}
+def test_keys_of_the_publisher() -> None:
+    """The table has every key of the publisher and no other."""
+    assert settings._KEYS.keys() == {name.partition(".")[0] for name in rows(REFERENCE, "Publisher keys")}
+
+
+def test_defaults_of_the_publisher() -> None:
+    """The defaults in the table are those of a run without settings."""
+    told = {name: cells[1].strip("`") for name, cells in rows(REFERENCE, "Publisher keys").items() if cells[1]}
     unset = settings.parse({}, settings.Flags(), {}, {})
     names = {"dry-run": {"no": "false"}[unset.dry_run], "repo": unset.repository.name, "timeout": f"{unset.timeout:g}"}
     expected = {name: names.get(name) or str(getattr(unset, name.replace("-", "_"))) for name in told}
@@ -207,21 +203,21 @@ def test_defaults_of_the_publisher(page: str, heading: str, column: int) -> None
 
 
 def test_keys_of_an_index() -> None:
-    """The table of `repos.NAME` is complete as well."""
-    assert settings._REPO_KEYS.keys() == rows(ROOT / "docs" / "reference" / "index.md", "Other indexes").keys()
+    """The table of `repos.NAME` has every key and no other."""
+    assert settings._REPO_KEYS.keys() == rows(REFERENCE, "Other indexes").keys()
 
 
 def test_keys_of_the_version_source() -> None:
-    """So is the one of the version source, with the values and the defaults."""
+    """The table of the version source has every key with its values and its default."""
     told = {
         name: (tuple(re.findall("`([^`]+)`", cells[0])), cells[1].strip("`"))
-        for name, cells in rows(ROOT / "docs" / "reference" / "index.md", "Version source").items()
+        for name, cells in rows(REFERENCE, "Version source").items()
     }
     assert {name: (choices, choices[0]) for name, choices in version_source._CHOICES.items()} == told
 
 
 def slugs(page: Path) -> set[str]:
-    """The anchors that GitHub makes of the headings."""
+    """Return the anchors that GitHub creates for the headings."""
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     found: list[str] = []
     for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
@@ -238,7 +234,7 @@ def links(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links(page: Path) -> None:
-    """What a page links to is there: the file, and the heading in it."""
+    """Each link of a page leads to an existing file and heading."""
     lost = []
     for link in links(page):
         if re.match(r"[a-z]+:", link):
@@ -252,13 +248,13 @@ def test_links(page: Path) -> None:
 
 
 def site(docs: Path, out: Path) -> tuple[int, str]:
-    """How the build of the site ended, with the options of tox.ini."""
+    """Build the site with the options of tox.ini, and return the exit code and the output."""
     [options] = re.findall(r"sphinx-build (.*) -d ", (ROOT / "tox.ini").read_text("utf-8"))
     return run(sys.executable, "-m", "sphinx", *options.split(), "-q", "-d", out / "doctrees", docs, out / "html")
 
 
 def test_site(tmp_path: Path) -> None:
-    """The site is built of all pages, without a warning; what is no page of it is on GitHub."""
+    """The site has all pages, builds without a warning, and links to GitHub for other files."""
     assert (0, "") == site(ROOT / "docs", tmp_path)
     pages = {page.relative_to(ROOT / "docs").with_suffix(".html") for page in (ROOT / "docs").rglob("*.md")}
     assert set() == {page for page in pages if not (tmp_path / "html" / page).is_file()}
@@ -268,7 +264,7 @@ def test_site(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("link", ["other.md", "index.md#nowhere", "#nowhere"])
 def test_site_can_fail(tmp_path: Path, link: str) -> None:
-    """A link that leads nowhere is an error."""
+    """A broken link is an error."""
     docs = tmp_path / "docs"
     docs.mkdir()
     shutil.copy(ROOT / "docs" / "conf.py", docs)
@@ -279,7 +275,7 @@ def test_site_can_fail(tmp_path: Path, link: str) -> None:
 
 
 def test_pages_that_the_code_names() -> None:
-    """A docstring that sends somebody to a page sends them to one that is there."""
+    """Each page that a docstring names exists."""
     modules = (ROOT / "src").rglob("*.py")
     named = {page for module in modules for page in re.findall(r"docs/[\w/-]+\.md", module.read_text("utf-8"))}
     assert named
@@ -287,7 +283,7 @@ def test_pages_that_the_code_names() -> None:
 
 
 def test_commands_to_try() -> None:
-    """The README ends with one command for the main job and one for the tests; the CI runs the latter."""
+    """The README ends with a command for a rehearsal and one for the tests, and .ci/run runs the latter."""
     text = (ROOT / "README.md").read_text("utf-8")
     start = text[: text.index("\n## Try it\n")].count("\n") + 1
     commands = [block.text.rstrip("\n") for block in blocks_of(ROOT / "README.md") if block.line > start]

@@ -1,7 +1,7 @@
-"""The file that the page of each CI shows, followed to the letter: its commands, in a job of that CI.
+"""The commands on the page of each CI work in a job of that CI.
 
-What is not there on this machine is played: `pip` installs nothing, since all is here; artifacts
-are handed on by the folder; and the index is one on loopback.
+The rest of the CI is simulated: `pip` installs nothing, because the packages are installed already;
+artifacts are copied; and the index is on loopback.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .world import SDIST, SERVICE_ACCOUNT, WHEEL, Ci, Index, Job, git, identity_
 
 HOW_TO: Final = ROOT / "docs" / "how-to"
 TAG: Final = "v1.2.3"
-INSTALLED: Final = "install hatch hatch-trusted-publish"
+INSTALLED: Final = "install hatch hatch-trusted-publish[publish]"
 GITHUB: Final = {"GITHUB_REF_NAME": TAG, "GITHUB_REF_TYPE": "tag"}
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one job of a page's file runs."""
+    """The script of one job in a page's file."""
 
     name: str
     script: str
@@ -44,7 +44,7 @@ class Task:
 
 
 def github(file: Any) -> Iterator[Task]:
-    """The jobs of a workflow."""
+    """Return the jobs of a workflow."""
     for name, job in file["jobs"].items():
         steps = job["steps"]
         has_checkout = any(step.get("uses", "").startswith("actions/checkout@") for step in steps)
@@ -54,7 +54,7 @@ def github(file: Any) -> Iterator[Task]:
 
 
 def gitlab(file: Any) -> Iterator[Task]:
-    """The jobs of a pipeline for a tag."""
+    """Return the jobs of a pipeline for a tag."""
     for name, job in file.items():
         if name not in {"stages", "default", "testpypi"} and not name.startswith("."):
             whole = {**file.get(job.get("extends"), {}), **job}
@@ -66,7 +66,7 @@ def gitlab(file: Any) -> Iterator[Task]:
 
 
 def google(file: Any) -> Iterator[Task]:
-    """The steps of a build, which share one folder."""
+    """Return the steps of a build, which share one directory."""
     for step in file["steps"]:
         assert "bash" == step["entrypoint"]
         flags, script = step["args"]
@@ -76,13 +76,13 @@ def google(file: Any) -> Iterator[Task]:
 
 
 def buildkite(file: Any) -> Iterator[Task]:
-    """The steps of a pipeline."""
+    """Return the steps of a pipeline."""
     for step in file["steps"]:
         yield Task(step["key"], "\n".join(step["command"]), True)
 
 
 def circleci(file: Any) -> Iterator[Task]:
-    """The jobs, in the order of the workflow."""
+    """Return the jobs, in the order of the workflow."""
     order = [next(iter(each)) for each in file["workflows"]["release"]["jobs"]]
     assert list(file["jobs"]) == order
     for name, job in file["jobs"].items():
@@ -91,32 +91,32 @@ def circleci(file: Any) -> Iterator[Task]:
 
 
 def tasks(page: Path, read: Callable[[Any], Iterator[Task]], sign: str) -> list[Task]:
-    """The jobs of the page's one file that has *sign* in it."""
+    """Return the jobs of the one file on the page that contains *sign*."""
     [text] = [block.text for block in blocks_of(page) if block.language == "yaml" and sign in block.text]
     return list(read(YAML(typ="safe", pure=True).load(text)))
 
 
 class Runner:
-    """Runs the jobs of a file, each in a clone of its own."""
+    """Runs the jobs of a file, each in its own clone."""
 
     def __init__(self, job: Job, index: Index) -> None:
         self._job, self._index = job, index
         self.pip = job.command("pip")
-        """Where it is written what was to be installed."""
+        """The file that records what the job installs."""
         put_hatch(job.folder / "bin")
         self.environ = job.environ | packages() | {"HATCH_INDEX_REPO": index.upload_url}
         self.identity: dict[str, str] = {}
-        """What a job has that may ask for an identity."""
+        """The variables of a job that may request an identity."""
         self.dist = job.folder / "artifacts"
 
     def clone(self, name: str, *options: str) -> Path:
-        """A checkout, as the CI makes it."""
+        """Clone the project as the CI does."""
         folder = self._job.folder / name
         git(self._job.folder, "clone", "--quiet", *options, f"--branch={TAG}", f"file://{self._job.root}", str(folder))
         return folder
 
     def __call__(self, task: Task, folder: Path) -> str:
-        """Run a job there; what it says."""
+        """Run a job in *folder*, and return its output."""
         if task.publishes and self.dist.exists():
             shutil.copytree(self.dist, folder / "dist", dirs_exist_ok=True)
         script = task.script.replace("-r auto", f"-r {self._index.upload_url}")
@@ -136,7 +136,7 @@ class Runner:
         return done.stdout
 
     def follow(self, tasks: list[Task], *options: str) -> str:
-        """Run all jobs; what the publishing one says."""
+        """Run all jobs, and return the output of the publishing one."""
         said = ""
         for task in tasks:
             folder = self._job.folder / task.name
@@ -151,7 +151,7 @@ class Runner:
 
 
 def publishes_by_page(job: Job, page: Path, index: Index) -> None:
-    """Have the project publish where the page's table says, with the index in its place."""
+    """Configure the project with the page's table, with the test's index in place of the example."""
     [toml] = [block.text for block in blocks_of(page) if block.language == "toml"]
     table = toml.replace("https://pypi.example.com/legacy/", index.upload_url).replace("pypi.example.com", "127.0.0.1")
     job.configure(table)
@@ -163,14 +163,14 @@ def publishes_by_page(job: Job, page: Path, index: Index) -> None:
     ids=lambda page: page.stem,
 )
 def test_github(job: Job, ci: Ci, index: Index, page: Path) -> None:
-    """What a workflow builds is published by the one job that may ask for an identity, with no checkout but one."""
+    """Only the publishing job of a workflow has an identity, and it publishes what the others built."""
     runner = Runner(job, index)
     runner.environ |= GITHUB | {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(job.folder / "output")}
     runner.identity = ci.github
     file = tasks(page, github, "\njobs:")
     assert [file[-1]] == [task for task in file if task.gets_identity]
     if page.stem == "wheels":
-        # cibuildwheel needs containers, and a package with something to compile: its files are at hand.
+        # cibuildwheel needs containers and compiled code, so its output is provided.
         assert "python -m cibuildwheel --output-dir dist" == file.pop(0).script.splitlines()[-1]
         runner.dist.mkdir()
         shutil.copy(job.dist / WHEEL, runner.dist)
@@ -183,7 +183,7 @@ def test_github(job: Job, ci: Ci, index: Index, page: Path) -> None:
     "page", [ROOT / "README.md", HOW_TO / "gitlab.md", HOW_TO / "testpypi.md"], ids=lambda page: page.stem
 )
 def test_gitlab(job: Job, index: Index, page: Path) -> None:
-    """The job of the tag has the variable that PyPI's audience asks for; this index has another."""
+    """The job for a tag has the variable of PyPI's audience; the test adds the one of its index."""
     runner = Runner(job, index)
     runner.environ |= {"CI": "true", "GITLAB_CI": "true"}
     runner.identity = {gitlab_variable("127.0.0.1"): identity_token("gitlab", "127.0.0.1")}
@@ -192,7 +192,7 @@ def test_gitlab(job: Job, index: Index, page: Path) -> None:
 
 
 def test_google(job: Job, ci: Ci, index: Index) -> None:
-    """The service account that the file names is the one that publishes; the history is fetched."""
+    """The service account in the file publishes, after the history was fetched."""
     runner = Runner(job, index)
     runner.environ["E2E_GOOGLE"] = f"{ci.url}/google"
     build, publish = tasks(HOW_TO / "google-cloud-build.md", google, "serviceAccount:")
@@ -205,7 +205,7 @@ def test_google(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_buildkite(job: Job, private: Index) -> None:
-    """The agent is asked for the artifacts and for the identity."""
+    """The agent provides the artifacts and the identity."""
     page = HOW_TO / "buildkite.md"
     publishes_by_page(job, page, private)
     runner = Runner(job, private)
@@ -219,7 +219,7 @@ def test_buildkite(job: Job, private: Index) -> None:
 
 
 def test_circleci(job: Job, private: Index) -> None:
-    """The CI's command is asked for the identity."""
+    """The CI's command provides the identity."""
     page = HOW_TO / "circleci.md"
     publishes_by_page(job, page, private)
     runner = Runner(job, private)
@@ -232,7 +232,7 @@ def test_circleci(job: Job, private: Index) -> None:
 
 
 def at_hand(job: Job, private: Index, page: Path) -> tuple[Runner, Path]:
-    """A checkout with the page's table, and files that are built."""
+    """Return a checkout with the page's table and the built files."""
     publishes_by_page(job, page, private)
     runner = Runner(job, private)
     del runner.environ["HATCH_INDEX_REPO"]
@@ -241,7 +241,7 @@ def at_hand(job: Job, private: Index, page: Path) -> tuple[Runner, Path]:
 
 
 def test_other_ci(job: Job, private: Index) -> None:
-    """The exchange is tried, then the release is made, by the token in the variable."""
+    """The dry run exchanges the token in the variable, and the release uses the next one."""
     page = HOW_TO / "other-ci.md"
     runner, folder = at_hand(job, private, page)
     command, trial = (block.text for block in blocks_of(page) if not block.language)
@@ -253,7 +253,7 @@ def test_other_ci(job: Job, private: Index) -> None:
 
 
 def test_other_index(job: Job, ci: Ci, private: Index) -> None:
-    """An index with a table of its own is found by PEP 807, tried, and published to."""
+    """The plugin discovers the index through PEP 807, exchanges an identity, and publishes."""
     page = HOW_TO / "other-index.md"
     runner, folder = at_hand(job, private, page)
     runner.identity = ci.github

@@ -1,10 +1,12 @@
-"""The tutorial, typed as it stands, from an empty folder to a release that was rehearsed."""
+"""The tutorial works as written, from an empty directory to a rehearsed release."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 from tests.support.pages import ROOT, Person, blocks_of
 
@@ -15,13 +17,14 @@ UNSIGNED: Final = "Nothing is signed: the extra `attestations` is not installed.
 
 
 def told(said: str) -> list[str]:
-    """The lines, whatever port was free, whatever installer there is and whatever extra; sizes and times left out."""
+    """Return the lines without what differs from run to run: port, installer, sizes and times."""
     same = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", as_read(said)).replace(f"{UNSIGNED}\n", "")
     return re.sub(r"with (uv|pip) \(", "with an installer (", same).splitlines()
 
 
+@pytest.mark.slow
 def test_on_your_own_machine(tmp_path: Path) -> None:
-    """Each command before the part that needs accounts works, and says what the page shows."""
+    """Each command that needs no account works, and prints what the page shows."""
     environ = clean_environ(tmp_path / "home")
     (tmp_path / "home" / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.org\n", "utf-8")
     person = Person(tmp_path, environ)

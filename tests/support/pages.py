@@ -1,4 +1,4 @@
-"""What the pages show: their fenced blocks, and what comes of the commands in them."""
+"""The fenced blocks of the pages, and a shell to run their commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 _AT_HAND: Final = ("python3 -m venv ", ". .venv/", "pip install ")
-"""Lines that make the environment that is there already."""
+"""Lines that create the environment, which exists already."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Block:
     language: str
     text: str
     name: str
-    """Of the file that it is, where the line before says so."""
+    """The file name, if the line before the block gives one."""
 
     def __str__(self) -> str:
         return f"{self.page.name}:{self.line}"
@@ -40,13 +40,13 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 def packages() -> dict[str, str]:
-    """The settings that say from where this machine installs: a build makes its environment from there."""
+    """Return the settings for package installation: a build creates its environment with them."""
     own = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_CERT_"))}
     return own | {"XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config"))}
 
 
 def put_hatch(folder: Path) -> None:
-    """Put the `hatch` that a page types into a folder of the PATH; whatever that says, nothing gets to a real index."""
+    """Write the command `hatch` to *folder*. It cannot reach a real index."""
     nowhere = "export HTTPS_PROXY=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 NO_PROXY=127.0.0.1"
     hatch = folder / "hatch"
     hatch.write_text(f'#!/bin/sh\n[ "$1" = publish ] && {nowhere}\nexec "{sys.executable}" -m hatch "$@"\n', "utf-8")
@@ -54,27 +54,27 @@ def put_hatch(folder: Path) -> None:
 
 
 class Person:
-    """Somebody who types what a page says, in one shell, with this plugin at hand for builds."""
+    """A person who types the commands of a page in one shell. Builds use this plugin."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        """Begin in an empty folder.
+        """Start in an empty directory.
 
         Args:
-            folder: for this and the commands.
-            environ: what is set in that shell.
+            folder: the parent of that directory and of the commands.
+            environ: the environment variables of the shell.
         """
         self.folder = folder / "work"
         self.folder.mkdir()
         commands = folder / "bin"
         commands.mkdir()
         put_hatch(commands)
-        # The plugin that an index has would be another one.
+        # Without this, a build would install the released plugin from an index.
         own = str(_constraint(folder))
         self.environ = {**environ, **packages(), "PIP_CONSTRAINT": own, "UV_CONSTRAINT": own}
         self.environ["PATH"] = os.pathsep.join([str(commands), os.environ["PATH"]])
 
     def type(self, commands: str) -> tuple[int, str]:
-        """Type the lines, of which the last alone may fail; its code, and all that was said."""
+        """Run the lines, and return the exit code and all output. Only the last line may fail."""
         code, said = 0, ""
         for line in commands.splitlines():
             assert code == 0, said
@@ -95,12 +95,12 @@ class Person:
         return code, said
 
     def save(self, block: Block) -> None:
-        """Write the file that a block is."""
+        """Write the block to its file."""
         (self.folder / block.name).write_text(block.text, "utf-8")
 
 
 def _constraint(folder: Path) -> Path:
-    """A file that has builds take this plugin, for pip and for uv."""
+    """Return a constraint file that makes pip and uv use this plugin."""
     wheels = folder / "wheels"
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

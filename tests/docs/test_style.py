@@ -1,0 +1,55 @@
+"""Pages, code and messages avoid the words that CONTRIBUTING.md's style rules replace."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
+INSTEAD: Final = {
+    r"anew": "again",
+    r"mend(s|ed|ing)?": "fix",
+    r"belongs? into": "belongs in, goes in",
+    r"begins of": "starts of",
+    r"for ever": "permanently",
+    r"(is|are) none": "is not a ..., does not exist",
+    r"(is|are) told": "report, show",
+    r"told of": "reported",
+    r"stands? against": "the problem is",
+    r"in one run": "together",
+    r"way out": "remedy, workaround",
+    r"by now": "already",
+    r"beside": "next to, with",
+    r"somebody": "someone, or name them",
+    r"nobody": "no one, or name them",
+    r"nothing was sent": "nothing was uploaded",
+    r"authority of (your|its) own": "private CA",
+}
+"""Each word to avoid, as a pattern, and what to write instead."""
+AVOIDED: Final = re.compile(rf"\b({'|'.join(INSTEAD)})\b", re.IGNORECASE)
+
+
+def found(path: Path) -> list[str]:
+    """Return each word to avoid with its place."""
+    lines = path.read_text("utf-8").splitlines()
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {match[0]}"
+        for number, line in enumerate(lines, 1)
+        for match in AVOIDED.finditer(line)
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_words(path: Path) -> None:
+    """The text has none of the words to avoid; each one that is listed has a replacement in `INSTEAD`."""
+    assert [] == found(path)
+
+
+def test_words_are_found() -> None:
+    """Words count in any case and form, and parts of other words do not."""
+    text = "Mended anew. Besides, an amendment to this is told of beside it."
+    assert ["Mended", "anew", "is told", "beside"] == [match[0] for match in AVOIDED.finditer(text)]
