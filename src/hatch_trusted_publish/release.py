@@ -13,7 +13,7 @@ from typing import Protocol
 
 from .artifacts.distribution import Distribution
 from .attestations.signing import Signing
-from .errors import DistributionError
+from .errors import DistributionError, Message
 from .http.client import Client
 from .http.retries import quiet
 from .identity.ambient import Ambient
@@ -54,7 +54,7 @@ def release(
     client: Client,
     log: Log,
     done: Run,
-    problems: Sequence[str] = (),
+    problems: Sequence[str | Message] = (),
     tokens: Path | None = None,
 ) -> None:
     """Release *distributions*, and keep *done* truthful on the way.
@@ -108,16 +108,17 @@ def _find_terms(index: Index, client: Client) -> Terms:
 
 def read(
     files: Sequence[tuple[Path, str]], untracked: AbstractSet[str] = frozenset()
-) -> tuple[list[Distribution], list[str]]:
+) -> tuple[list[Distribution], list[str | Message]]:
     """The distributions in *files*, each with the path to show; and what is wrong with those that are none.
 
     Args:
         untracked: files of the project that an sdist should not hold.
     """
-    distributions, problems = [], []
+    distributions: list[Distribution] = []
+    problems: list[str | Message] = []
     for path, shown in files:
         try:
             distributions.append(Distribution.read(path, shown, untracked))
         except DistributionError as error:
-            problems.append(str(error))
+            problems.append(error.message)
     return distributions, problems

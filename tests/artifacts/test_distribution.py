@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import get_type_hints
@@ -15,53 +16,53 @@ from hypothesis import strategies as st
 from packaging.metadata import RawMetadata
 from packaging.version import Version
 
-from hatch_trusted_publish.artifacts.distribution import FORM_FIELDS, Distribution, find, shown_path
-from hatch_trusted_publish.errors import DistributionError, PlanError, TrustedPublishError
+from hatch_trusted_publish.artifacts.distribution import Distribution, find, shown_path
+from hatch_trusted_publish.artifacts.metadata import FORM_FIELDS, LARGEST_HEADERS, CoreMetadata
+from hatch_trusted_publish.errors import DistributionError, Message, PlanError, TrustedPublishError
 from tests.support.helpers import core_metadata, make_sdist, make_wheel
 
 WHEEL = "sample-1.0-py3-none-any.whl"
 SDIST = "sample-1.0.tar.gz"
-AGAIN = "Build it again, and publish what was built."
 
 
 def read(path: Path) -> Distribution:
     return Distribution.read(path, path.name)
 
 
-def refusal(path: Path) -> str:
+def refusal(path: Path) -> Message:
     with pytest.raises(DistributionError) as caught:
         read(path)
-    return str(caught.value)
+    return caught.value.message
+
+
+def values(distribution: Distribution, name: str) -> list[str]:
+    """What the upload form has in the fields of this name."""
+    return [value for field, value in distribution.metadata.fields if field == name]
 
 
 def test_wheel(tmp_path: Path) -> None:
     """Everything that is known of a wheel."""
     metadata = core_metadata("A.Sample", "2026.08.10", ["Summary: Short", "Requires-Dist: attrs"], description="Long")
     path = make_wheel(tmp_path, "a-sample", "2026.8.10", "py2.py3-none-any", metadata)
-    found = Distribution.read(path, "dist/a\x1b.whl")
+    found = Distribution.read(path, "dist/a.whl")
 
-    assert (
-        Distribution(
-            path=path,
-            shown="dist/a?.whl",
-            filetype="bdist_wheel",
-            name=found.name,
-            version=Version("2026.8.10"),
-            metadata={
-                "metadata_version": "2.4",
-                "name": "A.Sample",
-                "version": "2026.08.10",
-                "summary": "Short",
-                "requires_dist": ["attrs"],
-                "description": "Long",
-            },
-            python_tag="py2.py3",
-            platform_tags=frozenset({"any"}),
-            content=found.content,
-        )
-        == found
+    assert (path, "dist/a.whl", "bdist_wheel", "py2.py3", frozenset({"any"}), ()) == (
+        found.path,
+        found.shown,
+        found.filetype,
+        found.python_tag,
+        found.platform_tags,
+        found.warnings,
     )
-    assert ("a-sample", "a_sample-2026.8.10-py2.py3-none-any.whl") == (found.name, found.filename)
+    assert ("a-sample", Version("2026.8.10")) == (found.name, found.version)
+    assert [
+        ("metadata_version", "2.4"),
+        ("name", "A.Sample"),
+        ("version", "2026.08.10"),
+        ("summary", "Short"),
+        ("description", "Long"),
+        ("requires_dist", "attrs"),
+    ] == found.metadata.fields
 
 
 def test_bytes(tmp_path: Path) -> None:
@@ -91,7 +92,9 @@ def test_a_field_many_times(tmp_path: Path) -> None:
         *(f"Classifier: {number}\n  more {number}" for number in range(200)),
         *(f"X-{number}: x" for number in range(96)),
     ]
-    assert 200 == len(read(make_wheel(tmp_path, metadata=core_metadata(fields=fields))).metadata["classifiers"])  # type: ignore[arg-type]
+    wheel = read(make_wheel(tmp_path, metadata=core_metadata(fields=fields)))
+
+    assert ["0\n  more 0", 200] == [values(wheel, "classifiers")[0], len(values(wheel, "classifiers"))]
 
 
 def test_build_tag(tmp_path: Path) -> None:
@@ -125,9 +128,8 @@ def test_given_twice(tmp_path: Path, key: str) -> None:
     """A field that must be given once and is given twice is not dropped, but refused by its name."""
     metadata = core_metadata(fields=[f"{header(key).title()}: one", f"{header(key)}: two"])
 
-    assert (
-        f"{SDIST} has core metadata that cannot be read: {header(key)} (given twice, or not in UTF-8). {AGAIN}"
-    ) == refusal(make_sdist(tmp_path, metadata=metadata))
+    expected = Message("unreadable-fields", file=SDIST, fields=[header(key)])
+    assert expected == refusal(make_sdist(tmp_path, metadata=metadata))
 
 
 @pytest.mark.parametrize("key", sorted(FORM_FIELDS.keys() - {"description"}))
@@ -135,9 +137,8 @@ def test_not_in_utf8(tmp_path: Path, key: str) -> None:
     """A field of bytes that are no UTF-8 is not dropped, but refused by its name."""
     metadata = core_metadata().replace(b"\n\n", f"\n{header(key)}: \n\n".encode().replace(b": ", b": caf\xe9"), 1)
 
-    assert (
-        f"{WHEEL} has core metadata that cannot be read: {header(key)} (given twice, or not in UTF-8). {AGAIN}"
-    ) == refusal(make_wheel(tmp_path, metadata=metadata))
+    expected = Message("unreadable-fields", file=WHEEL, fields=[header(key)])
+    assert expected == refusal(make_wheel(tmp_path, metadata=metadata))
 
 
 @pytest.mark.parametrize(
@@ -145,41 +146,41 @@ def test_not_in_utf8(tmp_path: Path, key: str) -> None:
     [
         pytest.param(
             core_metadata() + b"caf\xe9",
-            "has core metadata that cannot be read: description (given twice, or not in UTF-8)",
+            ("unreadable-fields", {"fields": ["description"]}),
             id="description not in UTF-8",
         ),
         pytest.param(
             core_metadata(fields=["Description: one"], description="two"),
-            "has core metadata that cannot be read: description (given twice, or not in UTF-8)",
+            ("unreadable-fields", {"fields": ["description"]}),
             id="two descriptions",
         ),
         pytest.param(
-            core_metadata(fields=["Project-URL: Home, https://a.example", "Project-URL: Home, https://b.example"]),
-            "has core metadata that cannot be read: project-url (given twice, or not in UTF-8)",
-            id="two URLs of one label",
-        ),
-        pytest.param(
             core_metadata(fields=["Summary: a", "Summary: b", "License: a", "License: b"]),
-            "has core metadata that cannot be read: license, summary (given twice, or not in UTF-8)",
+            ("unreadable-fields", {"fields": ["license", "summary"]}),
             id="two fields",
         ),
         pytest.param(
             core_metadata(fields=[f"X-{number}: x" for number in range(98)]),
-            "has core metadata with more than 100 different fields",
+            ("too-many-fields", {"most": 100, "limit": 1}),
             id="many fields",
         ),
         pytest.param(
+            core_metadata(fields=[f"Summary: {'x' * LARGEST_HEADERS}"]),
+            ("too-many-fields", {"most": 100, "limit": 1}),
+            id="long fields",
+        ),
+        pytest.param(
             core_metadata(fields=["Content-Type: multipart/mixed; boundary=x"], description="--x\n\nhi\n--x--"),
-            "has the field Content-Type, which is one of e-mails and not of core metadata",
+            ("email-field", {"field": "Content-Type"}),
             id="multipart",
         ),
         pytest.param(
-            core_metadata(fields=["content-transfer-encoding : base64"], description="aGk=").replace(b"\n", b"\r\n"),
-            "has the field content-transfer-encoding, which is one of e-mails and not of core metadata",
+            core_metadata(fields=["content-transfer-encoding: base64"], description="aGk=").replace(b"\n", b"\r\n"),
+            ("email-field", {"field": "content-transfer-encoding"}),
             id="base64",
         ),
         *[
-            pytest.param(metadata, "has core metadata without Metadata-Version, Name or Version", id=name)
+            pytest.param(metadata, ("incomplete-metadata", {}), id=name)
             for name, metadata in {
                 "empty": b"",
                 "no metadata version": b"Name: sample\nVersion: 1.0\n",
@@ -191,87 +192,147 @@ def test_not_in_utf8(tmp_path: Path, key: str) -> None:
         ],
         pytest.param(
             core_metadata(name="sam\x1b ple"),
-            "has the name 'sam? ple' in its metadata, which is not one (PEP 508)",
+            ("invalid-name", {"found": "sam\x1b ple"}),
             id="no name at all",
         ),
         pytest.param(
             core_metadata(version="one"),
-            "has the version 'one' in its metadata, which is not one (PEP 440)",
+            ("invalid-version", {"found": "one"}),
             id="no version at all",
         ),
         pytest.param(
             core_metadata(version="1" * 5000),
-            f"has the version '{'1' * 59}…' in its metadata, which is not one (PEP 440)",
+            ("invalid-version", {"found": "1" * 60}),
             id="more digits than Python reads",
         ),
         pytest.param(
             core_metadata(name="other"),
-            "says sample 1.0 in its name and other 1.0 in its metadata",
+            ("different-names", {"in_name": "sample 1.0", "in_metadata": "other 1.0"}),
             id="other name",
         ),
         pytest.param(
             core_metadata(version="1.1"),
-            "says sample 1.0 in its name and sample 1.1 in its metadata",
+            ("different-names", {"in_name": "sample 1.0", "in_metadata": "sample 1.1"}),
             id="other version",
         ),
     ],
 )
 @pytest.mark.parametrize(("make", "name"), [(make_wheel, WHEEL), (make_sdist, SDIST)], ids=["wheel", "sdist"])
-def test_bad_metadata(tmp_path: Path, make: Callable[..., Path], name: str, metadata: bytes, reason: str) -> None:
+def test_bad_metadata(
+    tmp_path: Path, make: Callable[..., Path], name: str, metadata: bytes, reason: tuple[str, dict[str, object]]
+) -> None:
     """Core metadata that are wrong or not those of the file's name are refused, with the reason."""
-    assert f"{name} {reason}. {AGAIN}" == refusal(make(tmp_path, metadata=metadata))
+    code, facts = reason
+    assert Message(code, file=name, **facts) == refusal(make(tmp_path, metadata=metadata))
 
 
-@pytest.mark.parametrize(
-    ("filename", "reason"),
-    [
-        (
-            "sample.whl",
-            "has a name that is not one of a wheel or sdist (Invalid wheel filename (wrong number of parts): 'sample')",
-        ),
-        ("docs.tar.gz", "has a name that is not one of a wheel or sdist (Invalid sdist filename: 'docs.tar.gz')"),
-        ("Sample-1.0.tar.gz", "has a name that is not normalized: it should be sample-1.0.tar.gz (PEP 625)"),
-    ],
-)
-def test_bad_filename(tmp_path: Path, filename: str, reason: str) -> None:
-    """A file's name is looked at before what it holds."""
+@pytest.mark.parametrize("filename", ["sample.whl", "docs.tar.gz"])
+def test_bad_filename(tmp_path: Path, filename: str) -> None:
+    """A file's name is checked before its content."""
     make = make_wheel if filename.endswith(".whl") else make_sdist
 
-    assert f"{filename} {reason}. {AGAIN}" == refusal(make(tmp_path, filename=filename))
+    assert "invalid-file-name" == refusal(make(tmp_path, filename=filename)).code
+
+
+@pytest.mark.parametrize("filename", ["Sample-1.0-py3-none-any.whl", "sample-1.0.0.tar.gz"])
+def test_not_normalized(tmp_path: Path, filename: str) -> None:
+    """A name that PyPI rejects is a warning here: other indexes accept it."""
+    metadata = core_metadata()
+    if filename.endswith(".whl"):
+        path = make_wheel(tmp_path, filename=filename, name="Sample")
+        path.write_bytes(path.read_bytes().replace(b"sample-1.0.dist-info", b"Sample-1.0.dist-info"))
+    else:
+        path = make_sdist(tmp_path, metadata=metadata, filename=filename)
+
+    expected = WHEEL if filename.endswith(".whl") else SDIST
+    assert (Message("not-normalized", file=filename, expected=expected),) == read(path).warnings
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "named"),
     [
         pytest.param(
             ["New-Field: x", "new-field: y", "New##[error]: z"],
-            "new# #[error], new-field",
+            ["new##[error]", "new-field"],
             id="new fields",
         ),
         pytest.param(
             [f"New-{number:02}: x" for number in range(30)],
-            ", ".join(f"new-{number:02}" for number in range(20)),
+            [f"new-{number:02}" for number in range(20)],
             id="many new fields",
         ),
     ],
 )
-def test_newer_metadata_version(tmp_path: Path, fields: list[str], told: str) -> None:
-    """A metadata version that is not known is the index's to judge; fields that get lost are told."""
+def test_newer_metadata_version(tmp_path: Path, fields: list[str], named: list[str]) -> None:
+    """An unknown metadata version is for the index to judge; a warning names fields that are not uploaded."""
     metadata = core_metadata(metadata_version="9.9", fields=[*fields, "Summary: Short"])
     wheel = read(make_wheel(tmp_path, metadata=metadata))
 
-    expected = (
-        f"{WHEEL}: metadata version 9.9 has fields that are not known here and are not sent: {told}; "
-        "a newer `packaging` may know them"
-    )
-
-    assert (expected,) == wheel.warnings
-    assert (wheel.metadata["metadata_version"], wheel.metadata["summary"]) == ("9.9", "Short")
+    assert (Message("unknown-fields", file=WHEEL, fields=named),) == wheel.warnings
+    assert (["9.9"], ["Short"]) == (values(wheel, "metadata_version"), values(wheel, "summary"))
 
 
 def test_newer_metadata_version_alone(tmp_path: Path) -> None:
-    """Where nothing gets lost, there is nothing to tell."""
-    assert read(make_wheel(tmp_path, metadata=core_metadata(metadata_version="9.9"))).warnings == ()
+    """Where every field is uploaded, there is no warning."""
+    assert () == read(make_wheel(tmp_path, metadata=core_metadata(metadata_version="9.9"))).warnings
+
+
+def test_a_label_twice(tmp_path: Path) -> None:
+    """PyPI accepts a file with two URLs of one label, but not a form with both."""
+    fields = [
+        "Project-URL: Home, https://a.example",
+        "Project-URL: Café,https://c.example",
+        "Project-URL: Home,https://b.example",
+    ]
+    wheel = read(make_wheel(tmp_path, metadata=core_metadata(fields=fields)))
+
+    assert ["Home, https://b.example", "Café, https://c.example"] == values(wheel, "project_urls")
+    assert (Message("repeated-url-label", file=WHEEL),) == wheel.warnings
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("description", ["", "One: line", "\n\nTwo\n", " Three é 😀"])
+def test_description(tmp_path: Path, end: str, description: str) -> None:
+    """The description is what follows the first empty line, whatever ends the lines."""
+    text = core_metadata(fields=["Summary: a"], description=description).decode().replace("\n", end)
+    wheel = read(make_wheel(tmp_path, metadata=text.encode()))
+
+    assert [description.replace("\n", end)] * bool(description) == values(wheel, "description")
+    assert ["a"] == values(wheel, "summary")
+
+
+def test_a_line_that_is_no_field(tmp_path: Path) -> None:
+    """A line that is not a field ends the fields, as it does for installers."""
+    wheel = read(make_wheel(tmp_path, metadata=core_metadata(fields=["no field", "Summary: a"], description="b")))
+
+    assert (["no field\nSummary: a\n\nb"], []) == (values(wheel, "description"), values(wheel, "summary"))
+
+
+def test_memory(tmp_path: Path) -> None:
+    """Of large core metadata, little is kept."""
+    metadata = core_metadata(description="A sentence that a README could have. " * 50_000)
+    tracemalloc.start()
+    try:
+        wheels = [read(make_wheel(tmp_path, tag=f"py3-none-linux_{number}", metadata=metadata)) for number in range(20)]
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [metadata.decode().partition("\n\n")[2]] == values(wheels[0], "description")
+    assert (True, True) == (kept < 4 * 1024**2, most < 32 * 1024**2)
+
+
+def test_core_metadata_of_a_mapping() -> None:
+    """Each kind of field has its form: one value, several, a list in one, a mapping."""
+    metadata = {"keywords": ["a", "b"], "project_urls": {"Home": "https://a.example"}, "license_files": ["x", "y"]}
+    found = CoreMetadata.of({"metadata_version": "2.4", "name": "a", "version": "1", **metadata}, "x")
+
+    assert {
+        ("keywords", "a,b"),
+        ("project_urls", "Home, https://a.example"),
+        ("license_file", "x"),
+        ("license_file", "y"),
+    } == set(found.fields[3:])
 
 
 @settings(deadline=None, max_examples=200)
@@ -296,11 +357,11 @@ def test_any_metadata(
     metadata = b"\n".join([core_metadata().rstrip(), *lines, b"", description])
     path = make_sdist(tmp_path_factory.getbasetemp(), metadata=metadata)
     try:
-        outcome = read(path).filename
+        outcome: object = read(path).filename
     except DistributionError as error:
-        outcome = str(error)
+        outcome = error.message.facts["file"]
 
-    assert outcome.startswith(SDIST)
+    assert SDIST == outcome
 
 
 def test_unreadable(tmp_path: Path) -> None:
@@ -308,11 +369,17 @@ def test_unreadable(tmp_path: Path) -> None:
     gone, loop, folder = tmp_path / "gone-1.0.tar.gz", tmp_path / "loop-1.0.tar.gz", tmp_path / "folder-1.0.tar.gz"
     loop.symlink_to(loop)
     folder.mkdir()
-    remedy = "Check the file and its permissions, or build it again."
+    os.mkfifo(tmp_path / "pipe-1.0.tar.gz")
+    said = {
+        gone: "No such file or directory",
+        loop: "Too many levels of symbolic links",
+        folder: "Is a directory",
+        tmp_path / "pipe-1.0.tar.gz": "Not a regular file",
+    }
 
-    assert f"gone-1.0.tar.gz cannot be read: No such file or directory. {remedy}" == refusal(gone)
-    assert f"loop-1.0.tar.gz cannot be read: Too many levels of symbolic links. {remedy}" == refusal(loop)
-    assert f"folder-1.0.tar.gz cannot be read: Is a directory. {remedy}" == refusal(folder)
+    assert [Message("unreadable-file", file=path.name, said=text) for path, text in said.items()] == [
+        refusal(path) for path in said
+    ]
 
 
 @pytest.fixture
@@ -395,37 +462,43 @@ def test_find_links(tmp_path: Path) -> None:
     assert ["dist/gone-1.0.tar.gz", "dist/loop-1.0.tar.gz", f"dist/{WHEEL}"] == [shown for _, shown in found]
 
 
+def named(code: str, file: str, **facts: object) -> Message:
+    return Message(code, file=file, **facts)
+
+
 @pytest.mark.parametrize(
     ("artifacts", "problems"),
     [
-        pytest.param(["empty"], ["no wheel (.whl) and no sdist (.tar.gz) in empty"], id="empty folder"),
+        pytest.param(["empty"], [Message("no-files-found", places=["empty"])], id="empty directory"),
         pytest.param(
-            ["empty", "empty/"], ["no wheel (.whl) and no sdist (.tar.gz) in empty, empty/"], id="two empty folders"
+            ["empty", "empty/"], [Message("no-files-found", places=["empty", "empty/"])], id="two empty directories"
         ),
-        pytest.param(["typo"], ["typo: there is no such file or folder"], id="nothing there"),
-        pytest.param(["\x1b[2J::error::"], ["?[2J: :error: :: there is no such file or folder"], id="escapes"),
-        pytest.param(["dangling"], ["dangling: is a symbolic link that leads nowhere"], id="dangling link"),
-        pytest.param(["loop.whl"], ["loop.whl: Too many levels of symbolic links"], id="loop"),
-        pytest.param(["dist/notes.txt/x"], ["dist/notes.txt/x: Not a directory"], id="inside of a file"),
-        pytest.param(["x" * 256], [f"{'x' * 256}: File name too long"], id="long name"),
+        pytest.param(["typo"], [named("no-such-file", "typo")], id="nothing there"),
+        pytest.param(["dangling"], [named("dangling-link", "dangling")], id="dangling link"),
         pytest.param(
-            ["dist/sample-1.0.zip"],
-            ["dist/sample-1.0.zip: is neither a wheel (.whl) nor an sdist (.tar.gz)"],
-            id="zip",
+            ["loop.whl"], [named("unreadable-path", "loop.whl", said="Too many levels of symbolic links")], id="loop"
         ),
+        pytest.param(
+            ["dist/notes.txt/x"],
+            [named("unreadable-path", "dist/notes.txt/x", said="Not a directory")],
+            id="inside of a file",
+        ),
+        pytest.param(["x" * 256], [named("unreadable-path", "x" * 256, said="File name too long")], id="long name"),
+        pytest.param(["x/" * 3000], [named("unreadable-path", "x/" * 3000, said="File name too long")], id="long path"),
+        pytest.param(["dist/sample-1.0.zip"], [named("not-a-distribution", "dist/sample-1.0.zip")], id="zip"),
         pytest.param(
             ["dist/pipe.whl", "pyproject.toml", "typo"],
             [
-                "dist/pipe.whl: is neither a wheel (.whl) nor an sdist (.tar.gz)",
-                "pyproject.toml: is neither a wheel (.whl) nor an sdist (.tar.gz)",
-                "typo: there is no such file or folder",
+                named("not-a-distribution", "dist/pipe.whl"),
+                named("not-a-distribution", "pyproject.toml"),
+                named("no-such-file", "typo"),
             ],
             id="all at once",
         ),
     ],
 )
-def test_find_nothing(root: Path, artifacts: list[str], problems: list[str]) -> None:
-    """What was named and cannot be taken is told, all at once."""
+def test_find_nothing(root: Path, artifacts: list[str], problems: list[Message]) -> None:
+    """What was named and cannot be published is reported, all at once."""
     (root / "empty").mkdir()
     (root / "pyproject.toml").write_text("")
     (root / "dangling").symlink_to("nowhere")
@@ -433,46 +506,42 @@ def test_find_nothing(root: Path, artifacts: list[str], problems: list[str]) -> 
     with pytest.raises(PlanError) as caught:
         find(artifacts, root)
 
-    heading = "There is nothing to publish yet (run `hatch build`, or name what to publish):"
-    assert "\n  - ".join([heading, *problems]) == str(caught.value)
+    assert ("nothing-to-publish", tuple(problems)) == (caught.value.message.code, caught.value.problems)
+
+
+def test_find_a_nul_byte(tmp_path: Path) -> None:
+    """A path that the system cannot have is a problem as any other."""
+    with pytest.raises(PlanError) as caught:
+        find(["a\0.whl"], tmp_path)
+
+    assert ("unreadable-path",) == caught.value.codes
 
 
 @pytest.mark.parametrize(
     ("make", "problem"),
-    [
-        (False, "dist: there is no such file or folder"),
-        (True, "no wheel (.whl) and no sdist (.tar.gz) in dist"),
-    ],
+    [(False, named("no-such-file", "dist")), (True, Message("no-files-found", places=["dist"]))],
     ids=["missing", "empty"],
 )
-def test_find_no_dist(tmp_path: Path, make: bool, problem: str) -> None:
-    """Without files, the default folder is named."""
+def test_find_no_dist(tmp_path: Path, make: bool, problem: Message) -> None:
+    """Without files, the default directory is named."""
     if make:
         (tmp_path / "dist").mkdir()
     with pytest.raises(PlanError) as caught:
         find([], tmp_path)
 
-    assert (f"There is nothing to publish yet (run `hatch build`, or name what to publish):\n  - {problem}") == str(
-        caught.value
-    )
+    assert (problem,) == caught.value.problems
 
 
 def test_find_some(root: Path) -> None:
-    """A mistyped name beside good ones is an error as well: half a release is none."""
+    """A mistyped name next to good ones is an error as well: half a release is not a release."""
     with pytest.raises(PlanError) as caught:
         find(["dist", "typo"], root)
 
-    assert str(caught.value) == (
-        "Not all that was named can be published; nothing was sent:\n  - typo: there is no such file or folder"
-    )
+    assert ("files-not-found", (named("no-such-file", "typo"),)) == (caught.value.message.code, caught.value.problems)
 
 
 @settings(deadline=None, max_examples=100)
-@given(
-    st.lists(
-        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20), max_size=3
-    )
-)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), max_size=3))
 def test_find_anything(tmp_path_factory: pytest.TempPathFactory, artifacts: list[str]) -> None:
     """Whatever is named, files come back or an inert error."""
     root = tmp_path_factory.getbasetemp() / "find"
@@ -487,7 +556,7 @@ def test_find_anything(tmp_path_factory: pytest.TempPathFactory, artifacts: list
 
 
 def test_untracked_files_in_an_sdist(tmp_path: Path) -> None:
-    """What Git does not know, and the sdist holds, is named in a warning; escapes in names are made inert."""
+    """What Git does not know, and the sdist holds, is named in a warning."""
     path = make_sdist(tmp_path, members={"notes.txt": b"", "\x1b[2J": b""})
     distribution = Distribution.read(path, "dist/x", frozenset({"notes.txt", "\x1b[2J", "other.txt"}))
-    assert ("dist/x: holds files that Git does not track: notes.txt, ?[2J",) == distribution.warnings
+    assert (Message("untracked-files", file="dist/x", files=["notes.txt", "\x1b[2J"]),) == distribution.warnings

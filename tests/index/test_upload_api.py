@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from python_multipart.multipart import Field, File, parse_form
 
-from hatch_trusted_publish.artifacts.distribution import FORM_FIELDS, Distribution
+from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.artifacts.metadata import FORM_FIELDS
 from hatch_trusted_publish.errors import Message, UploadError
 from hatch_trusted_publish.http.messages import Reply
 from hatch_trusted_publish.index import upload_api as protocol

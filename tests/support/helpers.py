@@ -20,6 +20,8 @@ from pathlib import Path
 from hatch_trusted_publish.artifacts import filenames
 from hatch_trusted_publish.artifacts.content import Content
 from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.artifacts.metadata import CoreMetadata
+from hatch_trusted_publish.errors import Message
 
 NO_MEMBERS: Mapping[str, bytes] = {}
 
@@ -137,17 +139,15 @@ class Kept(Content):
 
 
 def a_distribution(
-    filename: str, folder: str = "dist", warnings: Sequence[str] = (), **metadata: object
+    filename: str, folder: str = "dist", warnings: Sequence[Message] = (), **metadata: object
 ) -> Distribution:
     """What would be read from a file of this name, without the file; its bytes are its name."""
-    said = filenames.parse(filename)
+    said = filenames.parse(filename, filename)
+    raw = {"metadata_version": "2.4", "name": said.name, "version": str(said.version), **metadata}
     return Distribution(
         path=Path("/project", folder, filename),
         shown=f"{folder}/{filename}",
-        filetype="bdist_wheel" if filename.endswith(".whl") else "sdist",
-        name=said.name,
-        version=said.version,
-        metadata={"metadata_version": "2.4", "name": said.name, "version": str(said.version), **metadata},
+        metadata=CoreMetadata.of(raw, filename),
         python_tag="py3",
         platform_tags=frozenset(tag.platform for tag in said.tags),
         content=Kept(filename.encode()),

@@ -1,7 +1,6 @@
-"""The core metadata inside an archive, in bounded memory.
+"""The core metadata inside an archive, read in bounded memory.
 
-Nothing is unpacked: one member is read, up to `LARGEST_METADATA` bytes of it, whatever the
-archive says of its size.
+Nothing is unpacked to disk. Sizes that an archive claims are not trusted.
 """
 
 from __future__ import annotations
@@ -12,29 +11,31 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from gzip import BadGzipFile
+from tarfile import TarError
 from typing import BinaryIO, Final, cast
+from zipfile import BadZipFile
 
-from ..errors import DistributionError, clean
+from ..errors import DistributionError
 
-LARGEST_METADATA: Final = 2 * 1024 * 1024
-"""Bytes of METADATA or PKG-INFO, which can take fifty times as many when they are parsed."""
-LARGEST_TABLE: Final = 10 * 1024 * 1024
-"""Bytes of a wheel's table of contents, which takes ten times as many: of 80,000 files with long names."""
-LARGEST_HEADER: Final = 1024 * 1024
-"""Bytes of the headers of one member of an sdist: they hold little more than its name."""
+LARGEST_METADATA: Final = 4 * 1024**2
+"""Bytes of METADATA or PKG-INFO. PyPI accepts at least three million."""
+LARGEST_DIRECTORY: Final = 10 * 1024**2
+"""Bytes of a wheel's central directory: 80,000 files with long names. In memory it takes ten times as much."""
+LARGEST_HEADER: Final = 1024**2
+"""Bytes of the headers of one member of an sdist: little more than its name."""
 LARGEST_SDIST: Final = 8 * 1024**3
-"""Bytes of an unpacked sdist: what is beyond is taken for a bomb."""
-_CHUNK: Final = 256 * 1024
+"""Bytes of an unpacked sdist. A larger one is taken for a bomb."""
 
-BROKEN_ARCHIVE: Final = (
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    tarfile.TarError,
+BROKEN: Final = (
+    BadZipFile,
+    BadGzipFile,
+    TarError,
     zlib.error,
     EOFError,
     IndexError,
-    NotImplementedError,
     RuntimeError,
     ValueError,
     OverflowError,
@@ -42,81 +43,100 @@ BROKEN_ARCHIVE: Final = (
 """What zipfile, gzip and tarfile raise on broken input."""
 
 
-def wheel_metadata(file: BinaryIO, filename: str) -> bytes:
-    """The bytes of the one METADATA of a wheel (PEP 427).
+def open_wheel(file: BinaryIO, shown: str) -> zipfile.ZipFile:
+    """Open a wheel, unless its central directory would fill the memory.
 
     Raises:
-        DistributionError: what stands against it, to follow the path in a sentence.
+        DistributionError: it would.
+        BROKEN: it is not a zip file.
+    """
+    return zipfile.ZipFile(cast("BinaryIO", _BoundedReads(file, shown)))
+
+
+def wheel_metadata(file: BinaryIO, filename: str, shown: str) -> bytes:
+    """Return the one METADATA of a wheel (PEP 427).
+
+    Raises:
+        DistributionError: it has none, several, or one that cannot be read.
+        BROKEN: it is not a sound zip file.
     """
     expected = "-".join(filename.split("-")[:2]) + ".dist-info/METADATA"
-    with zipfile.ZipFile(cast("BinaryIO", _Table(file))) as archive:
+    with open_wheel(file, shown) as archive:
         found = [info for info in archive.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", info.filename)]
-        _check_count(len(found), expected)
-        # As zipfile reads the name (on Windows, with slashes for backslashes), and as it is written.
-        for name in (found[0].filename, found[0].orig_filename):
+        _check_one(len(found), expected, shown)
+        info = found[0]
+        # zipfile cuts a name at a NUL byte, and replaces backslashes on Windows.
+        for name in (info.filename, info.orig_filename):
             if name != expected:
-                msg = f"holds {clean(name)} where its name asks for {clean(expected)}"
-                raise DistributionError(msg)
-        if stat.S_ISLNK(found[0].external_attr >> 16):
-            msg = "has a METADATA that is a symbolic link"
-            raise DistributionError(msg)
-        if found[0].flag_bits & 1 or found[0].compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            # zipfile unpacks bzip2 and LZMA without a bound; some installers cannot at all.
-            msg = "has a METADATA that is encrypted, or compressed with something else than deflate"
-            raise DistributionError(msg)
-        with archive.open(found[0]) as member:
-            return _read_metadata(cast("BinaryIO", member))
+                raise DistributionError("misplaced-metadata", file=shown, found=name, expected=expected)
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise DistributionError("metadata-not-a-file", file=shown, expected=expected)
+        # zipfile unpacks bzip2 and LZMA without a bound, and some installers cannot read them.
+        if info.flag_bits & 1 or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise DistributionError("packed-metadata", file=shown, expected=expected)
+        with archive.open(info) as member:
+            return _read_metadata(cast("BinaryIO", member), shown)
 
 
-class _Table:
-    """A wheel, of which zipfile would read a table of contents of any size."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.tell, self.seek, self.seekable = file.tell, file.seek, file.seekable
-
-    def read(self, size: int = -1) -> bytes:
-        if size > LARGEST_TABLE:
-            msg = f"has a table of contents of more than {LARGEST_TABLE // 1024**2} MiB"
-            raise DistributionError(msg)
-        return self._file.read(size)
-
-
-def sdist_metadata(file: BinaryIO, wanted: AbstractSet[str] = frozenset()) -> tuple[bytes, list[str]]:
-    """The bytes of the one PKG-INFO of an sdist (PEP 643), and which of the files *wanted* it holds.
+def sdist_metadata(file: BinaryIO, shown: str, wanted: AbstractSet[str] = frozenset()) -> tuple[bytes, list[str]]:
+    """Return the one PKG-INFO of an sdist (PEP 643), and which of the files *wanted* it contains.
 
     Raises:
-        DistributionError: as `wheel_metadata`.
+        DistributionError: it has none, several, or one that cannot be read.
+        BROKEN: it is not a sound gzipped tar file.
     """
-    found: list[bytes] = []
-    held: list[str] = []
+    metadata: list[bytes] = []
+    contained: list[str] = []
+    for member, content in sdist_members(file, shown):
+        if re.fullmatch(r"(\./)?[^/]+/PKG-INFO", member.name):
+            if content is None:
+                raise DistributionError("metadata-not-a-file", file=shown, expected="PKG-INFO")
+            metadata.append(_read_metadata(content, shown))
+            _check_one(len(metadata), "PKG-INFO", shown)
+        if (name := member.name.removeprefix("./").partition("/")[2]) in wanted:
+            contained.append(name)
+    _check_one(len(metadata), "PKG-INFO", shown)
+    return metadata[0], contained
+
+
+def sdist_members(file: BinaryIO, shown: str) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
+    """Yield each member of an sdist, with its content if it is a plain file.
+
+    Raises:
+        DistributionError: a header or the whole is too large.
+        BROKEN: it is not a sound gzipped tar file.
+    """
     with gzip.open(file) as unpacked:
-        stream = _Bounded(unpacked)
+        stream = _BoundedStream(unpacked, shown)
         with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:", encoding="utf-8") as archive:
             while (member := archive.next()) is not None:
                 for kept in ("members", "pax_headers"):
                     vars(archive)[kept].clear()  # a million empty files would fill the memory
-                if re.fullmatch(r"(\./)?[^/]+/PKG-INFO", member.name):
-                    content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
-                    if content is None:
-                        msg = "has a PKG-INFO that is not a plain file"
-                        raise DistributionError(msg)
-                    stream.left = LARGEST_METADATA + LARGEST_HEADER
-                    found.append(_read_metadata(cast("BinaryIO", content)))
-                    _check_count(len(found), "PKG-INFO")
-                if (name := member.name.removeprefix("./").partition("/")[2]) in wanted:
-                    held.append(name)
+                content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+                stream.left = LARGEST_METADATA + LARGEST_HEADER
+                yield member, cast("BinaryIO | None", content)
                 stream.left = LARGEST_HEADER
         stream.finish()
-    _check_count(len(found), "PKG-INFO")
-    return found[0], held
 
 
-class _Bounded:
-    """The unpacked stream of an sdist, of which tarfile would read and skip whatever a header claims."""
+class _BoundedReads:
+    """A zip file whose central directory zipfile would read at any size."""
 
-    def __init__(self, stream: gzip.GzipFile) -> None:
-        self._stream = stream
+    def __init__(self, file: BinaryIO, shown: str) -> None:
+        self._file, self._shown = file, shown
+        self.tell, self.seek, self.seekable = file.tell, file.seek, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > LARGEST_DIRECTORY:
+            raise DistributionError("large-zip-directory", file=self._shown, limit=LARGEST_DIRECTORY // 1024**2)
+        return self._file.read(size)
+
+
+class _BoundedStream:
+    """The unpacked bytes of an sdist, of which tarfile would read or skip whatever a header claims."""
+
+    def __init__(self, stream: gzip.GzipFile, shown: str) -> None:
+        self._stream, self._shown = stream, shown
         self._last = b""
         self.tell = stream.tell
         self.left = LARGEST_HEADER
@@ -124,48 +144,42 @@ class _Bounded:
 
     def read(self, size: int) -> bytes:
         self.left -= size
-        if size < 0 or self.left < 0:  # a negative size would read it all
-            msg = f"has a header of more than {LARGEST_HEADER // 1024**2} MiB"
-            raise DistributionError(msg)
+        if size < 0 or self.left < 0:  # a negative size would read everything
+            raise DistributionError("large-tar-header", file=self._shown, limit=LARGEST_HEADER // 1024**2)
         self._check_position(self.tell() + size)
         self._last = self._stream.read(size)
         return self._last
 
     def seek(self, position: int) -> int:
-        if position < self.tell():  # tarfile would come to the same header again, for ever
-            msg = "a header that leads backwards"
-            raise tarfile.ReadError(msg)
+        if position < self.tell():  # tarfile would read the same header again and again
+            raise TarError("a header points backwards")
         self._check_position(position)
         return self._stream.seek(position)
 
     def finish(self) -> None:
         """Read to the end, where the checksum is.
 
-        tarfile takes a broken header for the end of the archive, and installers would without a
-        word leave out what follows: only zeros may.
+        tarfile takes a broken header for the end of the archive, and installers silently leave out what
+        follows. Only zeros may follow.
         """
         rest = self._last
-        while not rest.strip(b"\0") and (rest := self._stream.read(_CHUNK)):
+        while not rest.strip(b"\0") and (rest := self._stream.read(LARGEST_HEADER)):
             self._check_position(self.tell())
         if rest:
-            msg = "a broken header, or something behind the end"
-            raise tarfile.ReadError(msg)
+            raise TarError("a broken header, or data after the end")
 
     def _check_position(self, position: int) -> None:
         if position > LARGEST_SDIST:
-            msg = f"unpacks to more than {LARGEST_SDIST // 1024**3} GiB"
-            raise DistributionError(msg)
+            raise DistributionError("large-sdist", file=self._shown, limit=LARGEST_SDIST // 1024**3)
 
 
-def _check_count(count: int, what: str) -> None:
+def _check_one(count: int, expected: str, shown: str) -> None:
     if count != 1:
-        msg = f"has {'no' if count == 0 else 'more than one'} {clean(what)}"
-        raise DistributionError(msg)
+        raise DistributionError("repeated-metadata" if count else "no-metadata", file=shown, expected=expected)
 
 
-def _read_metadata(member: BinaryIO) -> bytes:
+def _read_metadata(member: BinaryIO, shown: str) -> bytes:
     text = member.read(LARGEST_METADATA + 1)
     if len(text) > LARGEST_METADATA:
-        msg = f"has core metadata of more than {LARGEST_METADATA // 1024**2} MiB"
-        raise DistributionError(msg)
+        raise DistributionError("large-metadata", file=shown, limit=LARGEST_METADATA // 1024**2)
     return text

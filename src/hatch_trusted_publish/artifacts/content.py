@@ -1,141 +1,142 @@
-"""The bytes of a file, as they were when it was read first; their digest comes along.
+"""The bytes of one file, unchanged since it was first read, and their digest.
 
 Rules:
 
-- The bytes are read once for an upload: they are hashed while they are sent, and never twice.
-- Memory stays flat, whatever the file's size.
+- The bytes are read once per upload: they are hashed while they are sent.
+- Memory stays flat, whatever the size of the file.
+- A file that has changed is never sent whole. One change goes unnoticed: a write through a memory map
+  that the system has not yet recorded in the file's times.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import BinaryIO, Final
 
-from ..errors import DistributionError, clean
+from ..errors import DistributionError
 
-CHUNK: Final = 256 * 1024
+CHUNK: Final = 64 * 1024
+"""Bytes per read. httpcore copies what is left of a chunk after each TLS record of 16 KiB, so larger chunks cost time."""
 IN_A_THREAD: Final = 4 * 1024 * 1024
-"""Bytes of a file from which on its digest is computed in a thread of its own."""
+"""Files of this size and above are hashed in a thread of their own."""
 
 
-def refused(shown: str, reason: str, remedy: str = "Build it again, and publish what was built.") -> DistributionError:
-    """The error of a file that must not be uploaded."""
-    return DistributionError(f"{shown} {reason}. {remedy}")
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file. Opening or reading a pipe in its place could block forever.
+
+    Raises:
+        OSError: it cannot be opened, or is not a regular file.
+    """
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - `Path.open` has no opener
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a regular file")
+    return file
 
 
 def stamp(status: os.stat_result) -> tuple[int, ...]:
-    """What differs once a file was written to, or is another one."""
-    # The time of change cannot be set back, as that of modification can; on Windows it is that of creation.
+    """Return what differs after a write, or for another file."""
+    # Unlike the time of modification, the time of change cannot be set back. On Windows it is the time of creation.
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def _stamp(file: BinaryIO) -> tuple[int, ...]:
-    return stamp(os.fstat(file.fileno()))
-
-
 class Content:
-    """The bytes behind one path."""
+    """The bytes at one path."""
 
     def __init__(self, file: BinaryIO, path: Path, shown: str) -> None:
-        """
-        Args:
-            file: *path*, opened: as it is now is how it has to stay.
-            shown: how people are told of it.
-        """
+        """Remember the present state of *file*, which is *path* opened."""
         self._path, self._shown = path, shown
-        self._stamp = _stamp(file)
+        self._stamp = stamp(os.fstat(file.fileno()))
         self._sha256: str | None = None
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size in bytes."""
         return self._stamp[0]
 
     @property
     def known_sha256(self) -> str | None:
-        """`sha256`, if the bytes were read by now."""
+        """`sha256`, if the bytes were already read."""
         return self._sha256
 
     def sha256(self) -> str:
-        """In hexadecimal. The one digest that every index takes, and PEP 740 signs.
+        """Return the digest in hexadecimal: the one that every index checks and PEP 740 signs.
 
         Raises:
-            DistributionError: as `chunks`, if the bytes have to be read for it.
+            DistributionError: as `chunks`, if the bytes have to be read first.
         """
-        if self._sha256 is None:
+        while self._sha256 is None:  # `chunks` sets it at its end, or raises
             for _ in self.chunks():
                 pass
-        assert self._sha256 is not None  # noqa: S101 # nosec B101 # `chunks` ends with it, or raises
         return self._sha256
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, from the start; `sha256` is known when they are through.
+        """Yield the bytes from the start. At the end, the digest is known.
 
-        The last chunk is held back until the file is known to be what was read first, so that an
-        index never gets the whole of a changed file.
+        The last chunk is held back until the file is found unchanged, so that an index never receives
+        the whole of a changed file.
 
         Raises:
-            DistributionError: it has changed, or is gone.
+            DistributionError: the file has changed or is gone.
         """
         hashing = _Hashing(self.size) if self._sha256 is None else None
         try:
-            with self._path.open("rb") as file:
-                held = b""
-                left = self.size if _stamp(file) == self._stamp else -1
+            with open_file(self._path) as file:
+                held, left = b"", self.size
+                self._check_unchanged(file)
                 while left > 0 and (chunk := file.read(min(CHUNK, left))):
                     if hashing is not None:
                         hashing.put(chunk)
                     if held:
                         yield held
-                    held = chunk
-                    left -= len(chunk)
-                if left == 0 and _stamp(file) == self._stamp:
-                    if hashing is not None:
-                        self._sha256 = hashing.finish()
-                    yield held
-                    return
+                    held, left = chunk, left - len(chunk)
+                self._check_unchanged(file)
+                if hashing is not None:
+                    self._sha256 = hashing.finish()
+                yield held
         except OSError as error:
-            raise refused(self._shown, f"cannot be read any more: {clean(error.strerror)}") from error
+            raise DistributionError("file-gone", file=self._shown, said=error.strerror) from error
         finally:
             if hashing is not None:
                 hashing.finish()
-        raise refused(
-            self._shown,
-            "has changed since it was checked, so it was not uploaded",
-            "See to it that nothing builds or writes there while the release runs, then run the same command again.",
-        )
+
+    def _check_unchanged(self, file: BinaryIO) -> None:
+        if stamp(os.fstat(file.fileno())) != self._stamp:
+            raise DistributionError("file-changed", file=self._shown)
 
 
 class _Hashing:
-    """The digest of one stream; of a large one, in a thread."""
+    """The digest of one stream; a large one is hashed in a thread."""
 
     def __init__(self, size: int) -> None:
         self._hash = hashlib.sha256()
-        self._queue: Queue[bytes] = Queue(maxsize=4)
+        self.put: Callable[[bytes], None] = self._hash.update
         self._thread: Thread | None = None
         if size >= IN_A_THREAD:
-            self._thread = Thread(target=self._drain, daemon=True)
+            queue: Queue[bytes] = Queue(maxsize=8)
+            self.put = queue.put
+            self._thread = Thread(target=self._drain, args=[queue], daemon=True)
             self._thread.start()
 
-    def put(self, chunk: bytes) -> None:
-        if self._thread is None:
-            self._hash.update(chunk)
-        else:
-            self._queue.put(chunk)
-
     def finish(self) -> str:
-        """Wait for it; a second call finds it ready."""
+        """Return the digest; a second call changes nothing."""
         if self._thread is not None:
-            self._queue.put(b"")
+            self.put(b"")
             self._thread.join()
             self._thread = None
         return self._hash.hexdigest()
 
-    def _drain(self) -> None:
-        while chunk := self._queue.get():
+    def _drain(self, queue: Queue[bytes]) -> None:
+        while chunk := queue.get():
             self._hash.update(chunk)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no such flag, and no such pipes

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from ..artifacts.distribution import FORM_FIELDS, Distribution
+from ..artifacts.distribution import Distribution
 from ..errors import ExchangeError, Message, Scope, UploadError, clean
 from ..http.messages import Reply, Request, Upload, form_field, json_object, message
 from ..http.retries import UPLOAD
@@ -193,22 +193,14 @@ def ask_upload(
 
 
 def form(distribution: Distribution) -> list[tuple[str, str]]:
-    """The fields of the upload form before the file: an unknown name would lose metadata without a word."""
-    fields = [
+    """Return the fields of the upload form before the file."""
+    return [
         (":action", "file_upload"),
         ("protocol_version", "1"),
         ("filetype", distribution.filetype),
         ("pyversion", distribution.python_tag),
+        *distribution.metadata.fields,
     ]
-    for key, name in FORM_FIELDS.items():
-        value = distribution.metadata.get(key)
-        if isinstance(value, str):
-            fields.append((name, value))
-        elif isinstance(value, Mapping):
-            fields.extend((name, f"{label}, {url}") for label, url in value.items())
-        elif isinstance(value, list):
-            fields.extend([(name, ",".join(value))] if key == "keywords" else [(name, text) for text in value])
-    return fields
 
 
 Refusal: TypeAlias = tuple[int | None, str, str, Scope]

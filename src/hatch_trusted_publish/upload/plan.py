@@ -65,8 +65,10 @@ def check(
     Raises:
         PlanError: all the problems.
     """
-    found = [*problems]
+    found: list[str | Message] = [*problems]
     for distribution in distributions:
+        if index.pypi_rules:
+            found.extend(one for one in distribution.warnings if one.code == "not-normalized")
         found.extend(_own_problems(distribution, index))
     found.extend(_joint_problems(distributions, settings))
     if settings.check_version and not settings.several:
@@ -76,21 +78,17 @@ def check(
 
 
 def _own_problems(distribution: Distribution, index: Index) -> Iterable[Message]:
-    file, version, metadata = distribution.shown, distribution.version, distribution.metadata
+    file, version, fields = distribution.shown, distribution.version, distribution.metadata.fields
     if version.local is not None and not index.local_versions:
         yield Message("local-version", file=file, version=version, local=version.local)
-    for requirement in _strings(metadata.get("requires_dist")):
+    for requirement in [value for name, value in fields if name == "requires_dist"]:
         if _is_direct(requirement):
             yield Message("direct-url", file=file, requirement=requirement)
-    if "license" in metadata and "license_expression" in metadata:
+    if {"license", "license_expression"} <= {name for name, _ in fields}:
         yield Message("two-licenses", file=file)
     bad = sorted(tag for tag in distribution.platform_tags - LINUX_TAGS if tag.startswith("linux_"))
     if bad and index.pypi_rules:
         yield Message("linux-tag", file=file, tags=bad)
-
-
-def _strings(value: object) -> list[str]:
-    return [str(text) for text in value] if isinstance(value, list) else []
 
 
 def _is_direct(requirement: str) -> bool:
@@ -135,7 +133,7 @@ def decide(
         PlanError: the index has other files under these names.
     """
     outcomes, problems = [], []
-    warnings = [Message(warning) for one in distributions for warning in one.warnings]
+    warnings = [warning for one in distributions for warning in one.warnings]
     for distribution in in_order(distributions):
         listed = listings[distribution.name].get(distribution.filename)
         if listed is None:
@@ -174,6 +172,6 @@ def has_release(listing: Listing, version: Version) -> bool:
     """Return whether the index lists any file of *version*."""
     for filename in listing:
         with suppress(DistributionError):  # old files can be neither wheels nor sdists
-            if filenames.parse(filename).version == version:
+            if filenames.parse(filename, filename).version == version:
                 return True
     return False
