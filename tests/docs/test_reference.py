@@ -1,4 +1,4 @@
-"""The reference and the code name the same things: flags, values, publishers, variables, exit codes, tests."""
+"""The reference and the code have the same flags, values, publishers, variables and exit codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hatch_trusted_publish.settings import values
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted((ROOT / "docs").rglob("*.md"))
-# The rehearsal sets what a CI would set; what it reads for that is read by the rest as well.
+# The rehearsal sets the variables of a CI, which the other rooms read.
 MODULES: Final = [path for path in sorted((ROOT / "src").rglob("*.py")) if path.parent.name != "rehearsal"]
 FLAGS: Final = [option for option in publish.params if option.param_type_name == "option"]
 OF_OTHERS: Final = {
@@ -35,20 +35,21 @@ OF_OTHERS: Final = {
     "HATCH_INTERACTIVE": "Hatch",
     "PYTHONIOENCODING": "Python",
     "REQUESTS_CA_BUNDLE": "sigstore",
-    "SIGSTORE_ID_TOKEN": "made of the audience",
+    "SIGSTORE_ID_TOKEN": "named after the audience",
     **{name: "Hatch" for option in FLAGS if isinstance(name := option.envvar, str)},
 }
-"""Variables of the reference, and which dependency reads them."""
+"""Variables in the reference that a dependency reads."""
 NO_VARIABLES: Final = {
     "CERTIFICATE_VERIFY_FAILED": "what OpenSSL says",
-    "GIT_TERMINAL_PROMPT": "set for git",
-    "GCM_INTERACTIVE": "set for git",
+    "GIT_TERMINAL_PROMPT": "set for Git",
+    "GCM_INTERACTIVE": "set for Git",
+    "O_NOFOLLOW": "a flag of os.open",
 }
-"""Texts in the code that look like variables, and what they are."""
+"""Strings in the code that look like variables, and what they are."""
 
 
 def section(heading: str) -> str:
-    """What stands under a heading of one of the pages, as far as the next of its level."""
+    """Return the text under a heading of the pages, up to the next heading of its level."""
     found = [
         match["text"]
         for page in PAGES
@@ -63,7 +64,7 @@ def section(heading: str) -> str:
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of all tables under a heading, without the heads."""
+    """Return the cells of all tables under a heading, without the header rows."""
     lines = section(heading).splitlines()
     heads = {number - 1 for number, line in enumerate(lines) if line.startswith("|---")}
     table = [line for number, line in enumerate(lines) if line.startswith("| ") and number not in heads]
@@ -71,12 +72,12 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def code(cell: str) -> list[str]:
-    """What a cell has in backquotes."""
+    """Return what a cell has in backticks."""
     return re.findall("`([^`]+)`", cell)
 
 
 def test_flags() -> None:
-    """The table of flags is that of Hatch's command: each with its short form and its variable."""
+    """The table has the flags of Hatch's command, each with its short form and its variable."""
     told = {frozenset(code(flag)): code(variable) for flag, variable, *_ in rows("Command line")}
     assert {frozenset(option.opts): [option.envvar] if option.envvar else [] for option in FLAGS} == told
 
@@ -98,21 +99,21 @@ def kind(parser: values.Parser) -> str:
     ids=["keys", "repos"],
 )
 def test_types(heading: str, keys: Mapping[str, values.Parser]) -> None:
-    """The types and choices that the tables tell are those that the code takes."""
+    """The types and choices in the tables are those that the code accepts."""
     told = {name: cells[1] for cells in rows(heading) for name in code(cells[0]) if name in keys}
     assert told
-    # A URL is a text that is looked at later.
+    # A URL is a string that a later step checks.
     assert {name: told[name] if told[name] == "URL" else kind(keys[name]) for name in told} == told
 
 
 def test_publishers() -> None:
-    """The providers and the fields of the table `publisher`."""
+    """The page lists the providers and fields of the table `publisher`."""
     listed = re.findall(r'^- `provider = "(\w+)"`: (.*)$', section("publisher"), re.MULTILINE)
     assert settings.PUBLISHER_FIELDS == {provider: tuple(code(fields)) for provider, fields in listed}
 
 
 def variables(tree: ast.AST) -> Iterator[str]:
-    """The environment variables that a module names: by their look, or since it asks for them."""
+    """Yield the environment variables that a module names, by their form or by their use."""
     for node in ast.walk(tree):
         match node:
             case ast.Constant(value=str(text)) if re.fullmatch("[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", text):
@@ -129,13 +130,13 @@ def variables(tree: ast.AST) -> Iterator[str]:
 
 
 def named() -> set[str]:
-    """All that the code reads."""
+    """Return all variables that the code reads."""
     found = {name for path in MODULES for name in variables(ast.parse(path.read_text("utf-8")))}
     return found | {gitlab_variable("pypi"), gitlab_variable("testpypi"), gitlab_variable("…")[1:]}
 
 
 def test_variables() -> None:
-    """Each variable that is read is in the reference, and no other is; what dependencies read is told apart."""
+    """The reference has each variable that the code or a dependency reads, and no other."""
     told = {name.removeprefix("…") for cells in rows("Environment variables") for name in code(cells[0])}
     indexes = {name for name in OF_OTHERS if name.startswith("HATCH_INDEX_")}
     assert indexes
@@ -144,7 +145,7 @@ def test_variables() -> None:
 
 
 def test_exceptions_of_variables() -> None:
-    """No text is left out that is not there any more."""
+    """Each exception is still in the code."""
     assert set() == NO_VARIABLES.keys() - named()
 
 
@@ -160,12 +161,12 @@ def test_exceptions_of_variables() -> None:
     ids=["item", "get", "argument", "constant", "none"],
 )
 def test_variables_are_found(line: str, found: list[str]) -> None:
-    """A variable in the code is found in each way in which it can be read."""
+    """The search finds a variable however the code reads it."""
     assert found == list(variables(ast.parse(line)))
 
 
 def exit_codes(tree: ast.AST) -> Iterator[int]:
-    """How a module can end the process; a text is printed, and counts as 1."""
+    """Yield the exit codes of a module. A string is printed, and counts as 1."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id="SystemExit") | ast.Attribute(attr="exit" | "_exit"), args=[code, *_]):
@@ -179,7 +180,7 @@ ABORT: Final = inspect.signature(Application.abort).parameters["code"].default
 
 
 def test_exit_codes() -> None:
-    """The table has the codes that there are: the code's own, 0, and click's for a command line that is none."""
+    """The table has the exit codes of the code, 0, and the one of click for a bad command line."""
     own = {code for path in MODULES for code in exit_codes(ast.parse(path.read_text("utf-8")))}
     assert sorted({0, *own, UsageError.exit_code}) == [int(cells[0]) for cells in rows("Exit codes")]
 
@@ -197,7 +198,7 @@ def test_exit_codes() -> None:
     ids=["abort", "argument", "keyword", "text", "number", "none"],
 )
 def test_exit_codes_are_found(line: str, found: list[int]) -> None:
-    """An exit code in the code is found in each way in which it can be given."""
+    """The search finds an exit code however the code gives it."""
     assert found == list(exit_codes(ast.parse(line)))
 
 
@@ -207,7 +208,7 @@ def named_tests(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if named_tests(page)], ids=lambda page: page.name)
 def test_tests_that_are_named(page: Path) -> None:
-    """A page that says which test shows something names one that is there."""
+    """Each test that a page names exists."""
     lost = []
     for name in named_tests(page):
         path, _, function = name.partition("::")
