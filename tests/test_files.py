@@ -6,7 +6,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from hatch_trusted_publish.files import write_atomic
+from hatch_trusted_publish.files import append, refuse_unwritable, write_atomic
 
 
 @pytest.mark.parametrize("before", [None, "a longer text than the new one"])
@@ -83,3 +83,52 @@ def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
         write_atomic(tmp_path / "missing" / "file", "")
 
     assert ANY == raised.value.strerror
+
+
+def test_what_can_be_replaced_is_left(tmp_path: Path) -> None:
+    """To try whether a file can be replaced leaves it, and its directory, as they are."""
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    refuse_unwritable(path)
+    refuse_unwritable(tmp_path / "new")
+
+    assert ("old", [path]) == (path.read_text(), [*tmp_path.iterdir()])
+
+
+@pytest.mark.parametrize("name", [".", "missing/file", "file/file", "n" * 300])
+def test_what_cannot_be_replaced(name: str, tmp_path: Path) -> None:
+    """The same OSError as for the real thing comes before it."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OSError, match=r"."):
+        refuse_unwritable(tmp_path / name)
+
+    assert ["file"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("before", [None, "old\n"])
+def test_appending(before: str | None, tmp_path: Path) -> None:
+    """What is there stays, and line endings are as given."""
+    path = tmp_path / "file"
+    if before is not None:
+        path.write_text(before)
+
+    append(path, "ä\r\n")
+
+    assert f"{before or ''}ä\r\n".encode() == path.read_bytes()
+
+
+@pytest.mark.parametrize("with_reader", [False, True])
+def test_a_pipe_is_not_waited_for(with_reader: bool, tmp_path: Path) -> None:
+    """A pipe is refused, whether a process reads it or not."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK) if with_reader else None
+
+    with pytest.raises(OSError, match=r"."):
+        append(path, "text")
+
+    if reader is not None:
+        assert b"" == os.read(reader, 10)
+        os.close(reader)

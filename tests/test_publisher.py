@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,10 +16,11 @@ import pytest
 from hatch.cli.application import Application
 from stamina.instrumentation import set_on_retry_hooks
 
+from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.publisher import TrustedPublisher, _environ, _flags
 from hatch_trusted_publish.settings.options import Flags
 from hatch_trusted_publish.threads import interrupt
-from tests.e2e.world import PROJECT, WHEEL, Index, as_read, identity_token, served
+from tests.e2e.world import PROJECT, WHEEL, Index, identity_token, served
 from tests.support.helpers import make_wheel
 
 
@@ -71,7 +74,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     monkeypatch.setenv("MY_TOKEN", identity_token("gitlab", "127.0.0.1"))
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     index = Index(tmp_path / "files")
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     with served(index):
         yield index
     for number, handler in before.items():
@@ -87,65 +90,73 @@ def publisher(root: Path, **table: object) -> Any:
     return made(hatch(), root, root.parent / "cache", table, {"identity-variable": "MY_TOKEN"})
 
 
+def codes(text: str) -> list[str]:
+    return re.findall(r"\[([a-z][a-z-]+)\]", text)
+
+
 def test_a_release(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What Hatch hands over is a root, tables and options; what it gets is output on standard error."""
-    publisher(tmp_path / "project", **{"check-version": False, "attestations": False}).publish(
-        [], {"repo": index.upload_url}
-    )
-    lines = [
-        f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
-        f"dist/{WHEEL} ... success",
-        f"{index.url}/simple/{PROJECT}/",
-    ]
+    """Hatch hands over a root, tables and options, and gets output on standard error."""
+    table = {"check-version": False, "attestations": False}
+    publisher(tmp_path / "project", **table).publish([], {"repo": index.upload_url})
     out, err = capsys.readouterr()
-    assert ("", "\n".join(lines) + "\n") == (out, as_read(err))
+    line = Message("file-outcome", file=f"dist/{WHEEL}", outcome=Message("uploaded"))
+    assert ("", True, []) == (out, f"{line}\n" in err, codes(err))
     assert [WHEEL] == index.files
-    # A CI that cancels a job ends the run as Ctrl-C does.
-    assert [interrupt, interrupt] == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
-def test_a_signal_that_is_ignored(index: Index, tmp_path: Path) -> None:
-    """What `nohup`, or a shell in the background, has the process ignore stays ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals(name: str, index: Index, tmp_path: Path) -> None:
+    """A CI that cancels a job, and a terminal that goes away, end the run as Ctrl-C does; what `nohup` ignores stays."""
     made = publisher(tmp_path / "project", **{"check-version": False, "attestations": False})
+    number = getattr(signal, name)
+    for before, after in ((signal.SIG_DFL, interrupt), (signal.SIG_IGN, signal.SIG_IGN)):
+        signal.signal(number, before)
+        made.publish([], {"repo": index.upload_url, "dry-run": ""})
+        assert after is signal.getsignal(number)
+
+
+def test_no_core(index: Index, tmp_path: Path) -> None:
+    """A crash would write no tokens to the disk."""
+    made = publisher(tmp_path / "project", **{"check-version": False, "attestations": False})
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
     made.publish([], {"repo": index.upload_url, "dry-run": ""})
-    assert [signal.SIG_IGN, interrupt] == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert (0, before[1]) == resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
 def test_an_error(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An error is told, and ends Hatch with 1."""
+    """An error is shown, and ends Hatch with 1."""
     with pytest.raises(SystemExit) as ended:
         publisher(tmp_path / "project").publish(["nothing.whl"], {"repo": index.upload_url})
-    heading = "There is nothing to publish yet (run `hatch build`, or name what to publish):"
-    expected = f"{heading}\n  - nothing.whl: there is no such file or folder\n"
-    assert (1, "", expected) == (ended.value.code, *capsys.readouterr())
+    out, err = capsys.readouterr()
+    assert (1, "", ["no-such-file"]) == (ended.value.code, out, codes(err))
     assert [] == index.requests
 
 
-def test_a_token_that_cannot_be_kept(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A shared cache folder is a problem of the plan, told with the others before anything is sent."""
+def test_problems_of_all_rooms(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A report and a token that cannot be kept are problems of the plan, shown together before anything is uploaded."""
     made = publisher(tmp_path / "project", **{"check-version": False, "report": "none/report.json"})
     made.cache_dir.mkdir(parents=True)
     made.cache_dir.chmod(0o777)
     with pytest.raises(SystemExit):
         made.publish([], {"repo": index.upload_url, "keep-token": ""})
-    told = capsys.readouterr().err.splitlines()
-    way_out = (
-        "let HATCH_CACHE_DIR name a folder outside the project that only this user can write to, for the whole job"
-    )
-    tokens = made.cache_dir / "tokens"
-    expected = [
-        "These files must not be published as they are; nothing was sent:",
-        (
-            f"  - the report cannot be written to {tmp_path}/project/none/report.json: No such file or directory; name a file "
-            "in a folder that is there by `report`"
-        ),
-        (
-            f"  - the upload token cannot be kept (`keep-token`) in {tokens}: other users can write to {made.cache_dir}; "
-            f"{way_out}"
-        ),
-    ]
-    assert expected == told
+    err = capsys.readouterr().err
+    assert "report-refused" == codes(err)[0]
+    assert str(made.cache_dir / "tokens") in err
+    assert [] == index.requests
+
+
+@pytest.mark.parametrize("missing", ["httpx", "id", "pypi_attestations", "stamina"])
+def test_a_missing_extra(
+    missing: str, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the extra `publish`, the run ends before it does anything."""
+    monkeypatch.setattr("hatch_trusted_publish.publisher.find_spec", lambda name: None if name == missing else object())
+    with pytest.raises(SystemExit):
+        publisher(tmp_path / "project").publish([], {"repo": index.upload_url})
+    err = capsys.readouterr().err
+    assert f"{Message('extra-missing', extra='publish', missing=missing)}\n[extra-missing]\n" == err
     assert [] == index.requests
 
 

@@ -1,14 +1,17 @@
-"""How lines get in front of people: Hatch's terminal, the logs of GitHub and GitLab, and what neither can show."""
+"""Hatch's terminal, the logs of GitHub and GitLab, and what none of them may be shown."""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from hatch.cli.application import Application
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hatch_trusted_publish.errors import Interrupted, Message
 from hatch_trusted_publish.output.console import Console
 from hatch_trusted_publish.output.progress import Line
 from hatch_trusted_publish.secret import Secret
@@ -64,12 +68,12 @@ def stderr(encoding: str = "utf-8", *, tty: bool = False) -> Iterator[Stream]:
 
 def say_all(console: Console) -> None:
     """One line of each kind."""
-    console.info("an info")
+    console.show("info", "an info")
     console.folded("a title", ["a detail"])
-    console.success("a success")
-    console.warn("a warning\nof 100% two lines")
-    console.error("an error")
-    console.critical("the end\r\nof two lines")
+    console.show("success", "a success")
+    console.show("warning", "a warning\nof 100% two lines")
+    console.show("error", "an error")
+    console.critical("the end\nof two lines")
 
 
 @pytest.mark.parametrize(
@@ -96,16 +100,16 @@ def say_all(console: Console) -> None:
             GITHUB,
             0,
             "an info\n::group::a title\na detail\n::endgroup::\na success\n"
-            "::warning::a warning%0Aof 100%25 two lines\nan error\n::error::the end%0D%0Aof two lines\n",
+            "::warning::a warning%0Aof 100%25 two lines\nan error\n::error::the end%0Aof two lines\n",
             id="GitHub",
         ),
         pytest.param(
             GITHUB,
             -1,
-            "::warning::a warning%0Aof 100%25 two lines\nan error\n::error::the end%0D%0Aof two lines\n",
+            "::warning::a warning%0Aof 100%25 two lines\nan error\n::error::the end%0Aof two lines\n",
             id="GitHub, -q",
         ),
-        pytest.param(GITHUB, -3, "::error::the end%0D%0Aof two lines\n", id="GitHub, -qqq"),
+        pytest.param(GITHUB, -3, "::error::the end%0Aof two lines\n", id="GitHub, -qqq"),
         pytest.param(
             GITLAB,
             0,
@@ -146,14 +150,14 @@ def test_colours(environ: Mapping[str, str]) -> None:
 def test_no_colour(value: str) -> None:
     """NO_COLOR takes the colours away whatever its value is."""
     with stderr() as stream:
-        Console(hatch(color=True), {"NO_COLOR": value}).success("a success")
+        Console(hatch(color=True), {"NO_COLOR": value}).show("success", "a success")
         assert "\x1b[1ma success\x1b[0m\n" == stream.said  # bold is none
 
 
 def test_empty_no_colour() -> None:
     """An empty one is none."""
     with stderr() as stream:
-        Console(hatch(color=True), {"NO_COLOR": ""}).success("a success")
+        Console(hatch(color=True), {"NO_COLOR": ""}).show("success", "a success")
         assert "\x1b[1;36ma success\x1b[0m\n" == stream.said
 
 
@@ -174,9 +178,9 @@ def test_what_the_stream_has(encoding: str, environ: Mapping[str, str], ci: Mapp
     text = "a → b… ━╌ é"
     with stderr(encoding) as stream:
         console = Console(hatch(), {**environ, **ci})
-        say = (console.info, console.warn, console.critical)
-        for each in say:
-            each(text)
+        console.show("info", text)
+        console.show("warning", text)
+        console.critical(text)
         console.folded(text, [])
         lines = [line for line in re.split(r"[\r\n]+", stream.said) if line]
     found = [line for line in lines if expected in line]
@@ -204,16 +208,46 @@ def test_masks(environ: Mapping[str, str], masked: str, verbosity: int, capsys: 
     assert expected == capsys.readouterr()
 
 
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\u202egnp.exe\u2066\u2028\x9b31m\x00\x7f\ud800"
+"""What a terminal obeys or shows backwards, and what no stream can encode."""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(HOSTILE, "?[2J?]0;owned???gnp.exe???31m???", id="escapes"),
+        pytest.param("'Framework :: Nope' is ##1", "'Framework :: Nope' is ##1", id="no command"),
+        pytest.param("::set-env name=PATH::/evil", ": :set-env name=PATH::/evil", id="GitHub"),
+        pytest.param("fine\n  ::error::no", "fine\n  : :error::no", id="GitHub, on a line of its own"),
+        pytest.param("a ##[error]no ###[group]", "a # #[error]no ## #[group]", id="GitHub and Azure, anywhere"),
+        pytest.param("a ##vso[task.complete]", "a # #vso[task.complete]", id="Azure"),
+    ],
+)
+@pytest.mark.parametrize("ci", [{}, GITHUB], ids=["no CI", "GitHub"])
+def test_no_text_is_obeyed(text: str, expected: str, ci: Mapping[str, str]) -> None:
+    """Foreign text keeps its meaning for people, and loses the one for terminals and CIs."""
+    with stderr() as stream:
+        console = Console(hatch(1), ci)
+        console.show("info", text)
+        console.folded("a title", [text])
+        console.critical(text)
+        said = stream.said.replace("%0A", "\n").replace("::error::: :", ": :")
+    assert 3 == said.count(expected)
+    assert "\x1b" not in said
+
+
 @settings(deadline=None, max_examples=200)
-@given(text=st.text())
+@given(text=st.text(st.characters()))
 def test_no_text_starts_a_command(text: str) -> None:
-    """Whatever is in a warning or an error, GitHub gets one command and no other line."""
+    """Whatever is in a line, a warning or an error, GitHub gets one command for each of the latter and no other."""
     with stderr() as stream:
         console = Console(hatch(), GITHUB)
-        console.warn(text.encode(errors="replace").decode())
-        console.critical(text.encode(errors="replace").decode())
-        first, second, rest = re.split(r"[\r\n]", stream.said)
-    assert ("::warning::", "::error::", "") == (first[:11], second[:9], rest)
+        console.show("warning", text)
+        console.show("info", text)
+        console.critical(text)
+        first, *lines, last, rest = stream.said.split("\n")
+    assert ("::warning::", "::error::", "") == (first[:11], last[:9], rest)
+    assert [] == [line for line in lines if not line.isprintable() or re.search(r"^\s*::|##\w*\[", line)]
 
 
 @pytest.mark.parametrize(
@@ -266,16 +300,13 @@ def test_a_table(environ: Mapping[str, str], arrow: str, capsys: pytest.CaptureF
     with stderr(tty=True) as stream:
         console = Console(hatch(), environ)
         console.redraw(lines)
-        console.info("said → meanwhile")
-        console.warn("beware")
+        console.show("info", "said → meanwhile")
+        console.show("warning", "beware")
         lines.lines.append(("error", "row three"))
-        console.refresh()
-        assert "row three" in stream.said
-        assert lines.drawn.wait(30)  # it is drawn without being asked to as well
+        assert lines.drawn.wait(30)
         console.close()
         console.close()
-        console.refresh()
-        console.info("said later")
+        console.show("info", "said later")
         screen = Screen(80)
         screen.write(stream.said)
     assert ("", "") == capsys.readouterr()
@@ -305,5 +336,81 @@ def test_the_environment_of_the_real_ci() -> None:
     with stderr() as stream:
         console = Console(hatch(), environ)
         environ["GITHUB_ACTIONS"] = "true"
-        console.warn("beware")
+        console.show("warning", "beware")
         assert "Warning: beware\n" == stream.said
+
+
+class Broken(Stream):
+    """A stream whose reader is gone."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(tty=True)
+        self._error = error
+
+    def write(self, text: str) -> int:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(), OSError(errno.ENOSPC, "full")], ids=lambda error: type(error).__name__
+)
+@pytest.mark.parametrize("environ", [{}, GITHUB, GITLAB], ids=["no CI", "GitHub", "GitLab"])
+@pytest.mark.parametrize("table", [False, True])
+def test_standard_error_is_gone(
+    error: OSError, environ: Mapping[str, str], table: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release goes on without it."""
+    monkeypatch.setattr(os, "dup2", lambda *_: None)  # rich answers a closed pipe by that, on standard output
+    with redirect_stderr(Broken(error)):
+        console = Console(hatch(), environ)
+        if table:
+            console.redraw(Lines())
+        say_all(console)
+        console.close()
+
+
+def test_what_cannot_be_written_is_dropped(tmp_path: Path) -> None:
+    """What waits in a buffer is not written again when Python ends, which would make 120 of the exit code."""
+    program = """
+import os, sys
+from hatch.cli.application import Application
+from hatch_trusted_publish.errors import Interrupted
+from hatch_trusted_publish.errors import Interrupted, Message
+from hatch_trusted_publish.output.console import Console
+from hatch_trusted_publish.secret import Secret
+console = Console(Application(sys.exit, verbosity=0, enable_color=False, interactive=False), {"GITHUB_ACTIONS": "true"})
+console.show("warning", "a warning")
+console.show("info", "an info")
+try:
+    console.mask(Secret("a-token"))
+except Interrupted as error:
+    sys.exit(3)
+"""
+    for command, code in {
+        "{} 2>/dev/full": 0,
+        "{} 2>&-": 0,
+        "{} >&-": 0,
+        "{} >/dev/full": 3,
+        "{} >/dev/full 2>/dev/full": 3,
+    }.items():
+        python = f"'{sys.executable}' -c \"$PROGRAM\""
+        done = subprocess.run(
+            ["bash", "-c", command.format(python)],
+            env={**os.environ, "PROGRAM": program},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (command, code, "") == (
+            command,
+            done.returncode,
+            re.sub("::warning::a warning\nan info\n", "", done.stderr),
+        )
+
+
+def test_a_mask_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where GitHub cannot be told to hide a token, the run ends."""
+    monkeypatch.setattr(sys, "stdout", Broken(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(Interrupted) as ended:
+        Console(hatch(), GITHUB).mask(Secret("a-token"))
+    assert Message("no-mask", reason="full") == ended.value.message

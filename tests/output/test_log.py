@@ -1,278 +1,246 @@
-"""A run, told while it happens."""
+"""One run, reported while it happens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
-from hatch_trusted_publish.errors import ExchangeError, Message, UploadError
+from hatch_trusted_publish.errors import Message
+from hatch_trusted_publish.events import Events, Result
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.output.console import Console
 from hatch_trusted_publish.output.log import SILENCE, RunLog
-from hatch_trusted_publish.output.progress import Line
+from hatch_trusted_publish.output.progress import OUTCOMES, Kind, Line, files
+from hatch_trusted_publish.output.records import Records
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution
 
-MAIN = Index(
-    "main", "https://upload.pypi.org/legacy/", "https://pypi.org/simple/", project_url="https://pypi.org/project/"
+PYPI: Final = Index(
+    "PyPI", "https://upload.pypi.org/legacy/", "https://pypi.org/simple/", project_url="https://pypi.org/project/"
 )
-HEADER = "info a-b 1.0 → main (https://upload.pypi.org/legacy/)"
-URL = "success https://pypi.org/project/a-b/1.0/"
+TARGET: Final = str(
+    Message("release-target", project="a-b", version="1.0", index="PyPI", url="https://upload.pypi.org/legacy/")
+)
+URL: Final = ("success", "https://pypi.org/project/a-b/1.0/")
 WHEEL, SDIST, OLD = (
     a_distribution("a_b-1.0-py3-none-any.whl"),
     a_distribution("a_b-1.0.tar.gz"),
     a_distribution("a_b-1.0-cp313-none-any.whl"),
 )
-FOLDED = [
-    "folded 2 files to upload, 38 B",
-    "  dist/a_b-1.0-py3-none-any.whl (24 B)",
-    "  dist/a_b-1.0.tar.gz (14 B)",
-]
+UPLOADS: Final = (Outcome(WHEEL), Outcome(SDIST))
+BEWARE: Final = Message("testpypi-advice")
 
 
 class Said(Console):
-    """A console that remembers what was said."""
+    """A console that keeps what it was told to show."""
 
-    def __init__(self, *, can_redraw: bool = False) -> None:
+    def __init__(self, *, can_redraw: bool) -> None:
         self._can_redraw = can_redraw
-        self.said: list[str] = []
-        self.broken = False
+        self.said: list[tuple[str, str]] = []
 
     @property
     def can_redraw(self) -> bool:
         return self._can_redraw
 
-    def info(self, text: str) -> None:
-        if self.broken:
-            raise BrokenPipeError
-        self.said.append(f"info {text}")
-
-    def success(self, text: str) -> None:
-        self.said.append(f"success {text}")
-
-    def warn(self, text: str) -> None:
-        self.said.append(f"warn {text}")
-
-    def error(self, text: str) -> None:
-        self.said.append(f"error {text}")
+    def show(self, kind: Kind, text: str) -> None:
+        self.said.append((kind, text))
 
     def mask(self, secret: Secret) -> None:
-        self.said.append(f"mask {secret.reveal()}")
+        self.said.append(("mask", secret.reveal()))
 
     def folded(self, title: str, lines: Iterable[str]) -> None:
-        self.said += [f"folded {title}", *(f"  {line}" for line in lines)]
+        self.said += [("folded", title), *(("folded", line) for line in lines)]
 
     def redraw(self, lines: Callable[[int, int | None], list[Line]]) -> None:
         self.lines = lines
-        self.said += ["redraw", *self._rows()]
-
-    def refresh(self) -> None:
-        self.said.append("refresh")
+        self.said += [("row", line) for _, line in lines(80, None)]
 
     def close(self) -> None:
-        self.said += ["close", *(self._rows() if self._can_redraw else [])]
+        self.said += [("row", line) for _, line in self.lines(80, None)] if self._can_redraw else []
 
-    def _rows(self) -> list[str]:
-        return [f"  {line}" for _, line in self.lines(80, None)]
+
+class Recorded(Records):
+    """Records that count how often they are kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.problem: Message | None = None
+
+    def keep(self) -> Message | None:
+        self.count += 1
+        return self.problem
 
 
 class World:
-    """A run of which is told, and what was said."""
+    """A run, and what was said about it."""
 
-    def __init__(self, *items: Outcome, index: Index = MAIN, can_redraw: bool = False, **settings: Any) -> None:
+    def __init__(self, *outcomes: Outcome, index: Index = PYPI, can_redraw: bool = False, **chosen: Any) -> None:
         self.console = Said(can_redraw=can_redraw)
+        self.records = Recorded()
         self.now = 0.0
-        self.kept = 0
-        self.plan = Plan(index, items, (Message("beware"),))
-        self.done = Run()
-        chosen = Settings(Repository("main", ""), **settings)
-        self.log = RunLog(self.console, chosen, self.done, self._keep, lambda: self.now)
-
-    def _keep(self) -> None:
-        self.kept += 1
-
-    def planned(self) -> None:
-        self.done.follow(self.plan)
-        self.log.planned(self.plan)
-
-    def ended(self, outcome: Outcome) -> None:
-        self.done.record(outcome)
-        self.log.end(outcome)
+        self.plan = Plan(index, outcomes, (BEWARE,))
+        self.run = Run(self.plan)
+        settings = Settings(Repository("PyPI", ""), **chosen)
+        self.log = RunLog(self.console, settings, self.run, self.records, lambda: self.now)
 
     @property
-    def said(self) -> list[str]:
-        """What was said since somebody asked."""
+    def said(self) -> list[tuple[str, str]]:
+        """What was said since a test asked last."""
         said, self.console.said = self.console.said, []
         return said
 
 
-UPLOADS = (Outcome(WHEEL), Outcome(SDIST))
+def line(file: str, result: Result) -> str:
+    return str(Message("file-outcome", file=f"dist/{file}", outcome=OUTCOMES[result][1]))
+
+
+def test_it_is_events() -> None:
+    """The engine reports by this."""
+    log: Events = World().log
+    assert log
 
 
 def test_a_release_in_a_log() -> None:
-    """First the plan, then a line a file, then how much it was and where it is; all is kept on the way."""
+    """First the plan, then a line for each file, then how much it was and where it is."""
     world = World(*UPLOADS, Outcome(OLD, "there"))
-    world.planned()
-    assert ["warn beware", HEADER, *FOLDED, "info dist/a_b-1.0-cp313-none-any.whl ... already there"] == world.said
-    assert 1 == world.kept
+    world.log.planned(world.plan)
+    sizes = {WHEEL.shown: "24 B", SDIST.shown: "14 B"}
+    assert [
+        ("warning", BEWARE.coded),
+        ("info", TARGET),
+        ("folded", str(Message("files-to-upload", files=files(2), size="38 B"))),
+        *(("folded", str(Message("file-to-upload", file=file, size=size))) for file, size in sizes.items()),
+        ("info", line(OLD.filename, "there")),
+    ] == world.said
     world.log.mask(Secret("t"))
-    world.log.begun(WHEEL)
-    world.now += 1.5
-    world.ended(Outcome(WHEEL, "uploaded"))
-    world.log.begun(SDIST)
-    world.now += 0.5
-    world.ended(Outcome(SDIST, "there"))
-    ends = ["success dist/a_b-1.0-py3-none-any.whl ... success", "success dist/a_b-1.0.tar.gz ... already there"]
-    assert ["mask t", "refresh", ends[0], "refresh", ends[1]] == world.said
+    for one, result in ((WHEEL, "uploaded"), (SDIST, "there")):
+        world.log.started(one.filename)
+        world.now += 1.0
+        world.log.ended(one.filename, result)  # type: ignore[arg-type]
+    assert [
+        ("mask", "t"),
+        ("success", line(WHEEL.filename, "uploaded")),
+        ("success", line(SDIST.filename, "there")),
+    ] == world.said
     world.log.finished()
     world.log.close()
-    assert ["info Uploaded 1 file, 24 B, in 2.0 s (12 B/s).", URL, "close"] == world.said
-    assert 3 == world.kept
+    total = Message("uploaded-in-all", files=files(1), size="24 B", took="2.0 s", rate="12 B/s")
+    assert [("info", str(total)), URL] == world.said
+    assert 3 == world.records.count
 
 
 def test_a_release_on_a_terminal() -> None:
-    """The table is the plan and the story at once, and stays when the last file has ended."""
+    """The table is the plan and the progress in one, and stays when the last file has ended."""
     world = World(*UPLOADS, Outcome(OLD, "there"), can_redraw=True)
-    world.planned()
-    rows = [
-        "  dist/a_b-1.0-py3-none-any.whl        24 B  waiting",
-        "  dist/a_b-1.0.tar.gz                  14 B  waiting",
-        "  dist/a_b-1.0-cp313-none-any.whl      26 B  already there",
-        "  total                                38 B  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   0%",
-    ]
-    assert ["warn beware", HEADER, "redraw", *rows] == world.said
+    world.log.planned(world.plan)
+    assert ["warning", "info", "row", "row", "row", "row"] == [kind for kind, _ in world.said]
     for one in (WHEEL, SDIST):
-        world.log.begun(one)
-        world.log.sent(one, 10)
+        world.log.started(one.filename)
         world.now += SILENCE
-        world.log.sent(one, 14)
-        world.ended(Outcome(one, "uploaded"))
-    said = world.said
-    assert ["refresh", "refresh", "refresh", "close"] == [line for line in said if not line.startswith(" ")]
-    assert ["success", "success", "already there"] == [line.rpartition("  ")[2] for line in said[-3:]]
+        world.log.sent(one.filename, 10)
+        world.log.ended(one.filename, "uploaded")
+    rows = [text.rpartition("  ")[2] for kind, text in world.said if kind == "row"]
+    assert [str(OUTCOMES[result][1]) for result in ("uploaded", "uploaded", "there")] == rows
     world.log.finished()
-    assert ["info Uploaded 2 files, 38 B, in 2:00 min (0 B/s).", URL] == world.said
+    assert URL == world.said[-1]
 
 
-def test_a_failure_on_a_terminal() -> None:
-    """A run that ends early leaves a table that says what was not tried."""
-    world = World(*UPLOADS, can_redraw=True)
-    world.planned()
-    world.log.begun(WHEEL)
-    world.ended(Outcome(WHEEL, "failed"))
-    assert "close" not in world.said
-    world.log.close()
-    assert ["failed", "not tried"] == [line.rpartition("  ")[2] for line in world.said[1:]]
-
-
-def test_failures_in_a_log() -> None:
-    """A file that is not on the index, or perhaps not, has a line that is shown to those who want errors alone."""
-    world = World(*UPLOADS)
-    world.planned()
+def test_an_early_end_on_a_terminal() -> None:
+    """A run that ends early leaves a table that says so."""
+    world = World(*UPLOADS, Outcome(OLD), can_redraw=True)
+    world.log.planned(world.plan)
+    world.log.started(WHEEL.filename)
+    world.log.ended(WHEEL.filename, "failed")
+    world.log.started(SDIST.filename)
     assert world.said
-    for one, result in ((WHEEL, "failed"), (SDIST, "unknown")):
-        world.log.begun(one)
-        world.ended(Outcome(one, result))  # type: ignore[arg-type]
-    assert [
-        "refresh",
-        "error dist/a_b-1.0-py3-none-any.whl ... failed",
-        "refresh",
-        "error dist/a_b-1.0.tar.gz ... sent, but no clear reply came",
-    ] == world.said
+    world.log.close()
+    rows = [text.rpartition("  ")[2] for _, text in world.said]
+    assert [str(OUTCOMES[result][1]) for result in ("failed", "unknown", "not tried")] == rows
+
+
+@pytest.mark.parametrize("result", ["failed", "unknown", "differs", "not tried"])
+def test_failures_in_a_log(result: Result) -> None:
+    """The line of a file that is not on the index, or perhaps not, is an error."""
+    world = World(*UPLOADS)
+    world.log.planned(world.plan)
+    world.log.started(WHEEL.filename)
+    world.log.ended(WHEEL.filename, result)
+    assert ("error", line(WHEEL.filename, result)) == world.said[-1]
 
 
 def test_silence() -> None:
-    """Once a minute a log is told how far it has come: some CIs end a job that says nothing."""
+    """Once a minute a log shows how far the run has come: some CIs end a job that prints nothing."""
     world = World(*UPLOADS)
-    world.planned()
-    world.log.begun(WHEEL)
+    world.log.planned(world.plan)
+    world.log.started(WHEEL.filename)
     assert world.said
     for count in range(1, 10):
         world.now += SILENCE / 3
-        world.log.sent(WHEEL, count)
+        world.log.sent(WHEEL.filename, count)
+    lefts = {3: "11:40", 6: "10:40", 9: "9:40"}
     assert [
-        "info 3 B of 38 B, 0 B/s, 11:40 left",
-        "info 6 B of 38 B, 0 B/s, 10:40 left",
-        "info 9 B of 38 B, 0 B/s, 9:40 left",
+        (
+            "info",
+            str(
+                Message(
+                    "uploaded-so-far",
+                    sent=f"{count} B",
+                    size="38 B",
+                    rate="0 B/s",
+                    left=Message("time-left", time=left),
+                )
+            ),
+        )
+        for count, left in lefts.items()
     ] == world.said
-
-
-def test_a_log_that_is_gone() -> None:
-    """It is not the upload that is broken then."""
-    world = World(*UPLOADS)
-    world.planned()
-    world.log.begun(WHEEL)
-    world.console.broken = True
-    world.now += SILENCE
-    world.log.sent(WHEEL, 9)
-    with pytest.raises(BrokenPipeError):
-        world.log.say("something else")
 
 
 @pytest.mark.parametrize("can_redraw", [False, True], ids=["log", "terminal"])
 @pytest.mark.parametrize(
-    ("dry_run", "more", "end"),
+    ("dry_run", "start", "end"),
     [
-        ("yes", [], ["info A dry run: nothing was uploaded."]),
-        (
-            "mint",
-            ["info Asking for an upload token, to burn it: a pending publisher's project is created by that."],
-            ["info The index took the identity of this job. A dry run: nothing was uploaded."],
-        ),
+        ("yes", [], Message("dry-run-ended")),
+        ("mint", [("info", str(Message("mint-starts")))], Message("mint-ended", index="PyPI")),
     ],
 )
-def test_a_dry_run(dry_run: str, more: list[str], end: list[str], can_redraw: bool) -> None:
+def test_a_dry_run(dry_run: str, start: list[tuple[str, str]], end: Message, can_redraw: bool) -> None:
     """A dry run says what would happen to each file, and draws nothing."""
-    world = World(*UPLOADS, Outcome(OLD, "differs"), dry_run=dry_run, can_redraw=can_redraw)
-    world.planned()
+    world = World(Outcome(WHEEL), Outcome(OLD, "differs"), dry_run=dry_run, can_redraw=can_redraw)
+    world.log.planned(world.plan)
     world.log.finished()
-    lines = [
-        "info dist/a_b-1.0-py3-none-any.whl ... would be uploaded",
-        "info dist/a_b-1.0.tar.gz ... would be uploaded",
-        "info dist/a_b-1.0-cp313-none-any.whl ... other bytes there, left as they are",
-    ]
-    assert ["warn beware", HEADER, *lines, *more, *end] == world.said
+    would = Message("file-outcome", file=WHEEL.shown, outcome=Message("would-be-uploaded"))
+    lines = [("info", str(would)), ("info", line(OLD.filename, "differs"))]
+    assert [("warning", BEWARE.coded), ("info", TARGET), *lines, *start, ("info", str(end))] == world.said
 
 
 @pytest.mark.parametrize("can_redraw", [False, True], ids=["log", "terminal"])
 def test_nothing_left(can_redraw: bool) -> None:
-    """Where nothing is left to upload, that is said, and where the release is."""
+    """Where nothing is left to upload, the log says so, and where the release is."""
     world = World(Outcome(OLD, "there"), can_redraw=can_redraw)
-    world.planned()
+    world.log.planned(world.plan)
     world.log.finished()
-    there = "info dist/a_b-1.0-cp313-none-any.whl ... already there"
-    assert ["warn beware", HEADER, there, "info Nothing was left to upload.", URL] == world.said
+    end = [("info", line(OLD.filename, "there")), ("info", str(Message("nothing-uploaded"))), URL]
+    assert end == world.said[2:]
 
 
-def test_a_name_that_is_a_command() -> None:
-    """The name of an index is foreign text: a table of a pull request may have it."""
-    world = World(Outcome(OLD, "there"), index=Index("a\n::error::b", "https://h/", "https://h/simple/"))
-    world.planned()
-    assert "info a-b 1.0 → a : :error: :b (https://h/)" == world.said[1]
+def test_a_publisher_that_is_not_compared() -> None:
+    """The log says that a rehearsal does not use the table `publisher`."""
+    expected = ("info", str(Message("publisher-not-compared")))
+    for name, publisher in (("rehearsal", {}), ("rehearsal", None), ("PyPI", {})):
+        world = World(index=Index(name, "https://h/", "https://h/simple/"), publisher=publisher)
+        world.log.planned(world.plan)
+        assert (name == "rehearsal" and publisher is not None) == (expected in world.said)
 
 
-@pytest.mark.parametrize(("name", "says"), [("rehearsal", True), ("main", False)])
-def test_a_publisher_that_is_not_compared(name: str, says: bool) -> None:
-    """A table that a rehearsal leaves alone is told of."""
-    world = World(Outcome(OLD, "there"), index=Index(name, "https://h/", "https://h/simple/"), publisher={})
-    world.planned()
-    line = "info The table `publisher` is not compared: a rehearsal plays a publisher of its own."
-    assert says == (line in world.said)
-
-
-def test_context() -> None:
-    """Once something was sent, an error says what is on the index; one of several parts stays so."""
+def test_a_record_that_cannot_be_written(tmp_path: Path) -> None:
+    """It is a warning."""
     world = World(*UPLOADS)
-    world.planned()
-    before = ExchangeError("no")
-    assert before is world.log.in_context(before)
-    world.done.record(Outcome(WHEEL, "uploaded"))
-    standing = "On the index: a_b-1.0-py3-none-any.whl. Not there: a_b-1.0.tar.gz (not tried)."
-    after = world.log.in_context(UploadError("no"))
-    assert (UploadError, f"no\n{standing}") == (type(after), str(after))
-    assert f"no\n\nwhy\n\n{standing}" == str(world.log.in_context(UploadError("no\n\nwhy")))
+    world.records.problem = Message("record-not-written", path=tmp_path, reason="why")
+    world.log.planned(world.plan)
+    assert ("warning", world.records.problem.coded) == world.said[0]

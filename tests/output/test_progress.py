@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
-from hatch_trusted_publish.output.progress import Progress, bytes_, files
+from hatch_trusted_publish.errors import Message
+from hatch_trusted_publish.events import Result
+from hatch_trusted_publish.output.progress import OUTCOMES, Progress, bytes_, files
 from hatch_trusted_publish.upload.outcome import Outcome
 from tests.support.helpers import Kept, a_distribution
 
 
 class OfSize(Kept):
-    """Bytes that nobody reads."""
+    """Bytes that nothing reads."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -26,7 +29,7 @@ class OfSize(Kept):
 
 
 class Clock:
-    """Seconds that pass when somebody says so."""
+    """Seconds that pass when a test says so."""
 
     now = 100.0
 
@@ -42,6 +45,9 @@ FIRST = of_size("sample-1.0-py3-none-any.whl", 500)
 SECOND = of_size("sample-1.0-py3-none-win32.whl", 2_000_000)
 SDIST = of_size("sample-1.0.tar.gz", 6_000_000)
 THERE = of_size("sample-1.0-cp313-none-any.whl", 750)
+WAITING, NOT_TRIED = str(Message("waiting")), str(OUTCOMES["not tried"][1])
+LEFT = str(Message("time-left", time="0:14"))
+UPLOADED, ON_INDEX = str(OUTCOMES["uploaded"][1]), str(OUTCOMES["there"][1])
 
 
 @pytest.fixture
@@ -52,14 +58,16 @@ def clock() -> Clock:
 
 @pytest.fixture
 def progress(clock: Clock) -> Progress:
-    """One file is there; the first of three others has been uploaded in a second, and the second has come half way."""
-    progress = Progress([Outcome(THERE, "there"), *(Outcome(one) for one in (FIRST, SECOND, SDIST))], clock)
-    progress.begun(FIRST)
+    """One file is there; the first of three others was uploaded in a second, and the second is half uploaded."""
+    planned = [Outcome(THERE, "there"), *(Outcome(one) for one in (FIRST, SECOND, SDIST))]
+    progress = Progress(planned, "PyPI", clock)
+    progress.started(FIRST.filename)
+    progress.sent(FIRST.filename, 500)
     clock.now += 1.0
-    progress.end(Outcome(FIRST, "uploaded"))
-    progress.begun(SECOND)
+    progress.ended(FIRST.filename, "uploaded")
+    progress.started(SECOND.filename)
     clock.now += 1.0
-    progress.sent(SECOND, 1_000_000)
+    progress.sent(SECOND.filename, 1_000_000)
     return progress
 
 
@@ -73,46 +81,36 @@ def shown(progress: Progress, width: int, height: int | None = None) -> list[str
         pytest.param(
             80,
             [
-                "dist/sample-1.0-cp313-none-any.whl     750 B  already there",
-                "dist/sample-1.0-py3-none-any.whl       500 B  success",
+                f"dist/sample-1.0-cp313-none-any.whl     750 B  {ON_INDEX}",
+                f"dist/sample-1.0-py3-none-any.whl       500 B  {UPLOADED}",
                 "dist/sample-1.0-py3-none-win32.whl    2.0 MB  ━━━━━━━╌╌╌╌╌╌╌╌  50%",
-                "dist/sample-1.0.tar.gz                6.0 MB  waiting",
-                "total, 500.2 kB/s, 0:14 left          8.0 MB  ━╌╌╌╌╌╌╌╌╌╌╌╌╌╌  12%",
+                f"dist/sample-1.0.tar.gz                6.0 MB  {WAITING}",
+                f"{'total, 500.2 kB/s, ' + LEFT:<34}    8.0 MB  ━╌╌╌╌╌╌╌╌╌╌╌╌╌╌  12%",
             ],
             id="80",
         ),
         pytest.param(
             40,
             [
-                "..none-any.whl     750 B  already there",
-                "..none-any.whl     500 B  success",
-                "..ne-win32.whl    2.0 MB  ━━━━╌╌╌╌╌  50%",
-                "..e-1.0.tar.gz    6.0 MB  waiting",
-                "0:14 left         8.0 MB  ━╌╌╌╌╌╌╌╌  12%",
+                "dist/sample-1.0…",
+                f"…-cp313-n…-any.whl  {ON_INDEX}",
+                f"…-py3-none-any.whl  {UPLOADED}",
+                "…-py3-non…in32.whl  ━━━━━━━╌╌╌╌╌╌╌╌  50%",
+                f"….tar.gz            {WAITING}",
+                f"{LEFT:<18}  ━╌╌╌╌╌╌╌╌╌╌╌╌╌╌  12%",
             ],
             id="40",
         ),
         pytest.param(
             200,
             [
-                "dist/sample-1.0-cp313-none-any.whl     750 B  already there",
-                "dist/sample-1.0-py3-none-any.whl       500 B  success",
+                f"dist/sample-1.0-cp313-none-any.whl     750 B  {ON_INDEX}",
+                f"dist/sample-1.0-py3-none-any.whl       500 B  {UPLOADED}",
                 "dist/sample-1.0-py3-none-win32.whl    2.0 MB  ━━━━━━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  50%",
-                "dist/sample-1.0.tar.gz                6.0 MB  waiting",
-                "total, 500.2 kB/s, 0:14 left          8.0 MB  ━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  12%",
+                f"dist/sample-1.0.tar.gz                6.0 MB  {WAITING}",
+                f"{'total, 500.2 kB/s, ' + LEFT:<34}    8.0 MB  ━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌  12%",
             ],
             id="200",
-        ),
-        pytest.param(
-            50,
-            [
-                "..1.0-cp313-none-any.whl     750 B  already there",
-                "..e-1.0-py3-none-any.whl     500 B  success",
-                "..1.0-py3-none-win32.whl    2.0 MB  ━━━━╌╌╌╌╌  50%",
-                "dist/sample-1.0.tar.gz      6.0 MB  waiting",
-                "500.2 kB/s, 0:14            8.0 MB  ━╌╌╌╌╌╌╌╌  12%",
-            ],
-            id="50",
         ),
     ],
 )
@@ -121,80 +119,111 @@ def test_lines(progress: Progress, width: int, expected: list[str]) -> None:
     assert expected == shown(progress, width)
 
 
+PLATFORMS = (
+    *("macosx_10_12_x86_64", "macosx_11_0_arm64", "manylinux_2_17_aarch64.manylinux2014_aarch64"),
+    *("manylinux_2_17_x86_64.manylinux2014_x86_64", "musllinux_1_1_x86_64", "win_amd64"),
+)
+PYTHONS = ("cp310", "cp311", "cp312", "cp313", "cp313t")
+
+
+def test_many_wheels(clock: Clock) -> None:
+    """In 80 columns, 30 wheels of one project differ, and what they have in common is shown once."""
+    tags = [f"{python}-{python}-{platform}" for python in PYTHONS for platform in PLATFORMS]
+    wheels = [of_size(f"pydantic_core-2.33.2-{tag}.whl", 2_000_000) for tag in tags]
+    head, *rows, _ = shown(Progress([Outcome(one) for one in wheels], "PyPI", clock), 80)
+    assert "dist/pydantic_core-2.33.2-…" == head
+    assert 30 == len({row.partition(" ")[0] for row in rows})
+    assert [] == [row for row in rows if "pydantic" in row]
+
+
+def test_one_long_name(clock: Clock) -> None:
+    """The middle of a single name is cut."""
+    progress = Progress([Outcome(of_size(f"{'a' * 90}-1.0.tar.gz", 1))], "PyPI", clock)
+    assert "dist/aaaaaaaaaaaaaaaaaaa…aaaaaaaaaaaa-1.0.tar.gz" == shown(progress, 80)[0].partition(" ")[0]
+
+
 def test_kinds(progress: Progress) -> None:
-    """What went well, what did not and what goes on can be told apart by colour too."""
-    progress.end(Outcome(SECOND, "failed"))
+    """Colours too tell apart what went well, what did not, and what goes on."""
+    progress.ended(SECOND.filename, "failed")
     assert ["success", "success", "error", "info", "info"] == [kind for kind, _ in progress.lines(80)]
 
 
 def test_few_lines(progress: Progress) -> None:
-    """Where there is little room, what is under way goes first, then what waits."""
-    expected = [
-        "dist/sample-1.0-py3-none-win32.whl    2.0 MB  ━━━━━━━╌╌╌╌╌╌╌╌  50%",
-        "dist/sample-1.0.tar.gz                6.0 MB  waiting",
-        "and 2 files more",
-        "total, 500.2 kB/s, 0:14 left          8.0 MB  ━╌╌╌╌╌╌╌╌╌╌╌╌╌╌  12%",
-    ]
-    assert expected == shown(progress, 80, 4)
-    assert 5 == len(shown(progress, 80, 5))
+    """Where there is little room, uploads go first, then the files that wait."""
+    rows = shown(progress, 80)
+    assert [rows[2], rows[3], str(Message("and-more", count=2)), rows[4]] == shown(progress, 80, 4)
+    assert rows == shown(progress, 80, 5)
 
 
-def test_before_the_first(clock: Clock) -> None:
-    """Before anything was sent, nothing is known of rate and time."""
-    progress = Progress([Outcome(FIRST)], clock)
-    progress.begun(FIRST)
+def test_before_the_first_byte(clock: Clock) -> None:
+    """No rate and no time are known yet."""
+    progress = Progress([Outcome(FIRST)], "PyPI", clock)
+    progress.started(FIRST.filename)
     expected = [
         "dist/sample-1.0-py3-none-any.whl     500 B  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   0%",
         "total                                500 B  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   0%",
     ]
     assert expected == shown(progress, 80)
-    progress.sent(FIRST, 500)  # and no time has passed
-    assert ("500 B of 500 B", False) == (progress.line(), progress.over)
+    progress.sent(FIRST.filename, 400)  # and no time has passed
+    assert Message("uploaded-so-far", sent="400 B", size="500 B", rate="", left="") == progress.so_far()
 
 
-def test_a_line(progress: Progress) -> None:
+@pytest.mark.parametrize(("index", "width"), [("PyPI", 40), ("TestPyPI", 40), ("TestPyPI", 80)])
+def test_a_finished_body(index: str, width: int, clock: Clock) -> None:
+    """Once every byte is on its way, the index is what a row waits for, and no time is left."""
+    progress = Progress([Outcome(FIRST)], index, clock)
+    progress.started(FIRST.filename)
+    clock.now += 1.0
+    progress.sent(FIRST.filename, 500)
+    row, total = shown(progress, width)[-2:]
+    assert row.endswith(f"  {Message('waiting-for-index', index=index)}")
+    assert ("500 B/s", "100%") == (total.split("  ")[0].split(", ")[-1], total[-4:])
+
+
+def test_so_far(progress: Progress) -> None:
     """A log without a table has the total in words."""
-    assert "1.0 MB of 8.0 MB, 500.2 kB/s, 0:14 left" == progress.line()
+    assert Message("uploaded-so-far", sent="1.0 MB", size="8.0 MB", rate="500.2 kB/s", left=LEFT) == progress.so_far()
 
 
 def test_another_try(progress: Progress) -> None:
-    """A file that is sent again begins at its begin."""
-    progress.sent(SECOND, 0)
+    """A file that is uploaded again starts at 0 %."""
+    progress.sent(SECOND.filename, 0)
     assert "dist/sample-1.0-py3-none-win32.whl    2.0 MB  ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   0%" == shown(progress, 80)[2]
 
 
+def states(progress: Progress) -> list[str]:
+    return [line.rpartition("  ")[2] for line in shown(progress, 80)]
+
+
 def test_the_end(progress: Progress, clock: Clock) -> None:
-    """At the end there is no total any more, and one sentence that says how much and how fast."""
-    assert not progress.over
-    progress.end(Outcome(SECOND, "unknown"))
-    progress.begun(SDIST)
+    """At the end the total is gone, and one sentence says how much was uploaded and how fast."""
+    assert not progress.is_over
+    progress.ended(SECOND.filename, "unknown")
+    progress.started(SDIST.filename)
     clock.now += 118.0
-    progress.end(Outcome(SDIST, "uploaded"))
-    states = [line.rpartition("  ")[2] for line in shown(progress, 80)]
-    assert (["already there", "success", "no clear reply", "success"], True) == (states, progress.over)
-    assert "Uploaded 2 files, 6.0 MB, in 2:00 min (50.0 kB/s)." == progress.total()
+    progress.ended(SDIST.filename, "uploaded")
+    assert ([ON_INDEX, UPLOADED, str(OUTCOMES["unknown"][1]), UPLOADED], True) == (states(progress), progress.is_over)
+    expected = Message("uploaded-in-all", files=files(2), size="6.0 MB", took="2:00 min", rate="50.0 kB/s")
+    assert expected == progress.total()
+    assert Message("file-outcome", file=SDIST.shown, outcome=OUTCOMES["uploaded"][1]) == progress.outcome(
+        SDIST.filename
+    )
 
 
 def test_a_short_end(clock: Clock) -> None:
-    """What took less than a minute is told to a tenth of a second, and what took no time has a rate as well."""
-    progress = Progress([Outcome(FIRST)], clock)
-    assert "" == progress.total()
-    progress.begun(FIRST)
-    progress.end(Outcome(FIRST, "uploaded"))
-    assert "Uploaded 1 file, 500 B, in 0.0 s (500.0 kB/s)." == progress.total()
+    """Less than a minute is shown to a tenth of a second, and no time at all gives a rate as well."""
+    progress = Progress([Outcome(FIRST)], "PyPI", clock)
+    assert Message("nothing-uploaded") == progress.total()
+    progress.started(FIRST.filename)
+    progress.ended(FIRST.filename, "uploaded")
+    expected = Message("uploaded-in-all", files=files(1), size="500 B", took="0.0 s", rate="500.0 kB/s")
+    assert expected == progress.total()
 
 
 def test_stopped(progress: Progress) -> None:
-    """When the run ends early, what waits is not tried; what is under way keeps its bar."""
+    """After an early end nothing moves and no time is left: files that wait are not tried, uploads have no reply."""
     progress.stop()
-    ends = [line.rpartition("  ")[2].strip() for line in shown(progress, 80)]
-    assert ["already there", "success", "50%", "not tried", "12%"] == [end.rpartition("╌ ")[2].strip() for end in ends]
-
-
-def test_an_empty_file(clock: Clock) -> None:
-    """Nothing of nothing is no fault."""
-    progress = Progress([Outcome(of_size("sample-2.0.tar.gz", 0))], clock)
-    assert "dist/sample-2.0.tar.gz             0 B  waiting" == shown(progress, 80)[0]
+    assert [ON_INDEX, UPLOADED, str(OUTCOMES["unknown"][1]), NOT_TRIED] == states(progress)
 
 
 @pytest.mark.parametrize(
@@ -211,37 +240,45 @@ def test_an_empty_file(clock: Clock) -> None:
     ],
 )
 def test_bytes(count: int, expected: str) -> None:
-    """Sizes are in decimal units, as indexes tell them."""
+    """Sizes are in decimal units, as indexes show them."""
     assert expected == bytes_(count)
 
 
-def test_files() -> None:
-    """One file is not several."""
-    assert ["0 files", "1 file", "2 files"] == [files(count) for count in range(3)]
+def test_words() -> None:
+    """Each result has a short word of its own."""
+    words = {str(word) for _, word in OUTCOMES.values()}
+    assert ({*get_args(Result)}, len(OUTCOMES)) == ({*OUTCOMES}, len(words))
+    assert [] == [word for word in words if len(word) > 16]
 
 
 @settings(deadline=None, max_examples=200)
 @given(
-    sizes=st.lists(st.integers(0, 10**14), min_size=1, max_size=30),
+    names=st.lists(
+        st.from_regex(r"[a-z]{1,60}-[0-9]\.[0-9]{1,30}(-py3-none-any\.whl|\.tar\.gz)", fullmatch=True),
+        min_size=1,
+        max_size=30,
+        unique=True,
+    ),
     width=st.integers(40, 250),
     height=st.integers(4, 40),
     sent=st.lists(st.integers(0, 10**14), max_size=30),
     seconds=st.floats(0, 1e6),
     ended=st.integers(0, 30),
 )
+@example(names=["a-1.0-py3-none-any.whl"], width=40, height=4, sent=[10**14], seconds=1e6, ended=0)
 def test_no_line_is_too_long(
-    sizes: list[int], width: int, height: int, sent: list[int], seconds: float, ended: int
+    names: list[str], width: int, height: int, sent: list[int], seconds: float, ended: int
 ) -> None:
     """Whatever happens, the lines fit on the screen."""
     clock = Clock()
-    files_ = [of_size(f"sample-1.{number}-py3-none-any.whl", size) for number, size in enumerate(sizes)]
-    progress = Progress([Outcome(one) for one in files_], clock)
+    files_ = [of_size(name, 10**14 // (number + 1)) for number, name in enumerate(names)]
+    progress = Progress([Outcome(one) for one in files_], "TestPyPI", clock)
     for one, count in zip(files_, sent, strict=False):
-        progress.begun(one)
-        progress.sent(one, count)
+        progress.started(one.filename)
+        progress.sent(one.filename, count)
     clock.now += seconds
     for one in files_[:ended]:
-        progress.end(Outcome(one, "uploaded"))
+        progress.ended(one.filename, "uploaded")
     lines = shown(progress, width, height)
     assert [] == [line for line in lines if len(line) > width]
     assert height >= len(lines)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.index.endpoints import find_index
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.output.records import Records
+from hatch_trusted_publish.output.records import PAUSE, Records
 from hatch_trusted_publish.output.summary import dotenv, markdown
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution
 
-MAIN = Repository("main", "https://upload.pypi.org/legacy/")
-WHEEL = a_distribution("sample-1.0-py3-none-any.whl")
-OUTPUTS = {
+MAIN: Final = Repository("main", "https://upload.pypi.org/legacy/")
+WHEEL: Final = a_distribution("sample-1.0-py3-none-any.whl")
+OUTPUTS: Final = {
     "version": "1.0",
     "url": "https://pypi.org/project/sample/1.0/",
     "files": '["sample-1.0-py3-none-any.whl"]',
@@ -27,13 +29,13 @@ OUTPUTS = {
 
 
 class World:
-    """A run with one file, which is on the index, and what is warned of."""
+    """A run with one file, which is on the index."""
 
     def __init__(self, root: Path, environ: Mapping[str, str], repository: Repository = MAIN, **chosen: Any) -> None:
-        plan = Plan(find_index(MAIN), (Outcome(WHEEL),))
-        self.done = Run(plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
-        self.warned: list[str] = []
-        self.records = Records(Settings(repository, **chosen), root, self.done, self.warned.append, environ)
+        self.plan = Plan(find_index(MAIN), (Outcome(WHEEL),))
+        self.run = Run(self.plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
+        self.now = 0.0
+        self.records = Records(Settings(repository, **chosen), root, self.run, environ, lambda: self.now)
 
 
 def github(folder: Path) -> dict[str, str]:
@@ -46,21 +48,20 @@ def github(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("error", [None, "no"], ids=["success", "failure"])
 def test_github(tmp_path: Path, error: str | None) -> None:
-    """On GitHub the summary and the outputs are appended to what is there, whatever the end."""
+    """On GitHub the summary and the outputs are appended, whatever the end."""
     world = World(tmp_path, github(tmp_path))
-    world.records.finish(error)
+    assert [] == world.records.finish(error)
     summary = (tmp_path / "GITHUB_STEP_SUMMARY").read_text("utf-8")
-    assert f"before\n{markdown(world.done, error, dry_run=False)}" == summary
+    assert f"before\n{markdown(world.run, error, dry_run=False)}" == summary
     lines = (tmp_path / "GITHUB_OUTPUT").read_text("utf-8").splitlines()
     delimiter = lines[1].partition("<<")[2]
     assert 32 == len(delimiter)
     expected = [line for name, value in OUTPUTS.items() for line in (f"{name}<<{delimiter}", value, delimiter)]
     assert ["before", *expected] == lines
-    assert [] == world.warned
 
 
 def test_delimiters(tmp_path: Path) -> None:
-    """What ends a value is another one each time: who knew it could write outputs."""
+    """What ends a value differs each time: who could guess it could write outputs."""
     environ = github(tmp_path)
     World(tmp_path, environ).records.finish(None)
     World(tmp_path, environ).records.finish(None)
@@ -70,59 +71,72 @@ def test_delimiters(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("environ", [{}, {"GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": ""}], ids=["unset", "empty"])
 def test_elsewhere(tmp_path: Path, environ: Mapping[str, str]) -> None:
-    """Where no CI has named a file, there is none."""
-    world = World(tmp_path, environ)
-    world.records.finish(None)
-    assert ([], []) == (list(tmp_path.iterdir()), world.warned)
+    """Where no CI has named a file, none is written."""
+    assert ([], []) == (World(tmp_path, environ).records.finish(None), list(tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize("where", [None, "checkout"], ids=["the project", "CI_PROJECT_DIR"])
 def test_gitlab(tmp_path: Path, where: str | None) -> None:
-    """On GitLab the variables are where the paths of artifacts begin, and take the place of older ones."""
+    """On GitLab the variables are where it looks for artifacts, and replace older ones."""
     folder = tmp_path / (where or "")
     folder.mkdir(exist_ok=True)
     (folder / "trusted-publish.env").write_text("OLD=1\n", "utf-8")
     named = {} if where is None else {"CI_PROJECT_DIR": str(folder)}
     world = World(tmp_path, {"GITLAB_CI": "true", **named})
-    world.records.finish(None)
-    assert dotenv(world.done) == (folder / "trusted-publish.env").read_text("utf-8")
-    assert [] == world.warned
+    assert [] == world.records.finish(None)
+    assert dotenv(world.plan) == (folder / "trusted-publish.env").read_text("utf-8")
 
 
 def test_before_the_plan(tmp_path: Path) -> None:
     """A run without a plan has a summary of its error, and nothing else."""
     world = World(tmp_path, {**github(tmp_path), "GITLAB_CI": "true"}, report="report.json")
-    world.done.plan = None
-    world.records.finish("no")
-    expected = {"GITHUB_STEP_SUMMARY": "before\n\n## Release failed\n\n```text\nno\n```\n", "GITHUB_OUTPUT": "before\n"}
+    world.run.plan = None
+    assert (None, []) == (world.records.keep(), world.records.finish("no"))
+    expected = {"GITHUB_STEP_SUMMARY": f"before\n{markdown(Run(), 'no', dry_run=False)}", "GITHUB_OUTPUT": "before\n"}
     assert expected == {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
 
 
 def test_a_rehearsal(tmp_path: Path) -> None:
-    """A rehearsal in a CI has its report, and tells the CI of no release."""
+    """A rehearsal in a CI has its report, and leaves the CI's own files alone."""
     environ = {**github(tmp_path), "GITLAB_CI": "true"}
-    world = World(tmp_path, environ, Repository("rehearsal", ""), report="report.json")
-    world.records.finish(None)
+    World(tmp_path, environ, Repository("rehearsal", ""), report="report.json").records.finish(None)
     names = ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "report.json"]
     assert names == sorted(path.name for path in tmp_path.iterdir())
     assert ["before\n"] * 2 == [(tmp_path / name).read_text("utf-8") for name in names[:2]]
 
 
-def test_what_cannot_be_written(tmp_path: Path) -> None:
-    """What is on the index counts: each file that cannot be written is one warning."""
-    gone = tmp_path / "gone"
-    environ = {"GITHUB_STEP_SUMMARY": f"{gone}/s", "GITHUB_OUTPUT": f"{gone}/o", "GITLAB_CI": "true"}
-    world = World(tmp_path, {**environ, "CI_PROJECT_DIR": str(gone)}, report="gone/report.json")
-    world.records.keep()
-    world.records.finish(None)
-    reason = "No such file or directory."
-    expected = [
-        f"The report could not be written to {gone}/report.json: {reason}",
-        f"The job summary could not be written to {gone}/s: {reason}",
-        f"The outputs of the step could not be written to {gone}/o: {reason}",
-        f"The variables of the release could not be written to {gone}/trusted-publish.env: {reason}",
-    ]
-    assert expected == world.warned
+@pytest.mark.parametrize("kind", ["missing directory", "pipe", "pipe with a reader", "directory"])
+def test_what_cannot_be_written(kind: str, tmp_path: Path) -> None:
+    """The release counts: each file that cannot be written is a warning, and none makes the run wait."""
+    folder = tmp_path / "there"
+    paths = [folder / name for name in ("report.json", "summary", "outputs", "trusted-publish.env")]
+    readers = []
+    if kind != "missing directory":
+        folder.mkdir()
+        for path in paths:
+            path.mkdir() if kind == "directory" else os.mkfifo(path)
+            if kind == "pipe with a reader":
+                readers.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    environ = {"GITHUB_STEP_SUMMARY": str(paths[1]), "GITHUB_OUTPUT": str(paths[2])}
+    environ |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(folder)}
+    world = World(tmp_path, environ, report="there/report.json")
+    found = [world.records.keep(), *world.records.finish(None)]
+    for reader in readers:
+        os.close(reader)
+    assert [("record-not-written", path) for path in paths] == [(one.code, one.facts["path"]) for one in found if one]
+
+
+def test_links(tmp_path: Path) -> None:
+    """A checkout that holds links overwrites nothing outside."""
+    root, home = tmp_path / "project", tmp_path / "home"
+    root.mkdir()
+    home.mkdir()
+    for name in ("report.json", "trusted-publish.env"):
+        (home / name).write_text("yours", "utf-8")
+        (root / name).symlink_to(home / name)
+    assert [] == World(root, {"GITLAB_CI": "true"}, report="report.json").records.finish(None)
+    assert {"yours"} == {path.read_text("utf-8") for path in home.iterdir()}
+    assert "1.0" in (root / "trusted-publish.env").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("dry_run", "expected"), [("no", False), ("yes", True), ("mint", True)])
@@ -134,35 +148,35 @@ def test_report(tmp_path: Path, dry_run: str, expected: bool) -> None:
     first = json.loads(path.read_text("utf-8"))
     world.records.finish(None)
     last = json.loads(path.read_text("utf-8"))
-    assert ("the run did not come to its end", None) == (first["error"], first["ended"])
+    assert (str(Message("cut-short")), None) == (first["error"], first["ended"])
     assert (None, True, expected) == (last["error"], last["began"] <= last["ended"], last["dry-run"])
     assert ["report.json"] == [each.name for each in tmp_path.iterdir()]
 
 
-def test_no_report(tmp_path: Path) -> None:
-    """Without a plan there is nothing to report, and no older report is touched."""
+def test_report_of_many_files(tmp_path: Path) -> None:
+    """While files end one after the other, the report is written every few seconds."""
     world = World(tmp_path, {}, report="report.json")
-    world.done.plan = None
-    world.records.keep()
-    assert [] == list(tmp_path.iterdir())
+    path = tmp_path / "report.json"
+    written = []
+    for _ in range(12):
+        world.records.keep()
+        written.append(path.exists())
+        path.unlink(missing_ok=True)
+        world.now += PAUSE / 4
+    assert [True, False, False, False] * 3 == written
 
 
 def test_report_problems(tmp_path: Path) -> None:
-    """Whether a report can be written is tried, and nothing is left of that."""
+    """Whether a report can be written is tried before anything is uploaded, and leaves no trace."""
     (tmp_path / "file").touch()
-    way_out = "name a file in a folder that is there by `report`"
-    problems = {
+    codes = {
         "report.json": [],
         "file": [],
-        ".": ["it is a folder"],
-        "/": ["it is a folder"],
-        "none/report.json": ["No such file or directory"],
-        "file/report.json": ["Not a directory"],
+        ".": ["report-refused"],
+        "none/report.json": ["report-refused"],
+        "file/report.json": ["report-refused"],
+        "r" * 300: ["report-refused"],
     }
-    expected = [
-        [f"the report cannot be written to {tmp_path / path}: {text}; {way_out}" for text in problems[path]]
-        for path in problems
-    ]
-    assert expected == [World(tmp_path, {}, report=path).records.problems() for path in problems]
+    assert codes == {path: [one.code for one in World(tmp_path, {}, report=path).records.problems()] for path in codes}
     assert [] == World(tmp_path, {}).records.problems()
     assert ["file"] == [path.name for path in tmp_path.iterdir()]

@@ -1,4 +1,4 @@
-"""Outcomes → what is said of them, in words and in JSON."""
+"""A run → JSON, and what it says of itself after a failure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import jsonschema
 import pytest
@@ -14,14 +14,14 @@ import pytest
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.index.endpoints import Index
+from hatch_trusted_publish.output.progress import OUTCOMES
 from hatch_trusted_publish.output.report import (
     _PUBLIC_CLAIMS,
+    MOST_NAMES,
     as_json,
-    planned_line,
     public_claims,
     release_urls,
     standing,
-    word,
 )
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution, make_wheel
@@ -33,35 +33,6 @@ PRIVATE = Index("inhouse", "https://index.example/legacy/", "https://index.examp
 WHEEL, SDIST = a_distribution("a_b-1.0-py3-none-any.whl"), a_distribution("a_b-1.0.tar.gz")
 OTHER = a_distribution("other-1!2.0+x.tar.gz")
 PLAN = Plan(MAIN, (Outcome(WHEEL), Outcome(SDIST)))
-
-
-@pytest.mark.parametrize(
-    ("action", "line"),
-    [
-        ("not tried", "dist/a_b-1.0.tar.gz ... would be uploaded"),
-        ("there", "dist/a_b-1.0.tar.gz ... already there"),
-        ("differs", "dist/a_b-1.0.tar.gz ... other bytes there, left as they are"),
-    ],
-)
-def test_planned_line(action: Literal["not tried", "there", "differs"], line: str) -> None:
-    """A dry run tells what would happen to each file."""
-    assert line == planned_line(Outcome(SDIST, action))
-
-
-@pytest.mark.parametrize(
-    ("result", "expected"),
-    [
-        ("uploaded", "success"),
-        ("there", "already there"),
-        ("differs", "other bytes there, left as they are"),
-        ("failed", "failed"),
-        ("unknown", "sent, but no clear reply came"),
-        ("not tried", "not tried"),
-    ],
-)
-def test_word(result: Literal["uploaded", "there", "differs", "failed", "unknown", "not tried"], expected: str) -> None:
-    """Each result has its word, the first as Hatch's own publisher has it."""
-    assert expected == word(Outcome(SDIST, result))
 
 
 @pytest.mark.parametrize(
@@ -78,46 +49,41 @@ def test_release_urls(index: Index, urls: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "results", "text"),
+    ("results", "expected"),
     [
-        pytest.param(None, [], "On the index: none of the files. Not there: none.", id="no plan"),
+        pytest.param([], {}, id="nothing was started"),
         pytest.param(
-            PLAN,
-            [],
-            "On the index: none of the files. Not there: a_b-1.0-py3-none-any.whl (not tried), a_b-1.0.tar.gz (not tried).",
-            id="nothing sent",
-        ),
-        pytest.param(
-            PLAN,
             [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "failed", Message("why"))],
-            "On the index: a_b-1.0-py3-none-any.whl. Not there: a_b-1.0.tar.gz (failed).",
+            {"on-the-index": [WHEEL.filename], "not-on-the-index": [f"{SDIST.filename} ({OUTCOMES['failed'][1]})"]},
             id="failed",
         ),
         pytest.param(
-            PLAN,
-            [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "unknown", Message("why"))],
-            "On the index: a_b-1.0-py3-none-any.whl. Not there: none. Perhaps there: a_b-1.0.tar.gz (sent, but no clear reply came).",
+            [Outcome(WHEEL, "unknown")],
+            {
+                "perhaps-on-the-index": [WHEEL.filename],
+                "not-on-the-index": [f"{SDIST.filename} ({OUTCOMES['not tried'][1]})"],
+            },
             id="no reply",
         ),
         pytest.param(
-            PLAN,
             [Outcome(WHEEL, "there"), Outcome(SDIST, "uploaded")],
-            "On the index: a_b-1.0-py3-none-any.whl, a_b-1.0.tar.gz. Not there: none.",
-            id="all there",
-        ),
-        pytest.param(
-            Plan(MAIN, (Outcome(SDIST, "differs"),)),
-            [],
-            "On the index: none of the files. Not there: a_b-1.0.tar.gz (other bytes there, left as they are).",
-            id="other bytes",
+            {"on-the-index": [WHEEL.filename, SDIST.filename]},
+            id="all are there",
         ),
     ],
 )
-def test_standing(plan: Plan | None, results: list[Outcome], text: str) -> None:
+def test_standing(results: list[Outcome], expected: dict[str, list[str]]) -> None:
     """After a failure, every file is said to be on the index or not."""
-    done = Run(plan, {one.distribution.filename: one for one in results})
+    run = Run(PLAN, {one.distribution.filename: one for one in results})
+    assert expected == {message.code: message.facts["files"] for message in standing(run)}
 
-    assert text == standing(done)
+
+def test_standing_of_many_files() -> None:
+    """A message names a few files, and says how many there are besides."""
+    many = [a_distribution(f"a_b-1.{number}.tar.gz") for number in range(MOST_NAMES + 5)]
+    run = Run(Plan(MAIN, tuple(map(Outcome, many))), {one.filename: Outcome(one, "uploaded") for one in many})
+    [message] = standing(run)
+    assert [*(one.filename for one in many[:MOST_NAMES]), str(Message("and-more", count=5))] == message.facts["files"]
 
 
 SCHEMA: Final = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
@@ -183,7 +149,7 @@ def test_json() -> None:
             "iss": "https://token.actions.githubusercontent.com",
             "sub": "repo:octo-org/a-b:ref:refs/tags/v1.0",
             "repository": "octo-org/a-b",
-            "job_workflow_ref": "octo : :error: :x",
+            "job_workflow_ref": "octo ::error::x",
             "ref": "(neither a text nor a number)",
         },
         "error": "The index is down.",

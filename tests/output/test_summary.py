@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.output.progress import OUTCOMES
 from hatch_trusted_publish.output.summary import dotenv, install_command, markdown, outputs
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution
@@ -32,11 +34,16 @@ def released(index: Index = MAIN, *others: Outcome) -> Run:
     return Run(plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
 
 
+UPLOADED, THERE, NOT_TRIED, FAILED = (
+    str(OUTCOMES[result][1]) for result in ("uploaded", "there", "not tried", "failed")
+)
+WOULD: Final = str(Message("would-be-uploaded"))
+
 TABLE: Final = f"""\
 | file | size | sha256 | |
 |---|--:|---|---|
-| `a_b-1.0-py3-none-any.whl` | 24 B | `{WHEEL.sha256}` | success |
-| `a_b-1.0.tar.gz` | 14 B | `{SDIST.sha256}` | already there |
+| `a_b-1.0-py3-none-any.whl` | 24 B | `{WHEEL.sha256}` | {UPLOADED} |
+| `a_b-1.0.tar.gz` | 14 B | `{SDIST.sha256}` | {THERE} |
 """
 
 
@@ -68,7 +75,7 @@ pip install a-b==1.0
 pip install --index-url https://test.pypi.org/simple/ --no-deps a-b==1.0
 ```
 
-TestPyPI lacks most dependencies, and anybody can upload any name there: install the dependencies from PyPI first, this without them.
+{Message("testpypi-advice")}
 
 {TABLE}""",
             id="TestPyPI",
@@ -107,7 +114,7 @@ def test_several_releases() -> None:
 pip install a-b==1.0 'other==1!2.0+x'
 ```
 
-{TABLE}| `other-1!2.0+x.tar.gz` | 20 B | `{OTHER.sha256}` | not tried |
+{TABLE}| `other-1!2.0+x.tar.gz` | 20 B | `{OTHER.sha256}` | {NOT_TRIED} |
 """
     assert expected == markdown(released(MAIN, Outcome(OTHER)), None, dry_run=False)
 
@@ -133,20 +140,19 @@ It said ``` and
 | a | b |
 ````
 
-{TABLE.replace("success", "failed")}"""
+{TABLE.replace(UPLOADED, FAILED)}"""
     assert expected == markdown(done, "It said ``` and\n| a | b |", dry_run=False)
 
 
 def test_a_failure_before_the_plan() -> None:
     """A run that ended before it had a plan has its error; one without an error, nothing."""
     assert "\n## Release failed\n\n```text\nno\n```\n" == markdown(NO_RELEASE, "no", dry_run=False)
-    assert "" == markdown(NO_RELEASE, None, dry_run=False)
 
 
 def test_a_dry_run() -> None:
     """A dry run claims no release."""
     done = Run(released().plan)
-    expected = f"\n## Dry run of a-b 1.0 to PyPI\n\n{TABLE.replace('success', 'would be uploaded')}"
+    expected = f"\n## Dry run of a-b 1.0 to PyPI\n\n{TABLE.replace(UPLOADED, WOULD)}"
     assert expected == markdown(done, None, dry_run=True)
     assert "\n## Dry run of a-b 1.0 to PyPI failed\n" in markdown(done, "no", dry_run=True)
 
@@ -186,6 +192,15 @@ def test_install_command(index: Index, expected: str) -> None:
     assert expected == install_command(plan)
 
 
+def plan_of(run: Run) -> Plan:
+    assert run.plan is not None
+    return run.plan
+
+
+def outputs_of(run: Run) -> str:
+    return outputs(plan_of(run), run, "EOF")
+
+
 def read(text: str) -> dict[str, str]:
     """Outputs, as GitHub's runner reads them."""
     lines = iter(text.split("\n"))
@@ -207,14 +222,14 @@ def test_outputs() -> None:
         "url": "https://pypi.org/project/a-b/1.0/",
         "files": '["a_b-1.0-py3-none-any.whl", "a_b-1.0.tar.gz"]',
     }
-    assert expected == read(outputs(released(), "EOF"))
-    assert "version<<EOF\n1.0\nEOF\nurl<<EOF\n" == outputs(released(), "EOF").partition("https")[0]
+    assert expected == read(outputs_of(released()))
+    assert "version<<EOF\n1.0\nEOF\nurl<<EOF\n" == outputs_of(released()).partition("https")[0]
 
 
 def test_outputs_of_several_releases() -> None:
     """Of several releases there is a line each; a version that two have, once."""
     other, more = a_distribution("more-1.0.tar.gz"), Outcome(OTHER)
-    found = read(outputs(released(MAIN, more, Outcome(other, "there")), "EOF"))
+    found = read(outputs_of(released(MAIN, more, Outcome(other, "there"))))
     assert ("1.0\n1!2.0+x", 3) == (found["version"], len(found["url"].split("\n")))
 
 
@@ -222,13 +237,11 @@ def test_outputs_of_a_failure() -> None:
     """What failed, is not there for sure, or has other bytes there, is not among the files."""
     plan = Plan(MAIN, (Outcome(WHEEL), Outcome(SDIST), Outcome(OTHER, "differs")))
     done = Run(plan, {WHEEL.filename: Outcome(WHEEL, "failed"), SDIST.filename: Outcome(SDIST, "unknown")})
-    assert [] == json.loads(read(outputs(done, "EOF"))["files"])
-    assert "" == outputs(NO_RELEASE, "EOF")
+    assert [] == json.loads(read(outputs_of(done))["files"])
 
 
 def test_dotenv() -> None:
     """GitLab gets three plain values, of the first release; no run without a plan has any."""
     expected = "RELEASE_NAME=a-b\nRELEASE_VERSION=1.0\nRELEASE_URL=https://pypi.org/project/a-b/1.0/\n"
-    assert expected == dotenv(released())
-    assert expected == dotenv(released(MAIN, Outcome(OTHER)))
-    assert "" == dotenv(NO_RELEASE)
+    assert expected == dotenv(plan_of(released()))
+    assert expected == dotenv(plan_of(released(MAIN, Outcome(OTHER))))

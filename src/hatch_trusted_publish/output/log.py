@@ -1,119 +1,127 @@
-"""A run, told while it happens."""
+"""Report one run while it happens."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from ..artifacts.distribution import Distribution
-from ..errors import TrustedPublishError, clean
+from ..errors import Message
+from ..events import Result
 from ..secret import Secret
 from ..settings.options import Settings
 from ..upload.outcome import Outcome, Plan, Run
 from .console import Console
-from .progress import Progress, bytes_, files
-from .report import planned_line, release_urls, standing, word
+from .progress import OUTCOMES, Progress, bytes_, files
+from .records import Records
+from .report import release_urls
 
 SILENCE: Final = 60.0
-"""Seconds without a line, while something is sent: some CIs take a silent job for a dead one."""
+"""Seconds without a line during an upload: some CIs end a job that prints nothing."""
 
 
 class RunLog:
-    """What is said of one run; `flow.Log`."""
+    """What is said about one run: `events.Events`, the plan before, and the total after."""
 
     def __init__(
         self,
         console: Console,
         settings: Settings,
-        done: Run,
-        keep: Callable[[], None],
+        run: Run,
+        records: Records,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """
-        Args:
-            keep: writes down what is known by now; called whenever that has changed.
-        """
-        self._console, self._settings, self._done, self._keep, self._clock = console, settings, done, keep, clock
-        self.say, self.warn = console.info, console.warn
+        self._console, self._settings, self._run, self._records, self._clock = console, settings, run, records, clock
         self._progress = Progress(())
         self._live = False
         self._speaks_again = 0.0
 
-    def planned(self, plan: Plan) -> None:
-        self._keep()
-        for warning in plan.warnings:
-            self.warn(str(warning))
-        for name, version in plan.releases:
-            self.say(f"{name} {version} → {clean(plan.index.name)} ({plan.index.upload_url})")
-        sends = bool(plan.uploads) and self._settings.dry_run == "no"
-        self._live = sends and self._console.can_redraw
-        if sends and not self._live:
-            title = f"{files(len(plan.uploads))} to upload, {bytes_(sum(one.size for one in plan.uploads))}"
-            self._console.folded(title, [f"{one.shown} ({bytes_(one.size)})" for one in plan.uploads])
-        for outcome in plan.outcomes:
-            if not self._live and (outcome.result != "not tried" or not sends):
-                self.say(planned_line(outcome))
-        if self._settings.publisher is not None and plan.index.name == "rehearsal":
-            self.say("The table `publisher` is not compared: a rehearsal plays a publisher of its own.")
-        if self._settings.dry_run == "mint":
-            self.say("Asking for an upload token, to burn it: a pending publisher's project is created by that.")
-        self._progress = Progress(plan.outcomes, self._clock)
-        if self._live:
-            self._console.redraw(self._progress.lines)
+    def note(self, message: Message) -> None:
+        self._console.show("info", str(message))
 
-    def begun(self, distribution: Distribution) -> None:
-        self._progress.begun(distribution)
-        self._speaks_again = self._clock() + SILENCE
-        self._console.refresh()
-
-    def sent(self, distribution: Distribution, count: int) -> None:
-        self._progress.sent(distribution, count)
-        if not self._live and self._clock() >= self._speaks_again:
-            self._speaks_again = self._clock() + SILENCE
-            with suppress(OSError):  # it is not the upload that is broken
-                self.say(self._progress.line())
-
-    def end(self, outcome: Outcome) -> None:
-        self._progress.end(outcome)
-        if not self._live:
-            good = outcome.result in {"uploaded", "there"}
-            show = self._console.success if good else self._console.error
-            show(f"{outcome.distribution.shown} ... {word(outcome)}")
-        elif self._progress.over:
-            self._console.close()
-        else:
-            self._console.refresh()
-        self._keep()
+    def warn(self, message: Message | str) -> None:
+        message = Message(message) if isinstance(message, str) else message
+        self._console.show("warning", message.coded)
 
     def mask(self, secret: Secret) -> None:
         self._console.mask(secret)
 
-    def finished(self) -> None:
-        """Say how it ended, and where that can be looked at."""
-        plan = self._done.plan
-        if plan is None or self._settings.dry_run == "yes":
-            self.say("A dry run: nothing was uploaded.")
-            return
+    def planned(self, plan: Plan) -> None:
+        """Print what will happen to each file; on a terminal, the table says so and follows it."""
+        self._keep()
+        for warning in plan.warnings:
+            self.warn(warning)
+        for name, version in plan.releases:
+            index, url = plan.index.title, plan.index.upload_url
+            self.note(Message("release-target", project=name, version=version, index=index, url=url))
+        uploads = plan.uploads if self._settings.dry_run == "no" else ()
+        waited_for = plan.index.title if plan.index.project_url else "index"  # others may have long names
+        self._progress = Progress(plan.outcomes, waited_for, self._clock)
+        self._live = bool(uploads) and self._console.can_redraw
+        if self._live:
+            self._console.redraw(self._progress.lines)
+        elif uploads:
+            size = bytes_(sum(one.size for one in uploads))
+            details = [str(Message("file-to-upload", file=one.shown, size=bytes_(one.size))) for one in uploads]
+            self._console.folded(str(Message("files-to-upload", files=files(len(uploads)), size=size)), details)
+        for one in () if self._live else plan.outcomes:
+            if one.result != "not tried":
+                self.note(self._progress.outcome(one.distribution.filename))
+            elif not uploads:
+                self.note(Message("file-outcome", file=one.distribution.shown, outcome=Message("would-be-uploaded")))
+        if self._settings.publisher is not None and plan.index.name == "rehearsal":
+            self.note(Message("publisher-not-compared"))
         if self._settings.dry_run == "mint":
-            self.say("The index took the identity of this job. A dry run: nothing was uploaded.")
-            return
-        if not plan.uploads:
-            self.say("Nothing was left to upload.")
-        if total := self._progress.total():
-            self.say(total)
-        for url in release_urls(plan):
-            self._console.success(url)
+            self.note(Message("mint-starts"))
+
+    def started(self, filename: str) -> None:
+        self._progress.started(filename)
+        self._speaks_again = self._clock() + SILENCE
+
+    def sent(self, filename: Distribution | str, count: int) -> None:
+        filename = filename if isinstance(filename, str) else filename.filename
+        self._progress.sent(filename, count)
+        if not self._live and self._clock() >= self._speaks_again:
+            self._speaks_again = self._clock() + SILENCE
+            self.note(self._progress.so_far())
+
+    def ended(self, filename: str, result: Result) -> None:
+        self._progress.ended(filename, result)
+        if not self._live:
+            kind = OUTCOMES[result][0]
+            self._console.show("success" if kind == "success" else "error", str(self._progress.outcome(filename)))
+        elif self._progress.is_over:
+            self._console.close()
+        self._keep()
+
+    def finished(self) -> None:
+        """Print how much was uploaded, and where the releases are."""
+        plan = self._run.plan
+        if plan is None or self._settings.dry_run == "yes":
+            self.note(Message("dry-run-ended"))
+        elif self._settings.dry_run == "mint":
+            self.note(Message("mint-ended", index=plan.index.title))
+        else:
+            self.note(self._progress.total())
+            for url in release_urls(plan):
+                self._console.show("success", url)
 
     def close(self) -> None:
-        """Nothing more will happen to the files."""
+        """Leave the table as it is now."""
         self._progress.stop()
         self._console.close()
 
-    def in_context(self, failure: TrustedPublishError) -> TrustedPublishError:
-        """The failure, with what is on the index and what is not once something was sent there."""
-        if not self._done.has_started:
-            return failure
-        apart = "\n\n" if "\n\n" in str(failure) else "\n"
-        return type(failure)(f"{failure}{apart}{standing(self._done)}")
+    def _keep(self) -> None:
+        if problem := self._records.keep():
+            self.warn(problem)
+
+    # Until every room reports by `Events`.
+    def say(self, text: str) -> None:
+        self.note(Message(text))
+
+    def begun(self, distribution: Distribution) -> None:
+        self.started(distribution.filename)
+
+    def end(self, outcome: Outcome) -> None:
+        self.ended(outcome.distribution.filename, outcome.result)

@@ -2,28 +2,29 @@
 
 Rules:
 
-- What is on the index counts: a file that cannot be written is one warning.
-- A rehearsal leaves the CI's own files alone: it has released nothing.
+- The release counts: a file that cannot be written is a warning.
+- A rehearsal leaves the CI's own files alone: it released nothing.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ..errors import clean
+from .. import files
+from ..errors import Message
 from ..settings.options import Settings
 from ..upload.outcome import Run
 from . import summary
 from .report import as_json
 
-CUT_SHORT: Final = "the run did not come to its end"
-"""The error in a report until the run has ended: one that is killed cannot write another."""
+PAUSE: Final = 5.0
+"""Seconds between two reports of one run, so that a report of many files costs little."""
 DOTENV: Final = "trusted-publish.env"
 
 
@@ -31,82 +32,76 @@ class Records:
     """The files of one run."""
 
     def __init__(
-        self, settings: Settings, root: Path, done: Run, warn: Callable[[str], None], environ: Mapping[str, str]
+        self,
+        settings: Settings,
+        root: Path,
+        run: Run,
+        environ: Mapping[str, str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             environ: of the real CI.
         """
-        self._done, self._warn = done, warn
+        self._run, self._clock = run, clock
         self._dry_run = settings.dry_run != "no"
         self._report = None if settings.report is None else root / settings.report
+        self._written = -PAUSE
         real = {} if settings.repository.name == "rehearsal" else environ
         self._summary, self._outputs = real.get("GITHUB_STEP_SUMMARY"), real.get("GITHUB_OUTPUT")
-        self._dotenv = None
-        if real.get("GITLAB_CI") == "true":
-            # Where the paths of `artifacts` begin.
-            self._dotenv = Path(real.get("CI_PROJECT_DIR") or root, DOTENV)
+        # GitLab resolves the paths of `artifacts` from here.
+        self._dotenv = Path(real.get("CI_PROJECT_DIR") or root, DOTENV) if real.get("GITLAB_CI") == "true" else None
 
-    def problems(self) -> list[str]:
-        """Why the report cannot be written, tried before anything is sent."""
-        if self._report is None:
-            return []
-        problem = ""
-        if self._report.is_dir():
-            problem = "it is a folder"
-        else:
-            try:
-                _beside(self._report).touch()
-                _beside(self._report).unlink()
-            except OSError as error:
-                problem = clean(error.strerror)
-        way_out = "name a file in a folder that is there by `report`"
-        return [f"the report cannot be written to {clean(self._report)}: {problem}; {way_out}"] if problem else []
-
-    def keep(self, error: str | None = CUT_SHORT) -> None:
-        """Write the report as it stands now: whole or not at all."""
-        if self._report is None or self._done.plan is None:
-            return
-        content = as_json(self._done.plan, self._done, error, dry_run=self._dry_run)
-        beside = _beside(self._report)
+    def problems(self) -> list[Message]:
+        """Return why the report cannot be written, before anything is uploaded."""
         try:
-            beside.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-            beside.replace(self._report)
-        except OSError as problem:
-            self._could_not("The report", self._report, problem)
-            self._report = None  # it is told once
+            if self._report is not None:
+                files.refuse_unwritable(self._report)
+        except OSError as error:
+            return [Message("report-refused", path=self._report, reason=error.strerror)]
+        return []
 
-    def finish(self, error: str | None) -> None:
-        """Write all of it, at the end.
+    def keep(self) -> Message | None:
+        """Write the report as it stands, if the last one is some seconds old; return why that failed.
+
+        A run that is killed leaves this one.
+        """
+        if self._clock() < self._written + PAUSE:
+            return None
+        return self._write(str(Message("cut-short")))
+
+    def finish(self, error: str | None) -> list[Message]:
+        """Write everything, at the end; return what could not be written, and why.
 
         Args:
-            error: why the run has failed, if it has.
+            error: why the run failed, if it did.
         """
-        self._done.ended = datetime.now(UTC)
-        self.keep(error)
-        said = summary.markdown(self._done, error, dry_run=self._dry_run)
-        self._append("The job summary", self._summary, said)
-        self._append("The outputs of the step", self._outputs, summary.outputs(self._done, secrets.token_hex(16)))
-        variables = summary.dotenv(self._done)
-        if self._dotenv is not None and variables:
-            try:
-                self._dotenv.write_text(variables, "utf-8")
-            except OSError as problem:
-                self._could_not("The variables of the release", self._dotenv, problem)
+        self._run.ended = datetime.now(UTC)
+        found = [self._write(error)]
+        if self._summary:
+            text = summary.markdown(self._run, error, dry_run=self._dry_run)
+            found.append(_tried(files.append, Path(self._summary), text))
+        if self._outputs and self._run.plan:
+            text = summary.outputs(self._run.plan, self._run, secrets.token_hex(16))
+            found.append(_tried(files.append, Path(self._outputs), text))
+        if self._dotenv and self._run.plan:
+            found.append(_tried(files.write_atomic, self._dotenv, summary.dotenv(self._run.plan)))
+        return [problem for problem in found if problem]
 
-    def _append(self, what: str, path: str | None, text: str) -> None:
-        if not path or not text:
-            return
-        try:
-            with Path(path).open("a", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-        except OSError as problem:
-            self._could_not(what, Path(path), problem)
-
-    def _could_not(self, what: str, path: Path, problem: OSError) -> None:
-        self._warn(f"{what} could not be written to {clean(path)}: {clean(problem.strerror)}.")
+    def _write(self, error: str | None) -> Message | None:
+        if self._report is None or self._run.plan is None:
+            return None
+        content = as_json(self._run.plan, self._run, error, dry_run=self._dry_run)
+        problem = _tried(files.write_atomic, self._report, json.dumps(content, indent=2) + "\n")
+        self._written = self._clock()
+        if problem:
+            self._report = None  # one warning is enough
+        return problem
 
 
-def _beside(report: Path) -> Path:
-    """Where the report is written before it takes its place whole."""
-    return report.with_name(f".{report.name}.{os.getpid()}")
+def _tried(write: Callable[[Path, str], None], path: Path, text: str) -> Message | None:
+    try:
+        write(path, text)
+    except OSError as error:
+        return Message("record-not-written", path=path, reason=error.strerror)
+    return None

@@ -1,4 +1,4 @@
-"""Outcomes → what is said of them, in words and in JSON."""
+"""A run → JSON, and what it says of itself after a failure. Pure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from ..errors import Message
+from ..events import Result
 from ..identity import publishers as claims
-from ..upload.outcome import Outcome, Plan, Run
+from ..upload.outcome import Plan, Run
+from .progress import OUTCOMES
 
-_WORDS = {
-    "uploaded": "success",
-    "there": "already there",
-    "differs": "other bytes there, left as they are",
-    "failed": "failed",
-    "unknown": "sent, but no clear reply came",
-    "not tried": "not tried",
-}
+ON_THE_INDEX: Final[frozenset[Result]] = frozenset({"uploaded", "there"})
+MOST_NAMES: Final = 20
+"""File names in one message."""
 _PUBLIC_CLAIMS: Final = {
     "github": (
         *("repository", "repository_owner", "workflow_ref", "job_workflow_ref", "ref", "sha", "environment"),
@@ -29,61 +27,57 @@ _PUBLIC_CLAIMS: Final = {
     "google": ("email", "email_verified"),
     "activestate": ("organization", "project", "actor"),
 }
-"""What a report may tell of a job, besides ``iss`` and ``sub``; no other claim gets there."""
-
-
-def planned_line(outcome: Outcome) -> str:
-    """One file, when nothing is to be uploaded for real."""
-    return f"{outcome.distribution.shown} ... {planned_word(outcome.result)}"
-
-
-def planned_word(result: str) -> str:
-    """What would become of a file."""
-    return _WORDS[result] if result in {"there", "differs"} else "would be uploaded"
-
-
-def word(outcome: Outcome) -> str:
-    """What stands behind a file's ``...``."""
-    return _WORDS[outcome.result]
+"""The claims of a job that a report may contain, besides ``iss`` and ``sub``."""
 
 
 def release_urls(plan: Plan) -> list[str]:
-    """Where the releases can be looked at."""
+    """Return the page of each release."""
     return [plan.index.release_url(name, str(version)) for name, version in plan.releases]
 
 
-def standing(release: Run) -> str:
-    """After a failure: what is on the index and what is not."""
-    outcomes = release.outcomes.values()
-    there = [one.distribution.filename for one in outcomes if one.result in {"uploaded", "there"}]
-    unknown = [f"{one.distribution.filename} ({word(one)})" for one in outcomes if one.result == "unknown"]
-    missing = [
-        f"{one.distribution.filename} ({word(one)})"
-        for one in outcomes
-        if one.result not in {"uploaded", "there", "unknown"}
-    ]
-    said = f"On the index: {', '.join(there) or 'none of the files'}. Not there: {', '.join(missing) or 'none'}."
-    return f"{said} Perhaps there: {', '.join(unknown)}." if unknown else said
+def standing(run: Run) -> list[Message]:
+    """Return what is on the index after a failure, and what is not; nothing if no upload was started."""
+    if not run.has_started:
+        return []
+    there, unknown, missing = [], [], []
+    for name, outcome in run.outcomes.items():
+        if outcome.result in ON_THE_INDEX:
+            there.append(name)
+        elif outcome.result == "unknown":
+            unknown.append(name)
+        else:
+            missing.append(f"{name} ({OUTCOMES[outcome.result][1]})")
+    lines = (
+        (there, Message("on-the-index", files=_some(there))),
+        (unknown, Message("perhaps-on-the-index", files=_some(unknown))),
+        (missing, Message("not-on-the-index", files=_some(missing))),
+    )
+    return [message for names, message in lines if names]
+
+
+def _some(names: list[str]) -> list[str]:
+    more = len(names) - MOST_NAMES
+    return names if more <= 0 else [*names[:MOST_NAMES], str(Message("and-more", count=more))]
 
 
 def public_claims(said: Mapping[str, object]) -> dict[str, str]:
-    """Of what the CI says of a job, what anybody may know, inert."""
+    """Return the claims of a job that anybody may see, made safe to print."""
     names = ("iss", "sub", *_PUBLIC_CLAIMS.get(claims.provider_of(said) or "", ()))
-    told = {name: claims.claim(said, name) for name in names}
-    return {name: value for name, value in told.items() if value != claims.MISSING}
+    found = {name: claims.claim(said, name) for name in names}
+    return {name: value for name, value in found.items() if value != claims.MISSING}
 
 
 def _utc(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def as_json(plan: Plan, release: Run, error: str | None, *, dry_run: bool) -> dict[str, object]:
-    """The report, for a file, by docs/report.schema.json: no secret is in reach here."""
+def as_json(plan: Plan, run: Run, error: str | None, *, dry_run: bool) -> dict[str, object]:
+    """Return the report, as docs/report.schema.json describes it. It has no access to secrets."""
     return {
         "index": {"name": plan.index.name, "upload-url": plan.index.upload_url},
         "dry-run": dry_run,
-        "began": _utc(release.began),
-        "ended": _utc(release.ended),
+        "began": _utc(run.began),
+        "ended": _utc(run.ended),
         "releases": [
             {"name": name, "version": str(version), "url": plan.index.release_url(name, str(version))}
             for name, version in plan.releases
@@ -100,8 +94,8 @@ def as_json(plan: Plan, release: Run, error: str | None, *, dry_run: bool) -> di
                 "seconds": None if outcome.seconds is None else round(outcome.seconds, 3),
                 "attestations": list(outcome.attestations),
             }
-            for outcome in release.outcomes.values()
+            for outcome in run.outcomes.values()
         ],
-        "identity": public_claims(release.claims()) or None,
+        "identity": public_claims(run.claims()) or None,
         "error": error,
     }

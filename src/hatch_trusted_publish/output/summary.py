@@ -2,8 +2,8 @@
 
 Rules:
 
-- Whoever can put a text into an error or a name cannot put a link, a table or a line anywhere.
-- The files of a failed run name what is on the index, and nothing else.
+- No name and no error can add a link, a table row or a line.
+- Of a failed run, the outputs name the files on the index, and no others.
 """
 
 from __future__ import annotations
@@ -11,53 +11,48 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import Final
 from urllib.parse import quote
 
-from ..errors import clean
+from ..errors import Message
 from ..upload.outcome import Outcome, Plan, Run
-from .progress import bytes_
-from .report import planned_word, release_urls, word
-
-_INDEXES: Final = {"main": "PyPI", "test": "TestPyPI"}
-_TEST_ADVICE: Final = (
-    "TestPyPI lacks most dependencies, and anybody can upload any name there: install the dependencies from PyPI "
-    "first, this without them."
-)
+from .progress import OUTCOMES, bytes_
+from .report import ON_THE_INDEX, release_urls
 
 
-def markdown(release: Run, error: str | None, *, dry_run: bool) -> str:
-    """What was released, where it is and how it is installed; or why it was not."""
-    plan = release.plan
-    what = "Dry run" if dry_run else "Release"
-    if plan is None:
-        return "" if error is None else f"\n## {what} failed\n\n{_fenced(error)}"
-    names = _escaped(", ".join(f"{name} {version}" for name, version in plan.releases))
-    index = _escaped(clean(_INDEXES.get(plan.index.name, plan.index.name)))
-    parts = [f"\n## {what} of {names} to {index}{'' if error is None else ' failed'}\n"]
+def markdown(run: Run, error: str | None, *, dry_run: bool) -> str:
+    """Return what was released, where it is and how to install it; or why it was not."""
+    plan = run.plan
+    what = Message("summary-dry-run") if dry_run else Message("summary-release")
+    releases = [f"{name} {version}" for name, version in plan.releases] if plan else []
+    index, failed = plan and plan.index.title, error is not None and Message("summary-failed")
+    heading = Message("summary-heading", what=what, releases=releases, index=index, failed=failed or None)
+    parts = [f"\n## {_escaped(str(heading))}\n"]
     if error is not None:
         parts.append(_fenced(error))
-    elif not dry_run:
+    elif plan and not dry_run:
         parts += [f"[{_escaped(url)}]({_target(url)})\n" for url in release_urls(plan)]
         parts.append(_fenced(install_command(plan), "sh"))
         if plan.index.name == "test":
-            parts.append(f"{_TEST_ADVICE}\n")
-    rows = [_row(outcome, dry_run=dry_run) for outcome in release.outcomes.values()]
-    parts.append("\n".join(["| file | size | sha256 | |", "|---|--:|---|---|", *rows]) + "\n")
+            parts.append(f"{Message('testpypi-advice')}\n")
+    if plan:
+        rows = [_row(outcome, dry_run=dry_run) for outcome in run.outcomes.values()]
+        parts.append("\n".join(["| file | size | sha256 | |", "|---|--:|---|---|", *rows]) + "\n")
     return "\n".join(parts)
 
 
 def _row(outcome: Outcome, *, dry_run: bool) -> str:
     one = outcome.distribution
-    # Characters of a file's name are known; they need no escapes in a code span.
+    # The characters of a file name need no escapes in a code span.
     name = f"`{one.filename}`" if not outcome.url else f"[`{one.filename}`]({_target(outcome.url)})"
     digest = "" if one.content.known_sha256 is None else f"`{one.content.known_sha256}`"
-    said = planned_word(outcome.result) if dry_run else word(outcome)
-    return f"| {name} | {bytes_(one.size)} | {digest} | {_escaped(said)} |"
+    word = OUTCOMES[outcome.result][1]
+    if dry_run and outcome.result == "not tried":
+        word = Message("would-be-uploaded")
+    return f"| {name} | {bytes_(one.size)} | {digest} | {_escaped(str(word))} |"
 
 
 def install_command(plan: Plan) -> str:
-    """The command that installs what was released, from where it is."""
+    """Return the command that installs these releases from their index."""
     command = ["pip", "install"]
     if plan.index.name != "main":
         command += ["--index-url", plan.index.simple_url]
@@ -66,44 +61,39 @@ def install_command(plan: Plan) -> str:
     return shlex.join([*command, *(f"{name}=={version}" for name, version in plan.releases)])
 
 
-def outputs(release: Run, delimiter: str) -> str:
-    """The outputs of the step: of several releases, a line each; nothing for a run without a plan.
+def outputs(plan: Plan, run: Run, delimiter: str) -> str:
+    """Return the outputs of the step; several releases have a line each.
 
     Args:
-        delimiter: what nobody can guess, so that no text can end its value early.
+        delimiter: unpredictable, so that no value can end early.
     """
-    if release.plan is None:
-        return ""
-    versions = dict.fromkeys(str(version) for _, version in release.plan.releases)
-    there = [one.distribution.filename for one in release.outcomes.values() if one.result in {"uploaded", "there"}]
-    values = {"version": "\n".join(versions), "url": "\n".join(release_urls(release.plan)), "files": json.dumps(there)}
+    versions = dict.fromkeys(str(version) for _, version in plan.releases)
+    there = [name for name, outcome in run.outcomes.items() if outcome.result in ON_THE_INDEX]
+    values = {"version": "\n".join(versions), "url": "\n".join(release_urls(plan)), "files": json.dumps(there)}
     return "".join(f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in values.items())
 
 
-def dotenv(release: Run) -> str:
-    """The variables for GitLab: of several releases, those of the first; nothing for a run without a plan.
+def dotenv(plan: Plan) -> str:
+    """Return the variables for GitLab, of the first release.
 
-    GitLab takes at most 5 kB, and no white space in a value (docs.gitlab.com/ci/variables/dotenv_variables).
+    GitLab accepts at most 5 kB, and no white space in a value (docs.gitlab.com/ci/variables/dotenv_variables).
     """
-    if release.plan is None:
-        return ""
-    name, version = release.plan.releases[0]
-    url = release_urls(release.plan)[0]
-    return f"RELEASE_NAME={name}\nRELEASE_VERSION={version}\nRELEASE_URL={url}\n"
+    name, version = plan.releases[0]
+    return f"RELEASE_NAME={name}\nRELEASE_VERSION={version}\nRELEASE_URL={release_urls(plan)[0]}\n"
 
 
 def _escaped(text: str) -> str:
-    """*text* as nothing but text, in one line of Markdown (CommonMark 2.4)."""
+    """Return *text* as one line of Markdown without any meaning (CommonMark 2.4)."""
     return re.sub(r"([!-+:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
 
 
 def _target(url: str) -> str:
-    """*url* where a link's target stands."""
-    return quote(url, safe="/:%!~+=@,;.-_")
+    """Return *url* for the target of a link."""
+    return quote(url, safe="/:%!~+=@,;.-_", errors="replace")
 
 
 def _fenced(text: str, language: str = "text") -> str:
-    """*text* in a block of code that nothing in it can end."""
+    """Return *text* in a block of code that nothing in it can end."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(longest + 1, 3)
     return f"{fence}{language}\n{text}\n{fence}\n"
