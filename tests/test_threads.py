@@ -9,7 +9,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from hatch_trusted_publish.threads import interrupt, later, pause, wait
+from hatch_trusted_publish.threads import GRACE, _Interruption, interrupt, later, pause, wait
 
 
 def test_a_result() -> None:
@@ -55,6 +55,13 @@ def test_side_by_side() -> None:
     assert [0, 1] == sorted(future.result() for future in futures)
 
 
+@pytest.fixture
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No signal was heard before."""
+    monkeypatch.setattr("hatch_trusted_publish.threads._interruption", _Interruption())
+
+
+@pytest.mark.usefixtures("_quiet")
 def test_an_interruption_that_was_dropped() -> None:
     """Where Python has dropped what the handler raised, the next look raises it, once."""
     with contextlib.suppress(KeyboardInterrupt):
@@ -63,6 +70,20 @@ def test_an_interruption_that_was_dropped() -> None:
         wait(Future[str](), 0.0)
     with pytest.raises(TimeoutError):
         wait(Future[str](), 0.0)
+
+
+@pytest.mark.usefixtures("_quiet")
+def test_two_quick_interruptions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second does not keep the first from its last words; a later one is heard."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(2, None)
+    now += GRACE / 2
+    interrupt(15, None)
+    now += GRACE
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(2, None)
 
 
 class Looked(Future[str]):

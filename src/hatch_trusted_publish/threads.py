@@ -8,14 +8,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from threading import Event, Thread
+from dataclasses import dataclass
+from threading import Thread
 from types import FrameType
-from typing import Final, NoReturn, TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 
 LOOK: Final = 0.2
 """Seconds between two looks of the main thread at whether it was interrupted."""
+GRACE: Final = 5.0
+"""Seconds in which an interrupted run has burned its token."""
 
 
 def later(work: Callable[[], T]) -> Future[T]:
@@ -36,23 +39,33 @@ def later(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-_interrupted: Final = Event()
+@dataclass(slots=True)
+class _Interruption:
+    is_pending: bool = False
+    ends: float = -math.inf
+    """When another signal is heard again."""
 
 
-def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    """What a signal that ends the run does.
+_interruption: Final = _Interruption()
 
-    Python drops what is raised while it tidies up (in a `__del__`, in a callback of its collector): so it
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End the run; the handler of signals.
+
+    Another signal in the next seconds is ignored, or a second Ctrl-C would keep the first from burning the token.
+    Python drops what is raised while it tidies up (in a `__del__`, in a callback of its collector), so it
     is written down too, for the next `look`.
     """
-    _interrupted.set()
+    if time.monotonic() < _interruption.ends:
+        return
+    _interruption.is_pending, _interruption.ends = True, time.monotonic() + GRACE
     raise KeyboardInterrupt
 
 
 def look() -> None:
-    """See whether the run was interrupted, unheard."""
-    if _interrupted.is_set():
-        _interrupted.clear()
+    """Raise an interruption that was dropped."""
+    if _interruption.is_pending:
+        _interruption.is_pending = False
         raise KeyboardInterrupt
 
 
