@@ -170,15 +170,8 @@ class IdentityError(TrustedPublishError):
     """No identity token could be had from the CI."""
 
 
-class TrustError(TrustedPublishError):
-    """The index asked for something that could give the identity to somebody else."""
-
-
 class ExchangeError(TrustedPublishError):
-    """The index did not exchange the identity token for an upload token."""
-
-    code = ""
-    """The index's own name for the reason, as ``invalid-publisher``."""
+    """The index did not exchange the identity token for an upload token, or must not get one."""
 
 
 class IndexReadError(TrustedPublishError):

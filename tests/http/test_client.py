@@ -34,8 +34,9 @@ from hatch_trusted_publish.errors import DistributionError, Message, NetworkErro
 from hatch_trusted_publish.http.client import RETRIES, Certificates, Client
 from hatch_trusted_publish.http.messages import Reply, Request, message
 from hatch_trusted_publish.index.endpoints import find_index
+from hatch_trusted_publish.index.mint_api import UploadToken
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.index.upload_api import UploadToken, ask_upload
+from hatch_trusted_publish.index.upload_api import ask_upload
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.threads import later
 from tests.support.helpers import make_wheel

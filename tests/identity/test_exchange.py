@@ -18,7 +18,6 @@ from hatch_trusted_publish.errors import (
     IdentityError,
     NetworkError,
     TrustedPublishError,
-    TrustError,
     UploadError,
 )
 from hatch_trusted_publish.http.client import Certificates, Client
@@ -27,8 +26,8 @@ from hatch_trusted_publish.identity.ambient import Ambient
 from hatch_trusted_publish.identity.exchange import LONGEST_LIFE, SHORTEST_LIFE, Exchange, find_terms
 from hatch_trusted_publish.identity.publishers import Expected
 from hatch_trusted_publish.index.endpoints import Index, find_index
+from hatch_trusted_publish.index.mint_api import UploadToken
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.index.upload_api import UploadToken
 from hatch_trusted_publish.secret import Secret
 from tests.support.scripted import Answer, Asked, Fault, Scripted
 
@@ -209,7 +208,7 @@ def test_discovery_of_another_host() -> None:
     script: dict[str, Answer] = {}
     with Scripted(script) as server, _client() as client:
         script[DISCOVERY] = _found(server, **{"token-mint-endpoint": "https://evil.test/mint"})
-        error = _refused(TrustError, lambda: _exchange(_index(server), ci.ambient, client, _nothing))
+        error = _refused(ExchangeError, lambda: _exchange(_index(server), ci.ambient, client, _nothing))
 
     assert (
         "The index own supplied a token mint endpoint that must not be used: 'https://evil.test/mint' is on another host "
@@ -234,7 +233,7 @@ def test_an_audience_that_is_not_its_own(answer: Answer, configured: dict[str, s
     """An index that asks for another service's identity gets none, and nothing is minted."""
     ci = Ci()
     with Scripted(_script(audience=answer)) as server, _client() as client:
-        _refused(TrustError, lambda: _exchange(_index(server, **configured), ci.ambient, client, _nothing))
+        _refused(ExchangeError, lambda: _exchange(_index(server, **configured), ci.ambient, client, _nothing))
 
     assert ([DISCOVERY, AUDIENCE], []) == (server.lines, ci.asked)
 
@@ -490,7 +489,7 @@ def test_no_publisher_on_the_index(publisher: Mapping[str, str] | None) -> None:
         ]
     ) == rest
     assert isinstance(error, ExchangeError)
-    assert "invalid-publisher" == error.code
+    assert "invalid-publisher" == error.message.code
 
 
 # Renewal

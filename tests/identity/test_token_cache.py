@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_trusted_publish.identity.token_cache import danger, keep, load, place, problem
-from hatch_trusted_publish.index.upload_api import UploadToken
+from hatch_trusted_publish.index.mint_api import UploadToken
 from hatch_trusted_publish.secret import Secret
 
 IDENTITY, URL = Secret("e30.e30.x"), "https://index.test/legacy/"

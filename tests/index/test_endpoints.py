@@ -1,27 +1,10 @@
-"""Where the parts of an index are, and which identities may go there."""
+"""Where the parts of an index are."""
 
 from __future__ import annotations
 
-import unicodedata
-
-import httpx
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
-from hatch_trusted_publish.errors import TrustError
-from hatch_trusted_publish.identity.ambient import gitlab_variable
-from hatch_trusted_publish.index.endpoints import (
-    Endpoints,
-    Index,
-    discovery_url,
-    find_index,
-    pypi_style_endpoints,
-    rehearsal_index,
-    trusted_audience,
-    trusted_endpoint,
-)
-from hatch_trusted_publish.index.origins import host_of, url_problem
+from hatch_trusted_publish.index.endpoints import Endpoints, Index, find_index, pypi_endpoints, rehearsal_index
 from hatch_trusted_publish.index.repository import Repository
 
 COMPANY = find_index(Repository("company", "https://index.example/team/legacy/"))
@@ -89,6 +72,7 @@ def test_all_that_can_be_said_of_an_index() -> None:
             simple_url="https://mirror.example/simple",
             local_versions=True,
             attestations=True,
+            listed=False,
         )
     )
     expected = Index(
@@ -99,6 +83,7 @@ def test_all_that_can_be_said_of_an_index() -> None:
         endpoints=Endpoints("https://sso.example/audience", "https://sso.example/mint"),
         local_versions=True,
         attestations=True,
+        listed=False,
     )
     assert expected == found
 
@@ -170,7 +155,7 @@ def test_half_of_the_endpoints(half: Repository) -> None:
     assert find_index(half).endpoints is None
 
 
-def test_pypi_style_endpoints() -> None:
+def test_pypi_endpoints() -> None:
     """PyPI's own paths are tried at the root of the upload host, with its port."""
     index = find_index(Repository("company", "https://h.example:8443/team/legacy/"))
     expected = Endpoints(
@@ -178,23 +163,7 @@ def test_pypi_style_endpoints() -> None:
         "https://h.example:8443/_/oidc/mint-token",
         "https://h.example:8443/_/oidc/burn-token",
     )
-    assert expected == pypi_style_endpoints(index)
-
-
-@pytest.mark.parametrize(
-    ("url", "upload_url"),
-    [
-        ("https://h.example/.well-known/pytp?discover=%2Flegacy%2F", "https://h.example/legacy/"),
-        ("https://h.example:8443/.well-known/pytp?discover=%2Fa%2Fb", "https://h.example:8443/a/b"),
-        ("https://h.example/.well-known/pytp?discover=", "https://h.example"),
-        ("https://h.example/.well-known/pytp?discover=%2F", "https://h.example/"),
-        ("https://h.example/.well-known/pytp?discover=%2Fa%26b%3Dc%2520d%2F", "https://h.example/a&b=c%20d/"),
-        ("http://[::1]:8080/.well-known/pytp?discover=%2Fx%2F", "http://[::1]:8080/x/"),
-    ],
-)
-def test_discovery_url(url: str, upload_url: str) -> None:
-    """PEP 807: scheme and authority of the upload URL, and its path as the question."""
-    assert url == discovery_url(find_index(Repository("company", upload_url)))
+    assert expected == pypi_endpoints(index.upload_url)
 
 
 @pytest.mark.parametrize(
@@ -225,264 +194,17 @@ def test_release_url(url: str, index: Index, version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "upload_url"),
+    ("index", "expected"),
     [
-        ("https://index.example/_/mint", "https://index.example/legacy/"),
-        ("https://INDEX.example:8443/_/mint", "https://index.example/legacy/"),
-        ("https://index.example/_/mint", "https://index.example:8443/legacy/"),
-        ("https://xn--bcher-kva.example/mint", "https://bücher.example/legacy/"),
-        ("http://127.0.0.1:9090/mint", "http://127.0.0.1:8080/legacy/"),
-        ("https://localhost/mint", "http://localhost:8080/legacy/"),
-    ],
-)
-def test_trusted_endpoint(url: str, upload_url: str) -> None:
-    """An endpoint on the index's own host is taken as it is."""
-    assert url == trusted_endpoint(find_index(Repository("company", upload_url)), url, "a token mint endpoint")
-
-
-@pytest.mark.parametrize(
-    ("problem", "url"),
-    [
-        pytest.param("it is missing", None, id="missing"),
-        pytest.param("it is not a text", ["https://index.example/mint"], id="list"),
-        pytest.param("it is not a text", 5, id="number"),
-        pytest.param("'' is not a URL that begins with https://", "", id="empty"),
-        pytest.param("'/mint' is not a URL that begins with https://", "/mint", id="relative"),
-        pytest.param(
-            "'https://evil.example/mint' is on another host than https://index.example/team/legacy/",
-            "https://evil.example/mint",
-            id="another-host",
-        ),
-        pytest.param(
-            "'https://sub.index.example/mint' is on another host than https://index.example/team/legacy/",
-            "https://sub.index.example/mint",
-            id="below-the-host",
-        ),
-        pytest.param(
-            "'https://index.example.evil.example/mint' is on another host than https://index.example/team/legacy/",
-            "https://index.example.evil.example/mint",
-            id="begins-like-the-host",
-        ),
-        pytest.param(
-            "'https://\u0456ndex.example/mint' is on another host than https://index.example/team/legacy/",
-            "https://\u0456ndex.example/mint",
-            id="look-alike",
-        ),
-        pytest.param(
-            "'http://index.example/mint' is refused: http:// would show the upload token to the network, use https://",
-            "http://index.example/mint",
-            id="downgrade",
-        ),
-        pytest.param(
-            "'http://127.0.0.1/mint' is on another host than https://index.example/team/legacy/",
-            "http://127.0.0.1/mint",
-            id="this-machine",
-        ),
-        pytest.param(
-            "a URL with a user name or password in it is refused: trusted publishing needs neither, "
-            "remove the part before the @",
-            "https://index.example@evil.example/mint",
-            id="user-that-looks-like-the-host",
-        ),
-        pytest.param(
-            "'https://evil.example\\\\.index.example/mint' is not a URL: it holds white space, control characters "
-            "or a backslash",
-            "https://evil.example\\.index.example/mint",
-            id="backslash",
-        ),
-        pytest.param(
-            "'https://index.example ?[2J: :error: :/mint' is not a URL: it holds white space, control characters "
-            "or a backslash",
-            "https://index.example\n\x1b[2J::error::/mint",
-            id="commands-for-the-log",
+        (MAIN, ("PyPI", "repos.main", "https://status.python.org")),
+        (TEST, ("TestPyPI", "repos.test", "https://status.python.org")),
+        (COMPANY, ("company", "repos.company", None)),
+        (
+            find_index(Repository("https://h.example/", "https://h.example/")),
+            ("https://h.example/", "repos.NAME", None),
         ),
     ],
 )
-def test_foreign_endpoint(problem: str, url: object) -> None:
-    """An endpoint that could lead the identity elsewhere is refused, with the reason and the line to add."""
-    with pytest.raises(TrustError) as caught:
-        trusted_endpoint(COMPANY, url, "a token mint endpoint")
-    expected = (
-        f"The index company supplied a token mint endpoint that must not be used: {problem}. This is on the index's side, "
-        "no identity was asked for. If you know a right address, name it by `audience-endpoint` and `token-mint-endpoint` "
-        "in the index's table in `tool.hatch.publish.trusted.repos`."
-    )
-    assert expected == str(caught.value)
-
-
-HOSTS = st.sampled_from(["index.example", "INDEX.EXAMPLE", "evil.example", "pypi", "strasse.example", "localhost"])
-ENDPOINTS = st.text(max_size=30) | st.builds(
-    "{}{}{}{}{}{}".format,
-    st.sampled_from(["https://", "http://", "//", "https:/", "HTTPS://"]),
-    st.sampled_from(["", "index.example@", "evil.example\\", "evil.example#", "[", "\t", "straße.", "index.example。"]),
-    HOSTS | st.sampled_from(["straße.example", "[::1]", "index.example.", "index.e\u03c7ample", ""]),
-    st.sampled_from(["", ":443", ":", ":a", ".evil.example", "@evil.example"]),
-    st.sampled_from(["", "/", "//evil.example/", "/a@b/", "\\@evil.example"]),
-    st.sampled_from(["", "mint", "?x", "\n", " "]),
-)
-
-
-@given(HOSTS.map(lambda host: f"https://{host}/legacy/"), ENDPOINTS)
-@example("https://strasse.example/legacy/", "https://straße.example/mint")
-@settings(deadline=None, max_examples=300)
-def test_endpoint_is_on_the_upload_host(upload_url: str, url: str) -> None:
-    """Whatever an index answers: what is accepted leads httpx to the host of the upload URL, or nowhere."""
-    index = find_index(Repository("company", upload_url))
-    try:
-        accepted = trusted_endpoint(index, url, "an audience endpoint")
-    except TrustError:
-        # Nothing that is right is refused.
-        assert url_problem(url) is not None or host_of(url) != host_of(upload_url)
-        return
-    assert url == accepted
-    try:
-        asked = httpx.URL(accepted)
-    except httpx.InvalidURL:
-        return
-    assert asked.raw_host == httpx.URL(upload_url).raw_host
-
-
-@pytest.mark.parametrize(
-    ("index", "audience"),
-    [
-        (MAIN, "pypi"),
-        (TEST, "testpypi"),
-        (rehearsal_index("http://127.0.0.1:8080/legacy/", "http://127.0.0.1:8080/simple/", "pypi", "{}"), "pypi"),
-        (COMPANY, "index.example"),
-        (COMPANY, "INDEX.example"),
-        (COMPANY, "index.example:8443"),
-        (COMPANY, "https://index.example"),
-        (COMPANY, "https://index.example/team/"),
-        (COMPANY, "//index.example/team/"),
-        (find_index(Repository("c", "https://bücher.example/")), "https://xn--bcher-kva.example"),
-        (find_index(Repository("c", "https://xn--bcher-kva.example/")), "bücher.example"),
-        (find_index(Repository("c", "http://[::1]:8080/")), "http://[::1]:8080/"),
-        (find_index(Repository("c", "https://index.example/", audience="packages")), "packages"),
-        (find_index(Repository("c", "https://index.example/", audience="https://sso.example")), "https://sso.example"),
-    ],
-)
-def test_trusted_audience(index: Index, audience: str) -> None:
-    """An index may ask for what was expected of it, or for its own name."""
-    assert audience == trusted_audience(index, audience)
-
-
-CHANGED = (
-    "If its operator has changed it, change `audience` in the index's table in `tool.hatch.publish.trusted.repos`."
-)
-NEVER = "PyPI has never answered that: check the network between here and there, and try again later."
-OTHERS = (
-    "that is the audience of another service, where the identity could be used in your name. "
-    "No identity was asked for. Do not publish to this index before its operator has explained that."
-)
-
-
-def not_its_own(line: str, host: str = "index.example") -> str:
-    return (
-        f"it does not name the index's own host, {host}. No identity was asked for. If its operator confirms it, "
-        f"add `audience = {line}` to the index's table in `tool.hatch.publish.trusted.repos`."
-    )
-
-
-def expected_of_it(audience: str, remedy: str) -> str:
-    return f"the audience to be expected of it is '{audience}'. No identity was asked for. {remedy}"
-
-
-CONFIGURED = find_index(Repository("company", "https://index.example/", audience="packages"))
-
-
-@pytest.mark.parametrize(
-    ("shown", "why", "index", "audience"),
-    [
-        pytest.param("testpypi", expected_of_it("pypi", NEVER), MAIN, "testpypi", id="pypi-answers-another"),
-        pytest.param("PyPI", expected_of_it("pypi", NEVER), MAIN, "PyPI", id="pypi-in-capitals"),
-        pytest.param("pypi", expected_of_it("testpypi", NEVER), TEST, "pypi", id="testpypi-answers-another"),
-        pytest.param("upload.pypi.org", expected_of_it("pypi", NEVER), MAIN, "upload.pypi.org", id="pypi-answers-host"),
-        pytest.param("package", expected_of_it("packages", CHANGED), CONFIGURED, "package", id="not-the-configured"),
-        pytest.param("packages", expected_of_it("packages", CHANGED), CONFIGURED, "packages ", id="white-space"),
-        pytest.param(
-            "index.example", expected_of_it("packages", CHANGED), CONFIGURED, "index.example", id="host-but-configured"
-        ),
-        pytest.param("pypi", expected_of_it("packages", CHANGED), CONFIGURED, "pypi", id="reserved-but-configured"),
-        pytest.param("pypi", OTHERS, COMPANY, "pypi", id="pypis"),
-        pytest.param("testpypi", OTHERS, COMPANY, "testpypi", id="testpypis"),
-        pytest.param("sigstore", OTHERS, COMPANY, "sigstore", id="sigstores"),
-        pytest.param("PyPI", OTHERS, COMPANY, " PyPI\n", id="pypis-in-another-spelling"),
-        pytest.param("pypi", OTHERS, find_index(Repository("company", "https://pypi/")), "pypi", id="host-called-pypi"),
-        pytest.param("packages", not_its_own('"packages"'), COMPANY, "packages", id="any-text"),
-        pytest.param(
-            "https://evil.example", not_its_own('"https://evil.example"'), COMPANY, "https://evil.example", id="foreign"
-        ),
-        pytest.param(
-            "sub.index.example", not_its_own('"sub.index.example"'), COMPANY, "sub.index.example", id="below-the-host"
-        ),
-        pytest.param("https://[: :1", not_its_own('"https://[: :1"'), COMPANY, "https://[::1", id="no-url"),
-        pytest.param(
-            "https://\u0456ndex.example",
-            not_its_own('"https://\u0456ndex.example"'),
-            COMPANY,
-            "https://\u0456ndex.example",
-            id="look-alike",
-        ),
-        pytest.param(
-            "https://straße.example",
-            not_its_own('"https://straße.example"', "strasse.example"),
-            find_index(Repository("company", "https://strasse.example/")),
-            "https://straße.example",
-            id="two-readings",
-        ),
-        pytest.param(
-            'a" ?[2J: :error: :',
-            not_its_own('"a\\" ?[2J: :error: :"'),
-            COMPANY,
-            'a"\n\x1b[2J::error::',
-            id="commands-for-the-log",
-        ),
-        pytest.param("a" * 199 + "…", not_its_own(f'"{"a" * 199}…"'), COMPANY, "a" * 1000, id="long"),
-    ],
-)
-def test_foreign_audience(shown: str, why: str, index: Index, audience: str) -> None:
-    """An audience that another service may take is refused, with the reason and the way out."""
-    with pytest.raises(TrustError) as caught:
-        trusted_audience(index, audience)
-    expected = f"The index {index.name} asks for an identity token with the audience {shown!r}, but {why}"
-    assert expected == str(caught.value)
-
-
-RESERVED_LIKE = st.builds(
-    "{}{}{}".format,
-    st.sampled_from(["", " ", "//", "https://", "\t", "\u200b", "@", "\ufeff", "."]),
-    st.sampled_from(["pypi", "testpypi", "sigstore"]).flatmap(
-        lambda name: st.tuples(*(st.sampled_from(spellings(char)) for char in name)).map("".join)
-    ),
-    st.sampled_from(["", " ", "\n", "/", ":443", "\0", ".", "#", "?"]),
-)
-
-
-def spellings(char: str) -> list[str]:
-    """A letter, and what some reader or other takes for it."""
-    full_width = chr(ord(char) - ord("a") + 0xFF41)
-    return [
-        char,
-        char.upper(),
-        full_width,
-        {"i": "\u0131", "s": "\u017f", "y": "\u0443", "p": "\u0440"}.get(char, char),
-    ]
-
-
-@given(
-    st.sampled_from(["index.example", "pypi", "testpypi", "sigstore", "pyp\u0131", "PYPI:8443"]),
-    RESERVED_LIKE | st.text(max_size=20),
-)
-@example("pypi", "PYPI")
-@example("pyp\u0131", "pyp\u0131")
-@settings(deadline=None, max_examples=400)
-def test_no_reserved_audience(host: str, audience: str) -> None:
-    """No spelling of PyPI's, TestPyPI's or Sigstore's audience gets past, not even for a host of that name."""
-    index = find_index(Repository("company", f"https://{host}/legacy/"))
-    try:
-        accepted = trusted_audience(index, audience)
-    except TrustError:
-        return
-    assert unicodedata.normalize("NFKC", accepted).strip().upper() not in {"PYPI", "TESTPYPI", "SIGSTORE"}
-    # GitLab's token for PyPI stands in a variable that is named after the audience.
-    assert gitlab_variable(accepted) not in {"PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN", "SIGSTORE_ID_TOKEN"}
+def test_names(index: Index, expected: tuple[str, str, str | None]) -> None:
+    """An index is shown by the name that people know, and has a table unless it is a URL."""
+    assert expected == (index.title, index.table, index.status_page)

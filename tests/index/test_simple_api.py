@@ -8,17 +8,25 @@ from hypothesis import strategies as st
 
 from hatch_trusted_publish.errors import IndexReadError, Message
 from hatch_trusted_publish.http.messages import Reply, json_object
-from hatch_trusted_publish.index.endpoints import find_index
+from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.index.simple_api import MOST_FILES, ask_listing, read_listing
+from hatch_trusted_publish.index.simple_api import (
+    MOST_FILES,
+    Listing,
+    ask_listing,
+    ask_provenance,
+    read_listing,
+    read_provenance,
+)
+from hatch_trusted_publish.secret import Secret
+from tests.support.recordings import ENTRIES, to
 
 MAIN = find_index(Repository("main", "https://upload.pypi.org/legacy/"))
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html"
-REMEDY = (
-    "It is not known which files are there, so the run ends. If that address is not the index's simple API, set "
-    "`simple-url` in its table in `tool.hatch.publish.trusted.repos`; else run the same command again later."
-)
+OWN = find_index(Repository("own", "https://index.test/legacy/"))
+SHA = "ab" * 32
+HASH = b"#sha256=" + SHA.encode()
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: (
@@ -62,15 +70,20 @@ def test_ask_listing() -> None:
         pytest.param(Reply(404, b"404 Not Found", "text/plain"), {}, id="unknown project"),
         pytest.param(Reply(200, _page(), JSON), {}, id="JSON, no files"),
         pytest.param(
-            Reply(200, _page(_file("a.whl", {"sha256": "ab", "md5": "c"}), _file("b.tar.gz", {"md5": "c"})), JSON),
-            {"a.whl": "ab", "b.tar.gz": None},
+            Reply(200, _page(_file("a.whl", {"sha256": SHA, "md5": "c"}), _file("b.tar.gz", {"md5": "c"})), JSON),
+            {"a.whl": SHA, "b.tar.gz": None},
             id="JSON, hashes of two kinds",
         ),
         pytest.param(Reply(200, _page(_file("a.whl", {"sha256": None})), JSON), {"a.whl": None}, id="JSON, null hash"),
         pytest.param(
+            Reply(200, _page(_file("a", {"sha256": f"{SHA}0"}), _file("b", {"sha256": "\ud800" * 64})), JSON),
+            {"a": None, "b": None},
+            id="JSON, hashes that are none",
+        ),
+        pytest.param(
             Reply(200, _page(_file("\u00fc.whl", {}), _file("a" * 256, {}), _file("a", {})), JSON),
             {"a": None},
-            id="JSON, names that none can be uploaded by",
+            id="JSON, names that cannot be uploaded",
         ),
         pytest.param(
             Reply(200, "<html>{}<a href='a.whl'>".format("\u00fc" * 2**15).encode(), HTML),
@@ -78,27 +91,27 @@ def test_ask_listing() -> None:
             id="HTML, characters across pieces",
         ),
         pytest.param(
-            Reply(200, _page(_file("a.whl", {"sha256": "ab"})), "application/json"), {"a.whl": "ab"}, id="plain JSON"
+            Reply(200, _page(_file("a.whl", {"sha256": SHA})), "application/json"), {"a.whl": SHA}, id="plain JSON"
         ),
         pytest.param(Reply(200, b"<!DOCTYPE html><html><body></body></html>", HTML), {}, id="HTML, no files"),
         pytest.param(
-            Reply(200, b'<a href="/f/ab/a-1.0-py3-none-any.whl#sha256=ab">a</a>', HTML),
-            {"a-1.0-py3-none-any.whl": "ab"},
+            Reply(200, b'<a href="/f/ab/a-1.0-py3-none-any.whl' + HASH + b'">a</a>', HTML),
+            {"a-1.0-py3-none-any.whl": SHA},
             id="HTML",
         ),
         pytest.param(
-            Reply(200, b'<a href="a%2B1-1!1.0%2Blocal.tar.gz#sha256=ab">x</a>', HTML),
-            {"a+1-1!1.0+local.tar.gz": "ab"},
+            Reply(200, b'<a href="a%2B1-1!1.0%2Blocal.tar.gz' + HASH + b'">x</a>', HTML),
+            {"a+1-1!1.0+local.tar.gz": SHA},
             id="HTML, encoded name",
         ),
         pytest.param(
-            Reply(200, b'<a href="a.whl?x=1&amp;y=/z.whl#sha256=ab" data-yanked="no">x</a>', HTML),
-            {"a.whl": "ab"},
+            Reply(200, b'<a href="a.whl?x=1&amp;y=/z.whl' + HASH + b'" data-yanked="no">x</a>', HTML),
+            {"a.whl": SHA},
             id="HTML, query and entities",
         ),
         pytest.param(
-            Reply(200, b'<base href="https://h/f/"><a href="a.whl#sha256=ab">x</a><A HREF=b.whl>x</A>', HTML),
-            {"a.whl": "ab", "b.whl": None},
+            Reply(200, b'<base href="https://h/f/"><a href="a.whl' + HASH + b'">x</a><A HREF=b.whl>x</A>', HTML),
+            {"a.whl": SHA, "b.whl": None},
             id="HTML, base, upper case, no hash",
         ),
         pytest.param(
@@ -111,12 +124,12 @@ def test_ask_listing() -> None:
             {},
             id="HTML, no links to files",
         ),
-        pytest.param(Reply(200, b'<a href="https://h/a.whl#sha256=ab">', ""), {"a.whl": "ab"}, id="HTML, no type"),
+        pytest.param(Reply(200, b'<a href="https://h/a.whl' + HASH + b'">', ""), {"a.whl": SHA}, id="HTML, no type"),
     ],
 )
 def test_read_listing(reply: Reply, expected: dict[str, str | None]) -> None:
     """File name and hash of all that the index lists, in either form."""
-    assert expected == {name: held.sha256 for name, held in read_listing(reply, MAIN, "sample").items()}
+    assert expected == {name: held.sha256 for name, held in read_listing(reply, MAIN, "sample").files.items()}
 
 
 @pytest.mark.parametrize(
@@ -129,16 +142,121 @@ def test_read_listing(reply: Reply, expected: dict[str, str | None]) -> None:
             id="JSON, relative",
         ),
         pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}}), JSON), None, id="JSON, none"),
-        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}, "url": 1}), JSON), None, id="JSON, URL 1"),
-        pytest.param(
-            Reply(200, b'<a href="/f/a.whl#sha256=ab">', HTML), "https://pypi.org/f/a.whl", id="HTML, without its hash"
+        *(
+            pytest.param(
+                Reply(200, _page({"filename": "a.whl", "hashes": {}, "url": url}), JSON), None, id=f"JSON, {name}"
+            )
+            for name, url in {
+                "URL 1": 1,
+                "half a surrogate": "https://h/\ud800",
+                "non-Latin": "https://h/\U0001f600",
+                "too long": "https://h/" + "a" * 2000,
+                "line end": "https://h/\x1b[2J",
+                "another scheme": "javascript:alert(1)",
+            }.items()
         ),
-        pytest.param(Reply(200, b'<a href="https://h/a.whl?x=1">', HTML), "https://h/a.whl?x=1", id="HTML, elsewhere"),
+        pytest.param(
+            Reply(200, b'<a href="/f/a.whl' + HASH + b'">', HTML),
+            "https://pypi.org/f/a.whl",
+            id="HTML, without its hash",
+        ),
+        pytest.param(
+            Reply(200, b'<a href="https://u:p@h:8/a.whl?x=1">', HTML), "https://h:8/a.whl", id="HTML, user and query"
+        ),
     ],
 )
 def test_where_a_file_is(reply: Reply, expected: str | None) -> None:
     """The address of a file is the one that the index says, made whole by that of the page."""
-    assert expected == read_listing(reply, MAIN, "sample")["a.whl"].url
+    assert expected == read_listing(reply, MAIN, "sample").files["a.whl"].url
+
+
+RECORDED = {
+    "read/simple-json-created-by-mint": Listing(),
+    "read/simple-404": Listing(exists=False),
+    "read/simple-quarantined": Listing(status="quarantined"),
+    "split-hosts/simple-on-upload-host": Listing(exists=False),
+}
+SAMPLE = {
+    "sampleproject-1.0.0-py3-none-any.whl": "21c6f28c049c356646cae4f58517d46b5f250b1a5c063ac5ed9e8be56489c07e",
+    "sampleproject-1.0.0.tar.gz": "dd2964d5bbb603cba53f2e9835a06d9f76d6a96fc27194c1e34f3d3f5a1cb879",
+}
+ARCHIVED = "33d313dbb7adcf8099bf6a4a93b1d92837a70d9cbb943dd5da5468e7beb209b4"
+RECORDED_FILES = {
+    "read/simple-json": ("active", SAMPLE),
+    "read/simple-html": ("active", SAMPLE),
+    "read/simple-archived": ("archived", {"archived_project-1.0.0-py3-none-any.whl": ARCHIVED}),
+}
+
+
+@pytest.mark.parametrize("name", to("/simple/"))
+def test_recorded_listing(name: str) -> None:
+    """What PyPI lists, in JSON and in HTML, is read."""
+    found = read_listing(ENTRIES[name].reply, MAIN, "sampleproject")
+    if name in RECORDED:
+        assert RECORDED[name] == found
+    else:
+        digests = {filename: held.sha256 for filename, held in found.files.items()}
+        assert (*RECORDED_FILES[name], True) == (found.status, digests, found.exists)
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        pytest.param(
+            Reply(200, b'{"project-status": {"status": "archived"}, "files": []}', JSON), "archived", id="JSON"
+        ),
+        pytest.param(Reply(200, b'{"project-status": {"status": "new"}, "files": []}', JSON), "active", id="unknown"),
+        pytest.param(Reply(200, b'{"project-status": {"status": []}, "files": []}', JSON), "active", id="list"),
+        pytest.param(Reply(200, b'{"project-status": "archived", "files": []}', JSON), "active", id="string"),
+        pytest.param(
+            Reply(200, b'<meta name="pypi:project-status" content="quarantined">', HTML), "quarantined", id="HTML"
+        ),
+        pytest.param(Reply(200, b'<meta name="pypi:project-status">', HTML), "active", id="HTML, empty"),
+        pytest.param(Reply(200, b'<meta name="x" content="archived">', HTML), "active", id="HTML, other"),
+    ],
+)
+def test_project_status(reply: Reply, expected: str) -> None:
+    """PEP 792's status of a project is read; what that does not define is no obstacle."""
+    assert Listing(status=expected) == read_listing(reply, OWN, "sample")
+
+
+def test_listing_with_a_token() -> None:
+    """The upload token goes along when the index asks who reads its list."""
+    token = ask_listing(OWN, "sample", Secret("pypi-t")).basic
+    assert token is not None
+    assert "pypi-t" == token.reveal()
+
+
+def test_ask_provenance() -> None:
+    """Attestations are asked for in the media type of PyPI's integrity API."""
+    request = ask_provenance(OWN, "a.whl", "https://index.test/p")
+    purpose = Message("reading-attestations", file="a.whl", index="own")
+    assert (purpose, "https://index.test/p", "application/vnd.pypi.integrity.v1+json") == (
+        request.purpose,
+        request.url,
+        request.accept,
+    )
+
+
+def test_read_provenance() -> None:
+    """The attestations of all bundles are read, as PyPI serves them."""
+    assert [{"version": 1, "trimmed": True}] == read_provenance(ENTRIES["read/provenance"].reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(ENTRIES["read/provenance-404"].reply, id="404"),
+        pytest.param(Reply(200, b"[]"), id="list"),
+        pytest.param(Reply(200, b"{}"), id="empty"),
+        pytest.param(Reply(200, b'{"attestation_bundles": [1]}'), id="numbers"),
+    ],
+)
+def test_no_provenance(reply: Reply) -> None:
+    """Any other answer is an error with its status."""
+    with pytest.raises(IndexReadError) as caught:
+        read_provenance(reply)
+    assert Message("no-provenance", status=reply.status) == caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -156,81 +274,101 @@ def test_where_a_file_is(reply: Reply, expected: str | None) -> None:
 )
 def test_where_attestations_are(reply: Reply, expected: str | None) -> None:
     """The address of a file's attestations is the one that the index says (PEP 740)."""
-    assert expected == read_listing(reply, MAIN, "sample")["a.whl"].provenance
+    assert expected == read_listing(reply, MAIN, "sample").files["a.whl"].provenance
 
 
-NO_LIST = "answered with something that is no list of files"
+URL = "https://index.test/simple/sample/"
+
+
+def why(code: str, reason: str, reply: Reply, index: Index = OWN) -> tuple[Message, Message]:
+    """The error for *reply* that is expected, and the one that there is."""
+    facts = {"index": index.title, "project": "sample", "url": index.listing_url("sample")}
+    cause = Message("no-list-of-files", **facts, type=reply.media_type)
+    if reason == "listing-reply":
+        cause = Message(reason, **facts, status=reply.status, location=reply.location)
+    more = {"page": index.status_page} if index.status_page else {"table": index.table}
+    with pytest.raises(IndexReadError) as caught:
+        read_listing(reply, index, "sample")
+    return Message(code, **facts, reason=cause, **more), caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("reply", "problem"),
+    ("reply", "code", "index"),
     [
-        pytest.param(Reply(401, b""), "answered 401", id="401"),
-        pytest.param(Reply(403, b""), "answered 403", id="403"),
-        pytest.param(Reply(410, b""), "answered 410", id="410"),
-        pytest.param(Reply(500, b""), "answered 500", id="500"),
-        pytest.param(Reply(204, b""), "answered 204", id="204"),
-        pytest.param(
-            Reply(301, b"", location="https://h/s/\x1b[0m"),
-            "answered 301 and pointed to https://h/s/?[0m, where nothing of yours need be",
-            id="redirect",
-        ),
-        pytest.param(Reply(200, b"", HTML), f"{NO_LIST} (text/html)", id="empty"),
-        pytest.param(Reply(200, b"hello", "text/plain"), f"{NO_LIST} (text/plain)", id="plain text"),
-        pytest.param(Reply(200, b"<html>\xff", HTML), f"{NO_LIST} (text/html)", id="no utf-8"),
-        pytest.param(Reply(200, b"<p><![foo[", HTML), f"{NO_LIST} (text/html)", id="HTML that html.parser gives up on"),
-        pytest.param(Reply(200, b"<a href='http://[x'>", HTML), f"{NO_LIST} (text/html)", id="HTML, no URL"),
-        pytest.param(Reply(200, b"", "x\n/json"), f"{NO_LIST} (x /json)", id="hostile media type"),
-        pytest.param(Reply(200, b"[]", JSON), f"{NO_LIST} ({JSON})", id="JSON, list"),
-        pytest.param(Reply(200, b"{}", JSON), f"{NO_LIST} ({JSON})", id="JSON, no files"),
-        pytest.param(Reply(200, b'{"files": {}}', JSON), f"{NO_LIST} ({JSON})", id="JSON, files an object"),
-        pytest.param(Reply(200, b'{"files": ""}', JSON), f"{NO_LIST} ({JSON})", id="JSON, files a text"),
-        pytest.param(Reply(200, _page("a.whl"), JSON), f"{NO_LIST} ({JSON})", id="JSON, file a text"),
-        pytest.param(Reply(200, _page({"filename": "a"}), JSON), f"{NO_LIST} ({JSON})", id="JSON, no hashes"),
-        pytest.param(Reply(200, _page({"hashes": {}}), JSON), f"{NO_LIST} ({JSON})", id="JSON, no name"),
-        pytest.param(Reply(200, _page(_file("a", "x")), JSON), f"{NO_LIST} ({JSON})", id="JSON, hashes a text"),
-        pytest.param(Reply(200, _page(_file("a", {"sha256": 1})), JSON), f"{NO_LIST} ({JSON})", id="JSON, hash 1"),
-        pytest.param(Reply(200, _page(_file(1, {"sha256": "x"})), JSON), f"{NO_LIST} ({JSON})", id="JSON, name 1"),
-        pytest.param(Reply(200, _page(_file(["a"], {})), JSON), f"{NO_LIST} ({JSON})", id="JSON, name a list"),
-        pytest.param(Reply(200, b'{"files": [], "files": []}', JSON), f"{NO_LIST} ({JSON})", id="JSON, key twice"),
-        pytest.param(Reply(200, b'{"files": [], "x": NaN}', JSON), f"{NO_LIST} ({JSON})", id="JSON, NaN"),
-        pytest.param(Reply(200, b'{"files": []', JSON), f"{NO_LIST} ({JSON})", id="JSON, cut"),
-        pytest.param(Reply(200, b'{"files" []}', JSON), f"{NO_LIST} ({JSON})", id="JSON, no colon"),
-        pytest.param(Reply(200, b'{"files": [],}', JSON), f"{NO_LIST} ({JSON})", id="JSON, comma too many"),
-        pytest.param(Reply(200, b'{"files": []} x', JSON), f"{NO_LIST} ({JSON})", id="JSON, and more"),
-        pytest.param(Reply(200, b'{1: 2, "files": []}', JSON), f"{NO_LIST} ({JSON})", id="JSON, key a number"),
-        pytest.param(Reply(200, b'{"files": [], "x": "\xff"}', JSON), f"{NO_LIST} ({JSON})", id="JSON, no utf-8"),
-        pytest.param(Reply(200, b'{"files": ' + b"[" * 99_999, JSON), f"{NO_LIST} ({JSON})", id="JSON, deep"),
-        pytest.param(Reply(200, _many_keys(), JSON), f"{NO_LIST} ({JSON})", id="JSON, too many keys"),
-        pytest.param(
-            Reply(200, b'{"files": [], "x": "' + b"x" * 2**20 + b'"}', JSON),
-            f"{NO_LIST} ({JSON})",
-            id="JSON, long value",
-        ),
-        pytest.param(
-            Reply(200, _page(_file("a" * 2**15, {})), JSON), f"{NO_LIST} ({JSON})", id="JSON, too much of one file"
-        ),
-        pytest.param(
-            Reply(200, _page(_file("a", {"sha256": "x" * 129})), JSON), f"{NO_LIST} ({JSON})", id="JSON, long hash"
-        ),
-        pytest.param(
-            Reply(200, _page(*(_file(str(number), {}) for number in range(MOST_FILES + 1))), JSON),
-            f"{NO_LIST} ({JSON})",
-            id="JSON, too many files",
-        ),
-        pytest.param(Reply(200, b"<b>" * (5 * MOST_FILES + 1), HTML), f"{NO_LIST} ({HTML})", id="HTML, too many tags"),
-        pytest.param(Reply(200, b"<a" + b" a" * 101 + b">", HTML), f"{NO_LIST} ({HTML})", id="HTML, a tag too full"),
-        pytest.param(Reply(200, b"<a" + b" a" * 99_999, HTML), f"{NO_LIST} ({HTML})", id="HTML, a tag without an end"),
+        pytest.param(Reply(401, b""), "listing-forbidden", OWN, id="401"),
+        pytest.param(Reply(403, b""), "listing-forbidden", OWN, id="403"),
+        pytest.param(Reply(410, b""), "listing-unreadable", OWN, id="410"),
+        pytest.param(Reply(500, b""), "listing-unreadable", OWN, id="500"),
+        pytest.param(Reply(204, b""), "listing-unreadable", OWN, id="204"),
+        pytest.param(Reply(301, b"", location="https://h/s/"), "listing-unreadable", OWN, id="redirect"),
+        pytest.param(Reply(403, b""), "listing-failed", MAIN, id="PyPI, 403"),
+        pytest.param(Reply(503, b""), "listing-failed", MAIN, id="PyPI, 503"),
     ],
 )
-def test_unknown_is_never_nothing_there(reply: Reply, problem: str) -> None:
-    """Any answer but a list of files or a 404 ends the run, with where to look."""
-    with pytest.raises(IndexReadError) as raised:
-        read_listing(reply, MAIN, "sample")
+def test_unknown_is_never_nothing_there(reply: Reply, code: str, index: Index) -> None:
+    """Any answer but a list of files or a 404 is an error, with advice that can be followed."""
+    expected, found = why(code, "listing-reply", reply, index)
+    assert expected == found
 
-    assert f"main was asked what it holds of sample (https://pypi.org/simple/sample/) and {problem}. {REMEDY}" == str(
-        raised.value
-    )
+
+def test_where_a_redirect_points() -> None:
+    """An address that an index supplies is shown without what may be a secret."""
+    with pytest.raises(IndexReadError) as caught:
+        read_listing(Reply(302, b"", location="https://u:p@h/s/?token=sesame"), OWN, "sample")
+    assert "//***@h/s/?\u2026" == caught.value.reason.facts["location"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(200, b"", HTML), id="empty"),
+        pytest.param(Reply(200, b"hello", "text/plain"), id="plain text"),
+        pytest.param(Reply(200, b"<html>\xff", HTML), id="no utf-8"),
+        pytest.param(Reply(200, b"<p><![foo[", HTML), id="HTML that html.parser gives up on"),
+        pytest.param(Reply(200, b"<a href='http://[x'>", HTML), id="HTML, no URL"),
+        pytest.param(Reply(200, b"", "x\n/json"), id="hostile media type"),
+        pytest.param(Reply(200, b"[]", JSON), id="JSON, list"),
+        pytest.param(Reply(200, b"{}", JSON), id="JSON, no files"),
+        pytest.param(Reply(200, b'{"files": {}}', JSON), id="JSON, files an object"),
+        pytest.param(Reply(200, b'{"files": ""}', JSON), id="JSON, files a text"),
+        pytest.param(Reply(200, _page("a.whl"), JSON), id="JSON, file a text"),
+        pytest.param(Reply(200, _page({"filename": "a"}), JSON), id="JSON, no hashes"),
+        pytest.param(Reply(200, _page({"hashes": {}}), JSON), id="JSON, no name"),
+        pytest.param(Reply(200, _page(_file("a", "x")), JSON), id="JSON, hashes a text"),
+        pytest.param(Reply(200, _page(_file("a", {"sha256": 1})), JSON), id="JSON, hash 1"),
+        pytest.param(Reply(200, _page(_file(1, {"sha256": "x"})), JSON), id="JSON, name 1"),
+        pytest.param(Reply(200, _page(_file(["a"], {})), JSON), id="JSON, name a list"),
+        pytest.param(Reply(200, b'{"files": [], "files": []}', JSON), id="JSON, key twice"),
+        pytest.param(Reply(200, b'{"files": [], "x": NaN}', JSON), id="JSON, NaN"),
+        pytest.param(Reply(200, b'{"files": []', JSON), id="JSON, cut"),
+        pytest.param(Reply(200, b'{"files" []}', JSON), id="JSON, no colon"),
+        pytest.param(Reply(200, b'{"files": [],}', JSON), id="JSON, comma too many"),
+        pytest.param(Reply(200, b'{"files": []} x', JSON), id="JSON, and more"),
+        pytest.param(Reply(200, b'{1: 2, "files": []}', JSON), id="JSON, key a number"),
+        pytest.param(Reply(200, b'{"files": [], "x": "\xff"}', JSON), id="JSON, no utf-8"),
+        pytest.param(Reply(200, b'{"files": ' + b"[" * 99_999, JSON), id="JSON, deep"),
+        pytest.param(Reply(200, _many_keys(), JSON), id="JSON, too many keys"),
+        pytest.param(
+            Reply(200, b'{"files": [], "x": "' + b"x" * 2**20 + b'"}', JSON),
+            id="JSON, long value",
+        ),
+        pytest.param(Reply(200, _page(_file("a" * 2**15, {})), JSON), id="JSON, too much of one file"),
+        pytest.param(
+            Reply(200, _page(*(_file(str(number), {}) for number in range(MOST_FILES + 1))), JSON),
+            id="JSON, too many files",
+        ),
+        pytest.param(Reply(200, b"<b>" * (5 * MOST_FILES + 1), HTML), id="HTML, too many tags"),
+        pytest.param(Reply(200, b"<a" + b" a" * 101 + b">", HTML), id="HTML, a tag too full"),
+        pytest.param(Reply(200, b"<a" + b" a" * 99_999, HTML), id="HTML, a tag without an end"),
+        pytest.param(Reply(200, _page(*[_file("a.whl", {})] * (MOST_FILES + 1)), JSON), id="JSON, one name too often"),
+        pytest.param(Reply(200, _page(*[_file("\u00fc", {})] * (MOST_FILES + 1)), JSON), id="JSON, too many odd names"),
+        pytest.param(Reply(200, b"<a href=a>" * (MOST_FILES + 1), HTML), id="HTML, one name too often"),
+    ],
+)
+def test_something_that_is_no_list(reply: Reply) -> None:
+    """A page that cannot be read in one way, or holds more than any project, is an error."""
+    expected, found = why("listing-unreadable", "no-list-of-files", reply)
+    assert expected == found
 
 
 @given(
@@ -249,8 +387,9 @@ def test_anything_is_a_listing_or_an_error(status: int, body: bytes, media_type:
     except IndexReadError:
         return
 
-    texts = [text for name, held in found.items() for text in (name, held.sha256 or "", held.url or "")]
-    assert [] == [text for text in texts if not isinstance(text, str)]
+    texts = [text for name, held in found.files.items() for text in (name, held.sha256 or "", held.url or "")]
+    assert [] == [text for text in texts if not text.isascii()]
+    assert found.status in {"active", "archived", "quarantined", "deprecated"}
 
 
 @given(
@@ -278,12 +417,12 @@ def test_reads_as_json_does(
         assert isinstance(held, list)
         expected = {file["filename"]: file["hashes"].get("sha256") for file in held}
         assert all(isinstance(text, str | None) for pair in expected.items() for text in pair)
-        expected = {name: digest for name, digest in expected.items() if name.isascii()}
+        expected = {name: None for name in expected if name.isascii()}
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
         expected = IndexReadError
     found: object
     try:
-        found = {name: held.sha256 for name, held in read_listing(Reply(200, page, JSON), MAIN, "sample").items()}
+        found = {name: held.sha256 for name, held in read_listing(Reply(200, page, JSON), MAIN, "sample").files.items()}
     except IndexReadError as error:
         found = type(error)
 

@@ -17,8 +17,8 @@ from hatch_trusted_publish.errors import Message, UploadError
 from hatch_trusted_publish.http.messages import Reply
 from hatch_trusted_publish.index import upload_api as protocol
 from hatch_trusted_publish.index.endpoints import find_index
+from hatch_trusted_publish.index.mint_api import UploadToken
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.index.upload_api import UploadToken
 from hatch_trusted_publish.secret import Secret
 from tests.support.helpers import a_distribution, core_metadata, make_sdist, make_wheel
 from tests.support.recordings import ENTRIES, brief_uploads, to
@@ -129,7 +129,6 @@ UNKNOWN = (
     ("reply", "expected"),
     [
         pytest.param(Reply(400, b"", reason=SIZE), "project-too-large run", id="project, not file"),
-        pytest.param(Reply(403, b"", reason=SIZE), "upload-forbidden run", id="of another status"),
         pytest.param(Reply(400, b"", reason=INACTIVE), "inactive-organization run", id="organization"),
         pytest.param(Reply(400, b"", reason=UNKNOWN), "attestations-not-verified run", id="PyPI and Sigstore"),
         pytest.param(Reply(401, b"token is expired", "text/plain"), "token-expired token", id="expired, 401"),

@@ -30,7 +30,7 @@ PRIVATE = Index("inhouse", "https://index.example/legacy/", "https://index.examp
 SETTINGS = Settings(Repository("main", INDEX.upload_url))
 WHEEL = "sample-1.0-py3-none-any.whl"
 SDIST = "sample-1.0.tar.gz"
-NOTHING: Listing = {}
+NOTHING = Listing()
 PLATFORMS = ("manylinux_2_17_x86_64", "linux_armv6l", "linux_armv7l")
 
 
@@ -273,7 +273,7 @@ def test_existing(
     sdist = a_distribution(SDIST)
     listing = {WHEEL: OTHER} | ({} if listed is None else {SDIST: listed})
     try:
-        plan = decide(replace(SETTINGS, existing=existing), INDEX, [sdist], {sdist.name: listing})
+        plan = decide(replace(SETTINGS, existing=existing), INDEX, [sdist], {sdist.name: Listing(listing)})
         found, warnings = plan.outcomes, plan.warnings
     except PlanError as error:
         found, warnings = error.problems, ()
@@ -285,7 +285,7 @@ def test_existing(
 def test_existing_all_at_once() -> None:
     """Every file that the index has already is named."""
     files = [a_distribution(SDIST), a_distribution(WHEEL), a_distribution("other-1.0.tar.gz")]
-    listings = {files[0].name: {SDIST: OTHER, WHEEL: UNKNOWN}, files[2].name: NOTHING}
+    listings = {files[0].name: Listing({SDIST: OTHER, WHEEL: UNKNOWN}), files[2].name: NOTHING}
     with pytest.raises(PlanError) as caught:
         decide(SETTINGS, INDEX, files, listings)
 
@@ -296,7 +296,8 @@ def test_plan() -> None:
     """A plan has every file in order, and the files' own warnings before the others."""
     wheel, sdist = a_distribution(WHEEL, warnings=[Message("w")]), a_distribution(SDIST, warnings=[Message("s")])
     other = a_distribution("other-2.0.tar.gz")
-    listings = {wheel.name: {SDIST: OTHER}, other.name: {other.filename: Listed(other.sha256, "https://h/f")}}
+    same = Listing({other.filename: Listed(other.sha256, "https://h/f")})
+    listings = {wheel.name: Listing({SDIST: OTHER}), other.name: same}
     plan = decide(replace(SETTINGS, existing="skip"), INDEX, [other, sdist, wheel], listings)
 
     outcomes = (Outcome(wheel), Outcome(other, "there", url="https://h/f"), Outcome(sdist, "differs", kept(DIFFERENT)))
@@ -388,14 +389,16 @@ def test_any_check(settings: Settings, index: Index, files: list[Distribution], 
 )
 def test_any_decision(settings: Settings, files: list[tuple[Distribution, str]]) -> None:
     """Each file is in exactly one part of a plan: what is free, what is the same, and what is left as it is."""
-    held: Mapping[str, Listing] = {
+    held: Mapping[str, Mapping[str, Listed]] = {
         "free": {},
         "same": {one.filename: Listed(one.sha256) for one, _ in files},
         "other": {one.filename: OTHER for one, _ in files},
         "no hash": {one.filename: UNKNOWN for one, _ in files},
     }
     listings = {
-        name: {one.filename: held[state][one.filename] for one, state in files if one.name == name and state != "free"}
+        name: Listing(
+            {one.filename: held[state][one.filename] for one, state in files if one.name == name and state != "free"}
+        )
         for name in {one.name for one, _ in files}
     }
     refusing = {"identical": {"other", "no hash"}, "skip": set(), "fail": {"same", "other", "no hash"}}
@@ -458,7 +461,7 @@ def test_destination_of_both() -> None:
 )
 def test_has_release(expected: bool, filenames: list[str]) -> None:
     """A release exists when one of the files that are listed is of its version."""
-    assert expected == has_release(dict.fromkeys(filenames, UNKNOWN), Version("1.0"))
+    assert expected == has_release(Listing(dict.fromkeys(filenames, UNKNOWN)), Version("1.0"))
 
 
 @given(
@@ -470,4 +473,4 @@ def test_has_release(expected: bool, filenames: list[str]) -> None:
 @hypothesis_settings(deadline=None, max_examples=100)
 def test_has_release_of_anything(filenames: list[str]) -> None:
     """Whatever an index lists, there is an answer."""
-    assert has_release(dict.fromkeys([*filenames, "sample-1.0.tar.gz"], UNKNOWN), Version("1.0"))
+    assert has_release(Listing(dict.fromkeys([*filenames, "sample-1.0.tar.gz"], UNKNOWN)), Version("1.0"))

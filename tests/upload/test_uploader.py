@@ -31,9 +31,9 @@ from hatch_trusted_publish.identity.ambient import Ambient
 from hatch_trusted_publish.identity.exchange import Exchange, Terms
 from hatch_trusted_publish.identity.publishers import Expected
 from hatch_trusted_publish.index.endpoints import Endpoints, Index
+from hatch_trusted_publish.index.mint_api import UploadToken
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.index.simple_api import Listed, Listing
-from hatch_trusted_publish.index.upload_api import UploadToken
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
@@ -50,8 +50,8 @@ FORBIDDEN = Answer.of({"code": "403 No."}, 403)
 EXPIRED = Answer.of({"code": "403 Invalid API Token: token is expired, token is expired"}, 403)
 TAKEN = Answer(409)
 CORRECT = "Correct what the index objects to, build again and run the same command."
-OLD: Listing = {"sample-0.9.tar.gz": Listed()}
-NEW: Listing = {"sample-1.0-py2-none-any.whl": Listed()}
+OLD = Listing({"sample-0.9.tar.gz": Listed()})
+NEW = Listing({"sample-1.0-py2-none-any.whl": Listed()})
 IDENTITY = f"e30.{base64.urlsafe_b64encode(json.dumps({'aud': 'us'}).encode()).decode().rstrip('=')}.x"
 
 
@@ -157,7 +157,7 @@ class World:
             endpoints = Endpoints(f"{server.url}/audience", f"{server.url}/mint", single_use=self.single_use)
             exchange = self.exchange(index, Terms(endpoints, "us"), self.ambient, client, lambda _: None, NOBODY)
             exchange.prepare()
-            known = {one.name: listings.get(one.name, {}) for one in distributions}
+            known = {one.name: listings.get(one.name, Listing()) for one in distributions}
             try:
                 Uploads(self.settings, index, exchange, client, self, self.done, {}).run(distributions, known)
             finally:
@@ -238,7 +238,7 @@ def test_a_release_that_exists() -> None:
     """Where the release is there, all go together from the start."""
     files = wheels(3)
     world = World(Together(3), concurrency=3)
-    world.run(files, sample={**OLD, **NEW})
+    world.run(files, sample=Listing({**OLD.files, **NEW.files}))
 
     assert ["uploaded"] * 3 == world.results()
 
@@ -448,7 +448,11 @@ def test_tokens_of_another_project_are_explained_once() -> None:
         return STORED if name.startswith("third") else answer
 
     error = World(upload).stopped(
-        UploadError, files, sample=NEW, third={"third-1.0.tar.gz": Listed()}, other={"other-1.0.tar.gz": Listed()}
+        UploadError,
+        files,
+        sample=NEW,
+        third=Listing({"third-1.0.tar.gz": Listed()}),
+        other=Listing({"other-1.0.tar.gz": Listed()}),
     )
 
     head, _, behind = error.partition("\n\n")
@@ -623,7 +627,9 @@ def test_a_file_that_was_never_sent() -> None:
         exchange = Exchange(index, terms, world.ambient, client, lambda _: None, NOBODY)
         world.done.follow(Plan(index, (Outcome(files[0]),)))
         with pytest.raises(NetworkError):
-            Uploads(world.settings, index, exchange, client, world, world.done, {}).run(files, {files[0].name: {}})
+            Uploads(world.settings, index, exchange, client, world, world.done, {}).run(
+                files, {files[0].name: Listing()}
+            )
 
     assert (["failed"], 1) == (world.results(), world.minted)
 

@@ -29,7 +29,7 @@ from ..errors import NetworkError, TrustedPublishError, clean
 from ..secret import Secret
 from .body import PACKED, whole
 from .deadline import Deadlined, deadline
-from .messages import Reply, Request, Upload
+from .messages import Reply, Request
 from .retries import SMALL_REQUEST, call
 
 SLOWEST_UPLOAD: Final = 100_000
@@ -196,7 +196,7 @@ class Client:
                     response.headers.get("content-type", "").partition(";")[0].strip().lower(),
                     response.reason_phrase,
                     response.headers.get("location", ""),
-                    (*self._sent, *([] if upload is None else [Secret(_credentials(upload))])),
+                    (*self._sent, *(Secret(_credentials(one)) for one in request.secrets)),
                 )
                 return reply, response.headers.get("retry-after", "")
         # Whatever it is, its frames hold tokens: they must not come near a traceback.
@@ -212,7 +212,7 @@ def _arguments(request: Request, body: ExitStack) -> dict[str, Any]:
     if request.upload is not None:
         upload = request.upload
         headers |= {
-            "Authorization": f"Basic {_credentials(upload)}",
+            "Authorization": f"Basic {_credentials(upload.token)}",
             "Content-Type": f"multipart/form-data; boundary={upload.boundary}",
             "Content-Length": str(upload.length),
         }
@@ -224,11 +224,13 @@ def _arguments(request: Request, body: ExitStack) -> dict[str, Any]:
         return {"method": "POST", "url": request.url, "headers": headers, "json": revealed}
     if request.bearer is not None:
         headers["Authorization"] = f"Bearer {request.bearer.reveal()}"
+    if request.basic is not None:
+        headers["Authorization"] = f"Basic {_credentials(request.basic)}"
     return {"method": "GET", "url": request.url, "headers": headers}
 
 
-def _credentials(upload: Upload) -> str:
-    return b64encode(f"__token__:{upload.token.reveal()}".encode()).decode()
+def _credentials(token: Secret) -> str:
+    return b64encode(f"__token__:{token.reveal()}".encode()).decode()
 
 
 def _failure(error: Exception, request: Request) -> NetworkError:

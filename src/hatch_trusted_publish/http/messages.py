@@ -37,6 +37,8 @@ class Request:
     """The body of a POST, as a form with a file."""
     bearer: Secret | None = None
     """The credential of a GET, in the header ``Authorization``."""
+    basic: Secret | None = None
+    """An upload token for a GET."""
     accept: str = "application/json"
     tries: int = SMALL_REQUEST
     largest_reply: int = SMALL_REPLY
@@ -45,7 +47,7 @@ class Request:
     def secrets(self) -> list[Secret]:
         """Everything in it that a reply must not repeat to the user."""
         token = None if self.upload is None else self.upload.token
-        return [one for one in (*(self.secret_json or {}).values(), self.bearer, token) if one is not None]
+        return [one for one in (*(self.secret_json or {}).values(), self.bearer, self.basic, token) if one is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from typing import Final
 from ..errors import ExchangeError, NetworkError, TrustedPublishError, UploadError, clean
 from ..http.client import Client
 from ..http.messages import Request
-from ..index import upload_api as protocol
-from ..index.endpoints import Endpoints, Index, pypi_style_endpoints, trusted_audience
-from ..index.upload_api import TOKEN_LIFE, UploadToken
+from ..index import mint_api as protocol
+from ..index.endpoints import Endpoints, Index, pypi_endpoints
+from ..index.mint_api import TOKEN_LIFE, UploadToken
+from ..index.origins import trusted_audience
 from ..secret import Secret
 from . import hints as explain
 from . import token_cache as kept
@@ -51,7 +52,6 @@ def find_terms(index: Index, client: Client) -> Terms:
     Raises:
         ExchangeError: the index has no trusted publishing that can be used.
         NetworkError: it did not answer.
-        TrustError: it must not get the identity.
     """
     endpoints = index.endpoints or _search(index, client)
     answer = client.send(protocol.ask_audience(index, endpoints))
@@ -198,9 +198,13 @@ class Exchange:
             raise
         except ExchangeError as error:
             # A used token that meets a pending publisher gets a 500 from PyPI, without a code (recorded).
-            if tries > 1 and not self._ambient.renewable and error.code in {"invalid-reuse-token", ""}:
+            if (
+                tries > 1
+                and not self._ambient.renewable
+                and error.message.code not in explain.EXPLAINED - {"invalid-reuse-token"}
+            ):
                 raise self._spent(error) from error
-            if error.code in explain.EXPLAINED:
+            if error.message.code in explain.EXPLAINED:
                 raise self._explained(error) from error
             raise
         self._mask(token.secret)
@@ -223,10 +227,10 @@ class Exchange:
         return identity
 
     def _explained(self, error: ExchangeError) -> ExchangeError:
-        behind = explain.refusal(self._claims, self._ambient.name, self._index, self._expected, error.code, str(error))
-        explained = ExchangeError(f"{error}\n\n{behind}")
-        explained.code = error.code
-        return explained
+        behind = explain.refusal(
+            self._claims, self._ambient.name, self._index, self._expected, error.message.code, str(error)
+        )
+        return ExchangeError(f"{error}\n\n{behind}")
 
     def explain_other_project(self, projects: Sequence[str]) -> str:
         """Why the index gave an upload token that it does not take for *projects*."""
@@ -276,4 +280,4 @@ def _what(error: TrustedPublishError) -> str:
 def _search(index: Index, client: Client) -> Endpoints:
     """By PEP 807, else PyPI's own paths."""
     found = protocol.read_discovery(client.send(protocol.ask_discovery(index)), index)
-    return found or pypi_style_endpoints(index)
+    return found or pypi_endpoints(index.upload_url)

@@ -18,6 +18,8 @@ EXPLAINED: Final = frozenset(
         "invalid-publisher",
         "invalid-pending-publisher",
         "invalid-payload",
+        "unknown-issuer",
+        "pending-name-refused",
         "invalid-token",
         "invalid-reuse-token",
         "not-enabled",

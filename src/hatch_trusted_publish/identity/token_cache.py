@@ -22,7 +22,7 @@ from typing import Final
 
 from ..errors import clean
 from ..http.messages import Reply
-from ..index.upload_api import UploadToken, minted
+from ..index.mint_api import UploadToken, minted
 from ..secret import Secret
 
 _USER: Final[int] = getattr(os, "getuid", lambda: 0)()  # Windows has none

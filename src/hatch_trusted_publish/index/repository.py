@@ -1,4 +1,4 @@
-"""What the user configured of one index."""
+"""What the user configured for one index."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from ..http.client import Certificates
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """What the person said of one index; `index` knows the rest."""
+    """The settings of one index; `endpoints.find_index` adds what is known about it."""
 
     name: str
     url: str
-    """Of uploads; empty for the rehearsal index, which is started for the run."""
+    """For uploads; empty for the rehearsal index, which is started for the run."""
     audience: str | None = None
     audience_endpoint: str | None = None
     mint_endpoint: str | None = None
     simple_url: str | None = None
     local_versions: bool = False
     attestations: bool = False
+    listed: bool = True
     certificates: Certificates = field(default_factory=Certificates)

@@ -1,9 +1,11 @@
-"""The simple API: what an index holds of a project (PEP 503, PEP 691), and of its attestations (PEP 740).
+"""The simple API: the files of a project (PEP 503, 691, 792) and their attestations (PEP 740).
 
 Rules:
 
-- A page is read in pieces, and little is kept of each: parsed as a whole, one of 27 MB, as PyPI
-  has them, could be made to take a gigabyte.
+- A page is read in pieces, and little is kept of each: PyPI has pages of 27 MB, and a hostile one
+  read at once could take a gigabyte.
+- Everything is counted and bounded before it is looked at.
+- A reply that is neither a list of files nor a 404 is an error, never "no files".
 """
 
 from __future__ import annotations
@@ -11,93 +13,101 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from types import NoneType
 from typing import Any, Final, cast
 from urllib.parse import unquote, urljoin, urlsplit
 
-from ..errors import IndexReadError, Message, clean
+from ..errors import IndexReadError, Message
 from ..http.messages import SMALL_REPLY, STRICT_JSON, Reply, Request, json_object
+from ..secret import Secret
 from .endpoints import Index
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What an index says of one file."""
-
-    sha256: str | None = None
-    url: str | None = None
-    """Where it can be downloaded; as the index says it."""
-    provenance: str | None = None
-    """Where its attestations are (PEP 740); as the index says it."""
-
-
-Listing = Mapping[str, Listed]
-"""What an index holds of one project, by file name."""
-
+from .origins import public_url, shown_url
 
 LISTING_REPLY: Final = 48 * 1024 * 1024
 """Bytes; the largest project pages of PyPI have 27 MB."""
 MOST_FILES: Final = 100_000
-"""Of one project; the largest of PyPI has less than half of them."""
+"""Of one project; the largest on PyPI has less than half of them."""
 _PIECE: Final = 32 * 1024
-"""Bytes of what is said of one file; PyPI needs less than a thousand."""
+"""Bytes about one file; PyPI needs less than a thousand."""
 _MOST_KEYS: Final = 100
 _MOST_TAGS: Final = 5 * MOST_FILES
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
+_SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 
 
-def ask_listing(index: Index, project: str) -> Request:
-    """What the index holds of *project*, a normalized name (PEP 691, PEP 503)."""
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One file of a listing."""
+
+    sha256: str | None = None
+    url: str | None = None
+    """Where it can be downloaded."""
+    provenance: str | None = None
+    """Where its attestations are (PEP 740)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What an index holds of one project."""
+
+    files: Mapping[str, Listed] = field(default_factory=dict)
+    """By file name."""
+    status: str = "active"
+    """PEP 792: also ``archived``, ``quarantined`` or ``deprecated``."""
+    exists: bool = True
+    """Whether the project exists: a pending publisher's does not yet."""
+
+
+def ask_listing(index: Index, project: str, token: Secret | None = None) -> Request:
+    """Ask for the files of *project*, a normalized name (PEP 691, PEP 503).
+
+    Args:
+        token: an upload token, for an index that lists its files only to those who may upload.
+    """
     return Request(
         purpose=Message("reading-listing", project=project, index=index.title),
         url=index.listing_url(project),
+        basic=token,
         accept="application/vnd.pypi.simple.v1+json, text/html;q=0.1",
         largest_reply=LISTING_REPLY,
     )
 
 
 def read_listing(reply: Reply, index: Index, project: str) -> Listing:
-    """What the index holds of *project*; nothing of an unknown one.
+    """Return what the index holds of *project*.
 
     Raises:
-        IndexReadError: it is not known what the index holds.
+        IndexReadError: the reply does not say. ``listing-forbidden``: the index wants to know who asks.
     """
     if reply.status == 404:
-        return {}
-    problem = f"answered {reply.status}"
+        return Listing(exists=False)
+    facts = {"index": index.title, "project": project, "url": index.listing_url(project)}
+    reason = Message("listing-reply", **facts, status=reply.status, location=shown_url(reply.location))
     if reply.status == 200:
         try:
             read = _json_listing if reply.media_type.endswith("json") else _html_listing
             return read(reply.body, index.listing_url(project))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError):
             # The last is html.parser's.
-            problem = f"answered with something that is no list of files ({clean(reply.media_type, 60)})"
-    if reply.location:
-        problem += f" and pointed to {clean(reply.location, 120)}, where nothing of yours need be"
-    msg = (
-        f"{clean(index.name)} was asked what it holds of {project} ({index.listing_url(project)}) and {problem}. "
-        "It is not known which files are there, so the run ends. If that address is not the index's simple "
-        "API, set `simple-url` in its table in `tool.hatch.publish.trusted.repos`; else run the same command again later."
-    )
-    raise IndexReadError(msg)
+            reason = Message("no-list-of-files", **facts, type=reply.media_type)
+    if index.status_page is not None:
+        raise IndexReadError("listing-failed", **facts, reason=reason, page=index.status_page)
+    code = "listing-forbidden" if reply.status in {401, 403} else "listing-unreadable"
+    raise IndexReadError(code, **facts, reason=reason, table=index.table)
 
 
 def ask_provenance(index: Index, filename: str, url: str) -> Request:
-    """The attestations that the index has of a file."""
-    return Request(
-        purpose=Message("reading-attestations", file=filename, index=index.title),
-        url=url,
-        accept="application/vnd.pypi.integrity.v1+json",
-    )
+    """Ask for the attestations that the index has of a file."""
+    purpose = Message("reading-attestations", file=filename, index=index.title)
+    return Request(purpose, url, accept="application/vnd.pypi.integrity.v1+json")
 
 
 def read_provenance(reply: Reply) -> list[object]:
-    """Every attestation in a provenance object (PEP 740).
+    """Return every attestation in a provenance object (PEP 740).
 
     Raises:
-        IndexReadError: it is none.
+        IndexReadError: the reply is something else.
     """
     try:
         if reply.status == 200:
@@ -105,52 +115,68 @@ def read_provenance(reply: Reply) -> list[object]:
             return [one for bundle in bundles for one in bundle["attestations"]]
     except (ValueError, LookupError, TypeError):
         pass
-    msg = f"it was asked for attestations and answered {reply.status}, with none"
-    raise IndexReadError(msg)
+    raise IndexReadError("no-provenance", status=reply.status)
 
 
-def _keep(files: dict[str, Listed], page: str, name: object, digest: object, urls: tuple[object, object]) -> None:
-    if not isinstance(name, str) or not isinstance(digest, (str, NoneType)):
-        raise TypeError
-    if len(files) == MOST_FILES or len(digest or "") > 128:
-        raise ValueError
-    if name.isascii() and len(name) < 256:  # else it is none that could be uploaded
-        files[name] = Listed(digest, *(urljoin(page, url) if isinstance(url, str) else None for url in urls))
+class _Files:
+    """Collects the files of a page."""
+
+    def __init__(self, page: str) -> None:
+        self._page = page
+        self._count = 0
+        self.files: dict[str, Listed] = {}
+
+    def add(self, name: object, digest: object, url: object, provenance: object) -> None:
+        self._count += 1
+        if self._count > MOST_FILES:
+            raise ValueError
+        if not isinstance(name, str) or not isinstance(digest, str | None):
+            raise TypeError
+        if name.isascii() and len(name) < 256:  # no other name could be uploaded
+            sha256 = digest if digest and _SHA256.fullmatch(digest) else None
+            self.files[name] = Listed(sha256, self._absolute(url), self._absolute(provenance))
+
+    def _absolute(self, url: object) -> str | None:
+        return public_url(urljoin(self._page, url)) if isinstance(url, str) else None
+
+
+def _status(found: object) -> str:
+    return found if isinstance(found, str) and found in {"archived", "quarantined", "deprecated"} else "active"
 
 
 class _Json:
-    """A text in JSON, of which one value is parsed at a time."""
+    """A JSON text of which one value is parsed at a time."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
         self._at = 0
 
     def sign(self) -> bytes:
-        """The next byte that is no white space; none at the end."""
+        """The next byte that is not white space; empty at the end."""
         self._skip()
         self._at += 1
         return self._text[self._at - 1 : self._at]
 
-    def value(self, most: int) -> object:
-        """The next value, of *most* bytes."""
+    def value(self, most: int) -> Any:
+        """The next value, of at most *most* bytes."""
         self._skip()
-        # Where this ends in the middle of a character, that is not part of the value.
+        # A character that is cut off at the end of the piece is not part of the value.
         piece = self._text[self._at : self._at + most].decode(errors="surrogateescape")
         value, end = STRICT_JSON.raw_decode(piece)
-        self._at += len(piece[:end].encode())  # a ValueError for what is no UTF-8
+        self._at += len(piece[:end].encode())  # a ValueError for bytes that are not UTF-8
         return value
 
-    def members(self, begin: bytes, end: bytes) -> Iterator[None]:
-        """Once for each member of an object or array: it is the next to be read then."""
-        if self.sign() != begin:
+    def members(self, first: bytes, last: bytes) -> Iterator[None]:
+        """Yield before each member of an object or array; the caller reads it."""
+        if self.sign() != first:
             raise ValueError
-        if (sign := self.sign()) != end:
+        if (sign := self.sign()) != last:
             self._at -= 1
             sign = b","
         while sign == b",":
             yield
             sign = self.sign()
-        if sign != end:
+        if sign != last:
             raise ValueError
 
     def _skip(self) -> None:
@@ -158,37 +184,38 @@ class _Json:
 
 
 def _json_listing(body: bytes, page: str) -> Listing:
-    text = _Json(body)
-    files: dict[str, Listed] = {}
+    text, found, status = _Json(body), _Files(page), "active"
     keys: list[object] = []
     for _ in text.members(b"{", b"}"):
-        keys.append(text.value(_PIECE))
-        if not isinstance(keys[-1], str) or len(keys) > _MOST_KEYS or text.sign() != b":":
+        key = text.value(_PIECE)
+        keys.append(key)
+        if not isinstance(key, str) or len(keys) > _MOST_KEYS or text.sign() != b":":
             raise ValueError
-        if keys[-1] != "files":
-            text.value(SMALL_REPLY)
+        if key != "files":
+            value = text.value(SMALL_REPLY)
+            if key == "project-status" and isinstance(value, dict):
+                status = _status(value.get("status"))
             continue
         for _ in text.members(b"[", b"]"):
-            file: Any = text.value(_PIECE)
-            urls = file.get("url"), file.get("provenance")
-            _keep(files, page, file["filename"], file["hashes"].get("sha256"), urls)
+            file = text.value(_PIECE)
+            found.add(file["filename"], file["hashes"].get("sha256"), file.get("url"), file.get("provenance"))
     if keys.count("files") != 1 or len(set(keys)) != len(keys) or text.sign():
         raise ValueError
-    return files
+    return Listing(found.files, status)
 
 
 def _html_listing(body: bytes, page: str) -> Listing:
-    if body.count(b"<") > _MOST_TAGS:  # each takes its time
+    if body.count(b"<") > _MOST_TAGS:
         raise ValueError
     parser = _Links(page)
     pieces = (body[at : at + _PIECE] for at in range(0, len(body), _PIECE))
     for piece in codecs.iterdecode(pieces, "utf-8"):
         parser.feed(piece)
-        if len(parser.rawdata) > 4 * _PIECE:  # of a tag, comment or script without an end
+        if len(parser.rawdata) > 4 * _PIECE:  # a tag, comment or script without an end
             raise ValueError
     if not parser.is_html:
         raise ValueError
-    return parser.files
+    return Listing(parser.found.files, parser.status)
 
 
 class _Links(HTMLParser):
@@ -196,18 +223,19 @@ class _Links(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self._page = page
-        self.files: dict[str, Listed] = {}
+        self.found = _Files(page)
+        self.status = "active"
         self.is_html = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.is_html = True
-        if len(attrs) > _MOST_KEYS:  # each takes its time, too
+        if len(attrs) > _MOST_KEYS:
             raise ValueError
         told = dict(attrs)
+        if tag == "meta" and told.get("name") == "pypi:project-status":
+            self.status = _status(told.get("content"))
         link = urlsplit(told.get("href") or "")
         name = unquote(link.path.rpartition("/")[2])
         if tag == "a" and name:
             algorithm, _, digest = link.fragment.partition("=")
-            urls = link._replace(fragment="").geturl(), told.get("data-provenance")
-            _keep(self.files, self._page, name, digest if algorithm == "sha256" else None, urls)
+            self.found.add(name, digest if algorithm == "sha256" else None, link.geturl(), told.get("data-provenance"))

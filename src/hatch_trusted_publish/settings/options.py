@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from ..errors import SettingsError, clean
 from ..http.client import Certificates
-from ..index.origins import host_of, reserved_audience, shown_url, url_problem
+from ..index.origins import host_of, is_reserved, shown_url, url_problem
 from ..index.repository import Repository
 from . import values
 
@@ -222,7 +222,7 @@ def _check_repository(parsed: Mapping[str, Any], label: str, problems: list[str]
         for key in ("url", "simple-url", "audience-endpoint", "token-mint-endpoint")
         if key in parsed and (problem := (_own_url_problem if key == "url" else url_problem)(parsed[key]))
     )
-    if reserved_audience(parsed.get("audience", "")):
+    if is_reserved(parsed.get("audience", "")):
         problems.append(
             f"`{label}.audience`: {values.shown(parsed['audience'])} belongs to another service, where an index that "
             "asks for it could use your identity. Its operator has to choose one of its own"
@@ -237,7 +237,7 @@ def _check_repository(parsed: Mapping[str, Any], label: str, problems: list[str]
 def _own_url_problem(url: str) -> str | None:
     """Why *url* cannot be that of an index besides PyPI and TestPyPI, which have trust rules of their own."""
     if problem := url_problem(url):
-        return problem
+        return str(problem)
     name = _PYPI_HOSTS.get(host_of(url))
     return name and f"{shown_url(url)!r} is always there as `{name}`: use that name instead"
 

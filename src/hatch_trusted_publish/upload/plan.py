@@ -135,7 +135,7 @@ def decide(
     outcomes, problems = [], []
     warnings = [warning for one in distributions for warning in one.warnings]
     for distribution in in_order(distributions):
-        listed = listings[distribution.name].get(distribution.filename)
+        listed = listings[distribution.name].files.get(distribution.filename)
         if listed is None:
             outcomes.append(Outcome(distribution))
             continue
@@ -170,7 +170,7 @@ def kept(difference: Message) -> Message:
 
 def has_release(listing: Listing, version: Version) -> bool:
     """Return whether the index lists any file of *version*."""
-    for filename in listing:
+    for filename in listing.files:
         with suppress(DistributionError):  # old files can be neither wheels nor sdists
             if filenames.parse(filename, filename).version == version:
                 return True

@@ -18,8 +18,8 @@ from ..identity.exchange import Exchange
 from ..index import simple_api as simple
 from ..index import upload_api as protocol
 from ..index.endpoints import Index
+from ..index.mint_api import UploadToken
 from ..index.simple_api import Listing
-from ..index.upload_api import UploadToken
 from ..settings.options import Settings
 from . import engine
 from .outcome import Outcome, Run
@@ -179,7 +179,7 @@ class Uploads:
             listing = listing_of(self._index, distribution.name, self._client)
         except (IndexReadError, NetworkError) as error:
             return Outcome(distribution, "unknown", error)
-        held = listing.get(distribution.filename)
+        held = listing.files.get(distribution.filename)
         if held is None:
             return self._not_listed(distribution, listing)
         difference = compare(distribution, held, self._index)
@@ -191,7 +191,7 @@ class Uploads:
 
     def _not_listed(self, distribution: Distribution, listing: Listing) -> Outcome:
         name = clean(self._index.name)
-        if twin := next((name for name, held in listing.items() if held.sha256 == distribution.sha256), None):
+        if twin := next((name for name, held in listing.files.items() if held.sha256 == distribution.sha256), None):
             raise _about_one_file(
                 f"{name} refused {distribution.shown}: it holds the same bytes as {clean(twin, 120)}, and takes "
                 "them once. Leave this file out, or build it again so that it differs."

@@ -99,7 +99,7 @@ def _look(
             problem = _because(error)
     for outcome in sent:
         distribution = outcome.distribution
-        held = listings.get(distribution.name, {}).get(distribution.filename)
+        held = listings.get(distribution.name, Listing()).files.get(distribution.filename)
         if held is None:
             continue
         if held.sha256 is None:
