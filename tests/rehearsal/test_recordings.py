@@ -43,18 +43,12 @@ RECORDED: Final = json.loads(Path(__file__).parents[1].joinpath("pypi-recordings
 ENTRIES: Final[dict[str, Entry]] = {each["id"]: each for each in RECORDED["entries"]}
 BRIEF: Final[dict[str, Entry]] = {each["id"]: each for each in RECORDED["brief"]}
 
-_CLASSIFIERS = "the list of classifiers is a package of its own (trove-classifiers)"
-_RENDERER = "there is no renderer for descriptions"
 _ACCOUNTS = "there are no users and no API tokens: only minted tokens upload"
 _RACES = "the index handles one upload after the other, so none fails by racing"
 _ONE_HOST = "one host answers everything"
 _NO_JSON_API = "there is no JSON API: the publisher reads the simple API"
 
 NOT_IMPLEMENTED: Final[dict[str, str]] = {
-    "upload/400-classifier-unknown": _CLASSIFIERS,
-    "upload/400-classifier-deprecated": _CLASSIFIERS,
-    "upload/400-description-rst": _RENDERER,
-    "upload/400-description-no-content-type": _RENDERER,
     "upload/429-too-many-new-projects": _ACCOUNTS,
     "upload/ok-new-project-api-token": _ACCOUNTS,
     "upload/400-name-prohibited": _ACCOUNTS,

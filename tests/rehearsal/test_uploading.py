@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from packaging.version import Version
 
-from hatch_trusted_publish.rehearsal import attestations, metadata
-from hatch_trusted_publish.rehearsal.rules import wheel_name
+from hatch_trusted_publish.rehearsal import attestations
 
 from .world import SAMPLE, World, basic, sdist, wheel
 
@@ -122,50 +120,6 @@ def test_project_urls_of_one_label(world: World) -> None:
     form = [*_form(content), ("project_urls", "A, https://a.example"), ("project_urls", "A, https://b.example")]
     code = world.upload(form, WHEEL, content).json()["code"]
     assert code.startswith("400 'project_urls' has invalid data. ")
-
-
-def test_keywords_and_urls_are_split() -> None:
-    """They come as text, and are lists and mappings."""
-    form = [
-        ("metadata_version", "2.1"),
-        ("name", "a"),
-        ("version", "1"),
-        ("keywords", "x, y"),
-        ("project_urls", "Home, https://a.example"),
-        ("no_such_field", "x"),
-    ]
-    core = metadata.read(form)
-    assert not isinstance(core, str)
-    assert (core.keywords, core.project_urls) == (["x", "y"], {"Home": "https://a.example"})
-
-
-def test_the_first_complaint_is_shown() -> None:
-    """Metadata version, name, version, then by the fields' names."""
-    form = [("requires_python", "bogus"), ("metadata_version", "2.1"), ("name", "a"), ("version", "one")]
-    assert str(metadata.read(form)).startswith("'one' is invalid for 'version'. ")
-    form = [("requires_python", "bogus"), ("metadata_version", "2.1"), ("name", "a"), ("version", "1")]
-    assert str(metadata.read([*form, ("requires_dist", "!!")])).startswith("'!!' is invalid for 'requires-dist'. ")
-
-
-@pytest.mark.parametrize(
-    ("platform", "good"),
-    [
-        ("any", True),
-        ("win_arm64", True),
-        ("manylinux_2_17_x86_64.manylinux2014_x86_64", True),
-        ("musllinux_1_2_aarch64", True),
-        ("macosx_11_0_arm64", True),
-        ("ios_13_0_arm64_iphoneos", True),
-        ("linux_armv7l", True),
-        ("linux_x86_64", False),
-        ("manylinux_2_17_x86_64.linux_x86_64", False),
-        ("solaris", False),
-    ],
-)
-def test_platforms(platform: str, *, good: bool) -> None:
-    """All the platforms of a compressed tag have to be known."""
-    refusal = wheel_name(f"a-1-py3-none-{platform}.whl", "a", Version("1"))
-    assert (refusal is None) is good
 
 
 def test_attestations_that_are_no_objects() -> None:

@@ -45,7 +45,8 @@ class CoreMetadata:
     name: NormalizedName
     version: Version
     warnings: tuple[Message, ...]
-    _packed: bytes = field(repr=False)
+    packed: bytes = field(repr=False)
+    """The same for the same fields."""
 
     @classmethod
     def of(cls, raw: Mapping[str, object], shown: str, warnings: Sequence[Message] = ()) -> CoreMetadata:
@@ -68,7 +69,7 @@ class CoreMetadata:
     @property
     def fields(self) -> Fields:
         """The part of the upload form that describes the release."""
-        return [(name, value) for name, value in json.loads(zlib.decompress(self._packed))]
+        return [(name, value) for name, value in json.loads(zlib.decompress(self.packed))]
 
 
 def parse(text: bytes, shown: str) -> CoreMetadata:

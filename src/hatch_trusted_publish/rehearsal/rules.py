@@ -1,6 +1,6 @@
-"""What PyPI refuses by the form, the file's name and the release. Pure.
+"""What PyPI rejects before it looks at the release. Pure.
 
-Each rule gives the answer that refuses, or nothing. `uploading` has their order.
+Each rule returns the answer, or nothing. `uploading` has their order.
 """
 
 from __future__ import annotations
@@ -8,15 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from packaging.utils import (
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_wheel_filename,
-)
-from packaging.version import Version
-
+from ..artifacts.metadata import Fields
 from .answers import Answer
-from .metadata import Form
 from .store import Switches
 
 _NAME: Final = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE)
@@ -26,20 +19,15 @@ _DIGESTS: Final = {
     "sha256_digest": (64, "SHA256"),
     "blake2_256_digest": (64, "BLAKE2"),
 }
-_PLATFORM: Final = re.compile(
-    r"any|win32|win_(amd64|arm64|ia64)|linux_armv[67]l"
-    r"|manylinux(1|2010|2014|_\d+_\d+)_\w+|musllinux_\d+_\d+_\w+"
-    r"|macosx_\d+_\d+_\w+|ios_\d+_\d+_\w+|android_\d+_\w+|(pyodide|pyemscripten)_\d+_\d+_wasm32"
-)
 
 
 def bad(reason: str) -> Answer:
-    """A file or form that PyPI calls malformed."""
+    """Return the answer to a malformed file or form."""
     return Answer(400, reason)
 
 
-def action(form: Form) -> Answer | None:
-    """What the form asks for; PyPI does one thing only."""
+def action(form: Fields) -> Answer | None:
+    """Refuse everything except an upload."""
     actions = [value for name, value in form if name == ":action"]
     if actions == ["file_upload"]:
         return None
@@ -52,7 +40,7 @@ def action(form: Form) -> Answer | None:
 
 
 def switched_off(switches: Switches, details: str) -> Answer | None:
-    """Whether an administrator stopped all uploads."""
+    """Refuse uploads that an administrator stopped."""
     if switches.read_only:
         return Answer(403, "Read-only mode: Uploads are temporarily disabled.")
     if not switches.uploads:
@@ -60,8 +48,8 @@ def switched_off(switches: Switches, details: str) -> Answer | None:
     return None
 
 
-def form_fields(form: Form) -> Answer | None:
-    """The fields that describe the file, and the name of the project."""
+def form_fields(form: Fields) -> Answer | None:
+    """Check the fields that describe the file, and the name of the project."""
     fields = dict(form)
     if fields.get("protocol_version", "1") != "1":
         return bad("Unknown protocol version.")
@@ -92,7 +80,7 @@ def _invalid(field: str, problem: str) -> Answer:
 
 
 def file_name(filename: str, media_type: str | None) -> Answer | None:
-    """The name and type that the file is sent with, before any project is looked at."""
+    """Check the name and the media type of the file."""
     if "/" in filename or "\\" in filename:
         return bad(r"Cannot upload a file with '/' or '\' in the name.")
     if not filename.endswith((".tar.gz", ".whl", ".zip")):
@@ -104,32 +92,3 @@ def file_name(filename: str, media_type: str | None) -> Answer | None:
     if (media_type or "").startswith("image/"):
         return bad("Invalid distribution file.")
     return None
-
-
-def sdist_name(filename: str, name: str, version: Version) -> Answer | None:
-    """An sdist has one name only."""
-    suffix = ".zip" if filename.endswith(".zip") else ".tar.gz"
-    expected = f"{_normalized(name)}-{version}{suffix}"
-    if filename == expected:
-        return None
-    return bad(f"Filename {filename!r} is invalid, should be {expected!r}.")
-
-
-def wheel_name(filename: str, name: str, version: Version) -> Answer | None:
-    """A wheel's name tells project, version and platform."""
-    try:
-        project, told, _, tags = parse_wheel_filename(filename)
-    except InvalidWheelFilename as error:
-        return bad(str(error))
-    if project != canonicalize_name(name):
-        return bad(f"Start filename for {name!r} with {_normalized(name)!r}.")
-    if told != version:
-        return bad(f"Version in filename should be {str(version)!r} not {str(told)!r}.")
-    for platform in sorted({tag.platform for tag in tags}):
-        if not _PLATFORM.fullmatch(platform):
-            return bad(f"Binary wheel {filename!r} has an unsupported platform tag {platform!r}.")
-    return None
-
-
-def _normalized(name: str) -> str:
-    return canonicalize_name(name).replace("-", "_")

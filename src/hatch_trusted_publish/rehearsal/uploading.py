@@ -5,19 +5,22 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from packaging.metadata import Metadata
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
-from . import archives, attestations, metadata, rules
+from ..artifacts.metadata import Fields
+from ..artifacts.pypi import metadata
+from ..artifacts.pypi.archives import dist_info
+from ..artifacts.pypi.rules import LARGEST_FILE, file_refusals
+from . import attestations, rules
 from .answers import Answer
-from .metadata import Form
 from .rules import bad
 from .store import File, Project, Store, UploadToken
 
-LARGEST: Final = 100 * 1024 * 1024
 _OLDEST_RELEASE: Final = 14 * 24 * 60 * 60
 _CHUNK: Final = 1 << 20
 _NEW_PROJECT: Final = (
@@ -68,7 +71,7 @@ class Digests:
                 each.update(chunk)
         return cls(size, *(each.hexdigest() for each in hashes))
 
-    def differ(self, form: Form) -> bool:
+    def differ(self, form: Fields) -> bool:
         """Whether the form tells another digest."""
         told = {
             "md5_digest": self.md5_digest,
@@ -78,7 +81,7 @@ class Digests:
         return any(name in told and told[name] != value.lower() for name, value in form)
 
 
-def upload(store: Store, authorization: str | None, form: Form, sent: Sent | None) -> Answer:
+def upload(store: Store, authorization: str | None, form: Fields, sent: Sent | None) -> Answer:
     """Take the file, or say why not."""
     if refusal := rules.action(form):
         return refusal
@@ -96,12 +99,11 @@ def upload(store: Store, authorization: str | None, form: Form, sent: Sent | Non
         return bad(_NEW_PROJECT)
     if refusal := _permission(store, holder, project):
         return refusal
-    core = metadata.read(form)
-    if isinstance(core, str):
-        return bad(core)
+    if wrong := metadata.refusals(form):
+        return bad(wrong[0].said.replace("https://pypi.org", store.site))
     if refusal := rules.file_name(sent.filename, sent.media_type):
         return refusal
-    return _take(_Upload(store, project, holder[0], form, core, sent))
+    return _take(_Upload(store, project, holder[0], form, Version(dict(form)["version"]), sent))
 
 
 def _holder(store: Store, authorization: str | None) -> tuple[UploadToken, bool] | Answer:
@@ -153,17 +155,17 @@ class _Upload:
     store: Store
     project: Project
     token: UploadToken
-    form: Form
-    core: Metadata
+    form: Fields
+    version: Version
     sent: Sent
 
 
 def _take(each: _Upload) -> Answer:
     sent, store = each.sent, each.store
     digests = Digests.of(sent.content)
-    if digests.size > LARGEST:
+    if digests.size > LARGEST_FILE:
         return bad(
-            f"File too large. Limit for project {each.project.name!r} is {LARGEST >> 20} MB. See "
+            f"File too large. Limit for project {each.project.name!r} is {LARGEST_FILE >> 20} MB. See "
             "https://docs.pypi.org/project-management/storage-limits"
             "#requesting-a-file-size-limit-increase for more information."
         )
@@ -171,8 +173,10 @@ def _take(each: _Upload) -> Answer:
         return bad("The digest supplied does not match a digest calculated from the uploaded file.")
     if (known := _known(each, digests)) is not None:
         return known
-    if refusal := _release(each) or _content(each):
+    if refusal := _release(each):
         return refusal
+    if wrong := next(file_refusals(sent.filename, sent.content, each.form, each.project.name), None):
+        return bad(wrong.said)
     attested: list[attestations.Attestation] = []
     for name, value in each.form:
         if name == "attestations":
@@ -180,22 +184,29 @@ def _take(each: _Upload) -> Answer:
             if isinstance(read, str):
                 return bad(read)
             attested = read
-    wheel = sent.filename.endswith(".whl")
     file = File(
         sent.filename,
-        each.core.version,
+        each.version,
         digests.size,
         digests.sha256_digest,
         digests.blake2_256_digest,
         digests.md5_digest,
         store.clock(),
         dict(each.form).get("requires_python"),
-        archives.wheel_metadata(sent.filename, sent.content) if wheel else None,
+        _wheel_metadata(sent),
         tuple(attested),
         each.token.publisher,
     )
     store.keep(each.project, file, sent.content)
     return Answer(200)
+
+
+def _wheel_metadata(sent: Sent) -> bytes | None:
+    """Return what PyPI offers for download next to a wheel."""
+    if not sent.filename.endswith(".whl"):
+        return None
+    with zipfile.ZipFile(sent.content) as archive:
+        return archive.read(f"{dist_info(sent.filename)}/METADATA")
 
 
 def _known(each: _Upload, digests: Digests) -> Answer | None:
@@ -220,7 +231,7 @@ def _known(each: _Upload, digests: Digests) -> Answer | None:
 
 def _release(each: _Upload) -> Answer | None:
     """Whether the release can take one more file."""
-    version, project = each.core.version, each.project
+    version, project = each.version, each.project
     sdists = [file for file in project.files.values() if file.version == version and not file.filename.endswith(".whl")]
     if sdists and not each.sent.filename.endswith(".whl"):
         return bad("Only one sdist may be uploaded per release.")
@@ -228,17 +239,3 @@ def _release(each: _Upload) -> Answer | None:
     if now - project.releases.get(version, now) > _OLDEST_RELEASE:
         return bad("Uploading new files to releases older than 14 days is not allowed.")
     return None
-
-
-def _content(each: _Upload) -> Answer | None:
-    """Whether name and content are those of a wheel or an sdist of this release."""
-    filename, name, version = each.sent.filename, each.project.name, each.core.version
-    licenses = each.core.license_files or ()
-    if filename.endswith(".whl"):
-        named, look = rules.wheel_name(filename, name, version), archives.refused_wheel
-    else:
-        named, look = rules.sdist_name(filename, name, version), archives.refused_sdist
-    if named:
-        return named
-    reason = look(filename, each.sent.content, licenses)
-    return bad(reason) if reason else None

@@ -1,0 +1,21 @@
+"""What PyPI rejects, in PyPI's own words.
+
+The rules are those of PyPI's server (pypi/warehouse, August 2026): `tests/pypi-verdicts.json` shows what it said to
+143 files. They run in a rehearsal, and before a release to PyPI or TestPyPI, so that the last file's README does not
+cost half a release.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Refusal(NamedTuple):
+    """One reason to reject a file."""
+
+    code: str
+    """Of the message that says what to do about it."""
+    said: str
+    """PyPI's words."""
+    is_certain: bool = True
+    """Whether PyPI still says so: versions that are newer than this program may be accepted by now."""

@@ -1,0 +1,175 @@
+"""What PyPI looks for inside a wheel or sdist."""
+
+from __future__ import annotations
+
+import csv
+import posixpath
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO, Final
+
+from ...errors import DistributionError
+from ..archive import BROKEN, LARGEST_DIRECTORY, open_wheel, sdist_members
+from . import zips
+
+LARGEST_SCANNED: Final = 5 * 1024**2
+"""Bytes of a Python file that is searched for what PyPI forbids."""
+_RATIO: Final = 50
+_SMALLEST_BOMB: Final = 64 * 1024**2
+_SEE: Final = "See https://docs.pypi.org/archives for more information"
+_POLICY: Final = "See https://pypi.org/policy/acceptable-use-policy/ for more information."
+_FORBIDDEN: Final = {
+    re.compile(
+        rb"__pyarmor__\(__name__, __file__,|__pyarmor_(enter|exit|assert|bcc)__"
+    ): f"PyArmor-encrypted content is not allowed. {_POLICY}",
+    re.compile(
+        rb"(?s)\A(?=.*---BEGIN PYE FILE---)(?=.*---END PYE FILE---)"
+    ): f"SourceDefender-encrypted content is not allowed. {_POLICY}",
+}
+_ENTRY_POINT: Final = re.compile(r"[\w.-]+")
+
+
+def refusals(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Iterator[str]:
+    """Yield what PyPI says to the contents of a wheel or sdist, in its order.
+
+    A file that is not a sound archive gets one reason.
+    """
+    file.seek(0)
+    look = _sdist if filename.endswith(".tar.gz") else _zip
+    try:
+        yield from look(file, filename, license_files)
+    except zipfile.BadZipFile as error:
+        yield f"Invalid distribution file. ZIP archive not accepted: {error}. {_SEE}"
+    except (*BROKEN, DistributionError):
+        file.seek(0)
+        is_named_rightly = zipfile.is_zipfile(file) if look is _zip else tarfile.is_tarfile(file)
+        kind = "zipfile" if look is _zip else "tarfile"
+        yield f"Invalid distribution file. {None if is_named_rightly else f'File is not a {kind}'}"
+
+
+def _zip(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Iterator[str]:
+    if not zipfile.is_zipfile(file):
+        yield "Invalid distribution file. File is not a zipfile"
+        return
+    with open_wheel(file, filename) as archive:
+        members = archive.infolist()
+        unpacked = sum(member.file_size for member in members)
+        if unpacked > max(_SMALLEST_BOMB, _RATIO * file.seek(0, 2)):
+            yield f"Invalid distribution file. File exceeds compression ratio of {_RATIO}"
+            return
+        if any(member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for member in members):
+            yield "Invalid distribution file. File does not use a supported compression type"
+            return
+        is_wheel = filename.endswith(".whl")
+        folder = dist_info(filename) if is_wheel else _top(member.filename for member in members)
+        needed = "WHEEL" if is_wheel else "PKG-INFO"
+        names = set(archive.namelist())
+        if (place := posixpath.join(folder, needed)) not in names:
+            yield f"Invalid distribution file. {needed} not found at {place}"
+            return
+        zips.check(file, {member.orig_filename: (member.compress_size, member.file_size) for member in members})
+        scanned = (one for one in members if _is_scanned(one.filename, one.file_size))
+        if said := _forbidden(archive.read(member) for member in scanned):
+            yield f"Invalid distribution file. {said}"
+            return
+        licenses = posixpath.join(folder, "licenses") if is_wheel else folder
+        yield from _missing_licenses(filename, licenses, license_files, names)
+        if is_wheel:
+            yield from _dist_info(archive, filename, folder, names)
+
+
+def _dist_info(archive: zipfile.ZipFile, filename: str, folder: str, names: set[str]) -> Iterator[str]:
+    for name in ("RECORD", "METADATA"):
+        if f"{folder}/{name}" not in names or (name == "RECORD" and not _is_record(archive, f"{folder}/{name}")):
+            yield f"Wheel {filename!r} does not contain the required {name} file: {folder}/{name}"
+    place = f"{folder}/entry_points.txt"
+    if place in names and not _are_entry_points(_read(archive, place)):
+        yield f"Wheel {filename!r} has invalid entry points defined in the entry_points.txt file"
+
+
+def dist_info(filename: str) -> str:
+    """Return the directory of a wheel's metadata, by the wheel's file name."""
+    return "-".join(filename.split("-")[:2]) + ".dist-info"
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as member:
+        return member.read(LARGEST_DIRECTORY)
+
+
+def _is_record(archive: zipfile.ZipFile, name: str) -> bool:
+    try:
+        for _ in csv.reader(_read(archive, name).decode().splitlines()):
+            pass
+    except (UnicodeDecodeError, csv.Error):
+        return False
+    return True
+
+
+def _are_entry_points(content: bytes) -> bool:
+    import configparser  # most wheels have none
+
+    class CaseSensitive(configparser.ConfigParser):
+        def optionxform(self, optionstr: str) -> str:
+            return optionstr
+
+    parser = CaseSensitive(delimiters=("=",))
+    try:
+        parser.read_string(content.decode())
+        scripts = [
+            name for section in ("console_scripts", "gui_scripts") if section in parser for name in parser[section]
+        ]
+    except (UnicodeDecodeError, configparser.Error):
+        return False
+    return all(_ENTRY_POINT.fullmatch(name) for name in scripts)
+
+
+def _sdist(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Iterator[str]:
+    top: str | None = None
+    is_sparse = False
+    said = ""
+    found: set[str] = set()
+    endings = tuple(f"/{name}" for name in ("PKG-INFO", *license_files))
+    for member, content in sdist_members(file, filename):
+        name = member.name.removeprefix("./")
+        top = _top([name] if top is None else [top, name])
+        is_sparse |= member.issparse()
+        if name.endswith(endings):
+            found.add(name)
+        if content is not None and _is_scanned(name, member.size):
+            said = said or _forbidden([content.read()])
+    if is_sparse:
+        yield f"Invalid distribution file. tar archive not accepted: Sparse members are not allowed. {_SEE}"
+    elif not top:
+        yield "Invalid distribution file. Incorrect number of top-level directories in sdist"
+    elif f"{top}/PKG-INFO" not in found:
+        yield f"Invalid distribution file. PKG-INFO not found at {top}/PKG-INFO"
+    elif said:
+        yield f"Invalid distribution file. {said}"
+    else:
+        yield from _missing_licenses(filename, top, license_files, found)
+
+
+def _top(names: Iterable[str]) -> str:
+    """Return the directory that all members share, or nothing."""
+    try:
+        return posixpath.commonpath(list(names)).strip("/.")
+    except ValueError:  # no names, or absolute and relative ones
+        return ""
+
+
+def _missing_licenses(filename: str, folder: str, license_files: Sequence[str], names: set[str]) -> Iterator[str]:
+    for name in license_files:
+        if (place := posixpath.join(folder, name)) not in names:
+            yield f"License-File {name} does not exist in distribution file {filename} at {place}"
+
+
+def _is_scanned(name: str, size: int) -> bool:
+    return posixpath.splitext(name)[1].lower() in {".py", ".pye"} and size <= LARGEST_SCANNED
+
+
+def _forbidden(contents: Iterable[bytes]) -> str:
+    """Return what PyPI says to the first file with something that it forbids."""
+    return next((said for content in contents for pattern, said in _FORBIDDEN.items() if pattern.search(content)), "")

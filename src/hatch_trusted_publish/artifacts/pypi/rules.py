@@ -1,0 +1,43 @@
+"""All rules for one file: read this first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from packaging.version import Version
+
+from ...errors import DistributionError
+from ..content import open_file
+from ..distribution import Distribution
+from ..metadata import Fields
+from . import Refusal, archives, metadata, names
+
+LARGEST_FILE = 100 * 1024**2
+"""Bytes that PyPI accepts, unless the project has a higher limit."""
+
+
+def file_refusals(filename: str, file: BinaryIO, fields: Fields, project: str) -> Iterator[Refusal]:
+    """Yield what PyPI says to a file, apart from its core metadata, in its order."""
+    version = next(value for name, value in fields if name == "version")
+    licenses = [value for name, value in fields if name == "license_file"]
+    yield from names.refusals(filename, project, Version(version))
+    yield from (Refusal("bad-archive", said) for said in archives.refusals(file, filename, licenses))
+
+
+def refusals(distributions: Iterable[Distribution]) -> dict[Refusal, list[Distribution]]:
+    """Return what PyPI will say to these files, each reason with all the files that it holds for."""
+    found: dict[Refusal, list[Distribution]] = {}
+    known: dict[bytes, list[Refusal]] = {}
+    for distribution in distributions:
+        packed, fields = distribution.metadata.packed, distribution.metadata.fields
+        if packed not in known:  # most files of a release have the same
+            known[packed] = metadata.refusals(fields)
+        try:
+            with open_file(distribution.path) as file:
+                of_file = list(file_refusals(distribution.filename, file, fields, distribution.name))
+        except OSError as error:
+            raise DistributionError("file-gone", file=distribution.shown, said=error.strerror) from error
+        for refusal in (*known[packed], *of_file):
+            found.setdefault(refusal, []).append(distribution)
+    return found

@@ -1,0 +1,62 @@
+"""The embedded index says what a real PyPI server said, file by file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.artifacts.pypi.rules import refusals
+from hatch_trusted_publish.errors import DistributionError
+from tests.support.verdicts import STRICTER, VERDICTS, Verdict, as_recorded
+
+from .world import SAMPLE, World
+
+ALL = pytest.mark.parametrize("verdict", VERDICTS, ids=[f"{one.case}-{one.filename[-3:]}" for one in VERDICTS])
+
+
+def read(verdict: Verdict, folder: Path) -> Distribution | DistributionError:
+    path = verdict.write(folder)
+    try:
+        return Distribution.read(path, path.name)
+    except DistributionError as error:
+        return error
+
+
+@ALL
+def test_upload(world: World, tmp_path: Path, verdict: Verdict) -> None:
+    """The rehearsal takes what PyPI takes, and refuses the rest in PyPI's words."""
+    world.store.site = "https://pypi.org"
+    world.store.add_project("lab-rf", SAMPLE)
+    found = read(verdict, tmp_path)
+    is_wheel = verdict.filename.endswith(".whl")
+    form = [
+        (":action", "file_upload"),
+        ("filetype", "bdist_wheel" if is_wheel else "sdist"),
+        ("pyversion", "py3" if is_wheel else "source"),
+        ("sha256_digest", hashlib.sha256(verdict.content).hexdigest()),
+    ]
+    if isinstance(found, Distribution):
+        form += found.metadata.fields
+    else:  # what another client would send with it
+        version = verdict.filename.split("-")[1].removesuffix(".tar.gz")
+        form += [("metadata_version", "2.4"), ("name", "lab-rf"), ("version", version)]
+    said = world.upload(form, verdict.filename, verdict.content).json()["code"]
+
+    expected = "200 OK" if verdict.reason is None else f"400 {verdict.reason}"
+    assert as_recorded(expected) == as_recorded(said)
+
+
+@ALL
+def test_before_a_release(tmp_path: Path, verdict: Verdict) -> None:
+    """The same is known before a release, except for files that cannot be read."""
+    found = read(verdict, tmp_path)
+    if isinstance(found, DistributionError):
+        assert verdict.reason is not None or STRICTER[verdict.case][0] == found.message.code
+        return
+    said = [as_recorded(refusal.said) for refusal in refusals([found])]
+
+    assert ([] if verdict.reason is None else [as_recorded(verdict.reason)]) == said[:1]
+    assert verdict.case not in STRICTER
