@@ -4,14 +4,12 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import pytest
-import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
@@ -24,16 +22,18 @@ from hatch_trusted_publish.errors import (
     TrustedPublishError,
     UploadError,
 )
+from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.http.retries import announce
 from hatch_trusted_publish.identity.ambient import Ambient
 from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.release import read, release
-from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
-from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
+from hatch_trusted_publish.upload.job import Job
+from hatch_trusted_publish.upload.outcome import Run
 from hatch_trusted_publish.versions.project import Project
+from tests.support.events import Recorder
 from tests.support.helpers import core_metadata, make_sdist, make_wheel
 from tests.support.scripted import Answer, Asked, Scripted
 
@@ -42,49 +42,14 @@ LISTING, OTHER_LISTING = "GET /simple/sample/", "GET /simple/other/"
 AUDIENCE, MINT, BURN = "GET /_/oidc/audience", "POST /_/oidc/mint-token", "POST /_/oidc/burn-token"
 UPLOAD = "POST /legacy/"
 TERMS = [DISCOVERY, AUDIENCE]
+PY2 = "sample-1.0-py2-none-any.whl"
 WHEEL, SDIST = "sample-1.0-py3-none-any.whl", "sample-1.0.tar.gz"
 STORED = Answer.of({"code": "200 OK"})
 REFUSED = Answer.of({"code": "400 No."}, 400)
 FORBIDDEN = Answer.of({"code": "403 No."}, 403)
 EXISTS = Answer.of({"code": "400 File already exists ('x', with blake2_256 hash 'y'). See z."}, 400)
-Result = Literal["uploaded", "there", "differs", "failed", "unknown", "not tried"]
 
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No proxy, and no waiting between tries."""
-    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with stamina.set_testing(True, attempts=9, cap=True):
-        yield
-
-
-class Told:
-    """A log that remembers."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def planned(self, plan: Plan) -> None:
-        self.events.append(f"plan {' '.join(item.result for item in plan.outcomes)}")
-
-    def begun(self, distribution: Distribution) -> None:
-        """Told by `uploads`, whose tests look at it."""
-
-    def sent(self, distribution: Distribution, count: int) -> None:
-        """So is this."""
-
-    def end(self, outcome: Outcome) -> None:
-        self.events.append(f"end {outcome.distribution.filename} {outcome.result}")
-
-    def say(self, text: str) -> None:
-        self.events.append(f"say {text}")
-
-    def warn(self, text: str) -> None:
-        self.events.append(f"warn {text}")
-
-    def mask(self, secret: Secret) -> None:
-        self.events.append(f"mask {secret.reveal()[:4]}")
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def _identity_token(audience: str) -> str:
@@ -105,7 +70,7 @@ class World:
         self.files = [_read(make_sdist(folder)), _read(make_wheel(folder))]
         self.settings = Settings(Repository("own", ""), concurrency=1, attestations=False)
         self.project = Project()
-        self.log = Told()
+        self.events = Recorder()
         self.done = Run()
         self.ambient = Ambient("Some CI", True, _identity_token)
         self.ambients = 0
@@ -122,13 +87,13 @@ class World:
         index = replace(find_index(Repository("own", f"{server.url}/legacy/")), name=self.name)
         with Client(self.settings.repository.certificates, self.timeout, "tests/1.0") as client:
             self.index: Index = index
-            run = partial(release, self.settings, index, self.files, self.project, self._ambient, client)
+            job = Job(self.settings, index, client, self.events, self.done)
             try:
-                run(self.log, self.done, tokens=self.tokens)
+                release(job, self.files, self.project, self._ambient, tokens=self.tokens)
             finally:
                 # A run leaves behind what it does not need any more; the server and the connections end here.
                 for thread in threading.enumerate():
-                    if "(run)" in thread.name or "(_put)" in thread.name:
+                    if "(run)" in thread.name:
                         thread.join(30)
 
     def released(self) -> list[str]:
@@ -137,11 +102,16 @@ class World:
             self.run(server)
         return in_order(server.lines)
 
-    def stopped(self, kind: type[TrustedPublishError]) -> tuple[str, list[str]]:
+    def stopped(self, kind: type[TrustedPublishError]) -> tuple[TrustedPublishError, list[str]]:
         """The error that ends the run, and what the index was asked before."""
         with Scripted(self.script) as server, pytest.raises(kind) as raised:
             self.run(server)
-        return str(raised.value), in_order(server.lines)
+        return raised.value, in_order(server.lines)
+
+    def told(self) -> tuple[list[Result], list[str], list[tuple[str, Result]]]:
+        """What was reported: the plan, the starts of what was masked, and what became of each file."""
+        planned = [one.result for plan in self.events.plans for one in plan.outcomes]
+        return planned, [secret[:4] for secret in self.events.masked], self.events.results
 
     def results(self) -> dict[str, Result]:
         """What became of each file, by the run's own account."""
@@ -183,13 +153,8 @@ def test_a_release(tmp_path: Path) -> None:
 
     assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN] == lines
     assert {WHEEL: "uploaded", SDIST: "uploaded"} == world.results()
-    assert [
-        "plan upload upload",
-        "mask e30.",
-        "mask pypi",
-        f"end {WHEEL} uploaded",
-        f"end {SDIST} uploaded",
-    ] == world.log.events
+    results: list[tuple[str, Result]] = [(WHEEL, "uploaded"), (SDIST, "uploaded")]
+    assert (["not tried", "not tried"], ["e30.", "pypi"], results) == world.told()
 
 
 def test_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:
@@ -199,17 +164,9 @@ def test_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:
 
     error, lines = world.stopped(ExchangeError)
 
-    assert (
-        "This job is not the one that the table `publisher` describes; its identity was not sent, nothing was minted:\n"
-        "\n"
-        "  setting   expected  Some CI says\n"
-        "  provider  github    MISSING\n"
-        "\n"
-        "What to change:\n"
-        "  - provider: run the job in that CI, or correct the publisher"
-    ) == error
+    assert "publisher-mismatch" == error.message.code
     assert {MINT, UPLOAD, BURN}.isdisjoint(lines)
-    assert ["plan upload upload", "mask e30."] == world.log.events
+    assert (["not tried", "not tried"], ["e30."], []) == world.told()
 
 
 def test_a_publisher_is_not_compared_in_a_rehearsal(tmp_path: Path) -> None:
@@ -219,21 +176,6 @@ def test_a_publisher_is_not_compared_in_a_rehearsal(tmp_path: Path) -> None:
     world.settings = replace(world.settings, publisher={"provider": "github", "owner": "octo-org"})
 
     assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN] == world.released()
-
-
-@pytest.mark.parametrize("several", [False, True])
-def test_a_refusal_names_the_projects(tmp_path: Path, several: bool) -> None:
-    """The explanation of a refused identity is about the projects of the files."""
-    refused = Answer.of({"errors": [{"code": "invalid-publisher", "description": "none"}]}, 422)
-    world = World(tmp_path, {MINT: refused})
-    if several:
-        world.files.append(_read(make_wheel(tmp_path, "other", metadata=core_metadata("other"))))
-        world.settings = replace(world.settings, several=True)
-
-    error, _ = world.stopped(ExchangeError)
-
-    names = "sample or other" if several else "sample"
-    assert error.endswith(f"\n  2. {names} has no publisher on this index yet")
 
 
 def test_what_is_uploaded(tmp_path: Path) -> None:
@@ -265,12 +207,11 @@ def test_nothing_before_everything_is_right(tmp_path: Path) -> None:
     """A problem of the files is told before the first request."""
     world = World(tmp_path, {})
     world.files = [_read(make_wheel(tmp_path, version="1.0+local"))]
-    world.log.events.clear()
 
     error, lines = world.stopped(PlanError)
 
-    assert error.startswith("These files must not be published as they are; nothing was sent:\n")
-    assert ([], [], 0, {}) == (lines, world.log.events, world.ambients, world.results())
+    assert ("local-version",) == error.codes
+    assert ([], Recorder(), 0, {}) == (lines, world.events, world.ambients, world.results())
 
 
 @pytest.mark.parametrize("status", [301, 401, 403])
@@ -302,7 +243,7 @@ def test_a_run_is_repeated(tmp_path: Path) -> None:
 
     assert [LISTING, *TERMS, MINT, UPLOAD, BURN] == lines
     assert {WHEEL: "there", SDIST: "uploaded"} == world.results()
-    assert [f"end {SDIST} uploaded"] == world.log.events[-1:]
+    assert [(SDIST, "uploaded")] == world.events.results
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
@@ -311,7 +252,8 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
 
     assert ([LISTING], 0) == (world.released(), world.ambients)
-    assert ({WHEEL: "there", SDIST: "there"}, ["plan there there"]) == (world.results(), world.log.events)
+    assert {WHEEL: "there", SDIST: "there"} == world.results()
+    assert (["there", "there"], [], []) == world.told()
 
 
 def test_other_bytes_are_there(tmp_path: Path) -> None:
@@ -320,7 +262,7 @@ def test_other_bytes_are_there(tmp_path: Path) -> None:
 
     error, lines = world.stopped(PlanError)
 
-    assert error.startswith("The index holds files of these names already; nothing was sent:\n")
+    assert ("different-bytes",) == error.codes
     assert ([LISTING], 0, {}) == (lines, world.ambients, world.results())
 
 
@@ -357,7 +299,7 @@ def test_a_name_that_is_taken_and_not_listed(tmp_path: Path) -> None:
 
     assert LISTING in world.released()
     assert {WHEEL: "there", SDIST: "there"} == world.results()
-    assert [f"end {WHEEL} there", f"end {SDIST} there"] == world.log.events[-2:]
+    assert [(WHEEL, "there"), (SDIST, "there")] == world.events.results[-2:]
 
 
 # Dry runs
@@ -369,7 +311,8 @@ def test_dry_run(tmp_path: Path) -> None:
     world.settings = replace(world.settings, dry_run="yes")
 
     assert ([LISTING], 0) == (world.released(), world.ambients)
-    assert ({WHEEL: "not tried", SDIST: "not tried"}, ["plan upload upload"]) == (world.results(), world.log.events)
+    assert {WHEEL: "not tried", SDIST: "not tried"} == world.results()
+    assert (["not tried", "not tried"], [], []) == world.told()
 
 
 @pytest.mark.parametrize("left", [True, False])
@@ -382,7 +325,7 @@ def test_dry_run_mint(left: bool, tmp_path: Path) -> None:
 
     assert [LISTING, *TERMS, MINT, BURN] == world.released()
     assert dict.fromkeys([WHEEL, SDIST], "not tried" if left else "there") == world.results()
-    assert ["mask e30.", "mask pypi"] == world.log.events[1:]
+    assert ["e30.", "pypi"] == [secret[:4] for secret in world.events.masked]
 
 
 # Failures
@@ -395,13 +338,10 @@ def test_a_refusal_of_one_file(tmp_path: Path) -> None:
 
     error, lines = world.stopped(UploadError)
 
-    expected = f"own refused dist/{WHEEL} with 400: No. Correct what the index objects to, build again and run the same command."
-    assert (expected, [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, UPLOAD, BURN]) == (error, lines)
-    assert {"sample-1.0-py2-none-any.whl": "uploaded", WHEEL: "failed", SDIST: "uploaded"} == world.results()
-    assert ["", expected, ""] == [one.reason for one in world.done.outcomes.values()]
-    assert ["end sample-1.0-py2-none-any.whl uploaded", f"end {WHEEL} failed", f"end {SDIST} uploaded"] == (
-        world.log.events[3:]
-    )
+    assert ("file-refused", [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, UPLOAD, BURN]) == (error.message.code, lines)
+    assert {PY2: "uploaded", WHEEL: "failed", SDIST: "uploaded"} == world.results()
+    assert [None, error, None] == [one.error for one in world.done.outcomes.values()]
+    assert [(PY2, "uploaded"), (WHEEL, "failed"), (SDIST, "uploaded")] == world.events.results
 
 
 def test_a_refusal_of_the_project(tmp_path: Path) -> None:
@@ -411,14 +351,10 @@ def test_a_refusal_of_the_project(tmp_path: Path) -> None:
 
     error, lines = world.stopped(UploadError)
 
-    expected = (
-        f"own refused dist/{WHEEL} with 403: No. The index did not take the upload token that it had just given. Look there "
-        "whether the project still has its trusted publisher, and run the same command again."
-    )
-    assert (expected, [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN]) == (error, lines)
-    assert {"sample-1.0-py2-none-any.whl": "uploaded", WHEEL: "failed", SDIST: "not tried"} == world.results()
-    assert ["", expected, ""] == [one.reason for one in world.done.outcomes.values()]
-    assert ["end sample-1.0-py2-none-any.whl uploaded", f"end {WHEEL} failed"] == world.log.events[3:]
+    assert ("upload-forbidden", [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN]) == (error.message.code, lines)
+    assert {PY2: "uploaded", WHEEL: "failed", SDIST: "not tried"} == world.results()
+    assert [None, error, None] == [one.error for one in world.done.outcomes.values()]
+    assert [(PY2, "uploaded"), (WHEEL, "failed")] == world.events.results
 
 
 def test_a_network_failure_stops(tmp_path: Path) -> None:
@@ -438,10 +374,8 @@ def test_a_refused_identity(tmp_path: Path) -> None:
     _, lines = world.stopped(ExchangeError)
 
     assert [LISTING, *TERMS, MINT] == lines
-    assert ({WHEEL: "not tried", SDIST: "not tried"}, ["plan upload upload", "mask e30."]) == (
-        world.results(),
-        world.log.events,
-    )
+    assert {WHEEL: "not tried", SDIST: "not tried"} == world.results()
+    assert (["not tried", "not tried"], ["e30."], []) == world.told()
 
 
 def test_a_file_that_changes(tmp_path: Path) -> None:
@@ -451,7 +385,7 @@ def test_a_file_that_changes(tmp_path: Path) -> None:
 
     error, _ = world.stopped(TrustedPublishError)
 
-    assert "[file-changed]" in error
+    assert "file-changed" == error.message.code
     assert {WHEEL: "uploaded", SDIST: "failed"} == world.results()
 
 
@@ -471,27 +405,24 @@ def test_an_interruption_is_no_success(tmp_path: Path) -> None:
         assert isinstance(found, Answer)
         return found
 
-    class Stops(Told):
-        def end(self, outcome: Outcome) -> None:
-            super().end(outcome)
-            if outcome.distribution.filename == third:
+    class Stops(Recorder):
+        def ended(self, filename: str, result: Result) -> None:
+            super().ended(filename, result)
+            if filename == third:
                 raise KeyboardInterrupt
 
-        def warn(self, text: str) -> None:
+        def warn(self, message: Message) -> None:
             # What stops the run waits for no upload: this one is answered after the last word.
-            super().warn(text)
+            super().warn(message)
             never.set()
 
-    world.log = Stops()
+    world.events = Stops()
     with Scripted(answer) as server, pytest.raises(KeyboardInterrupt):
         world.run(server)
 
     assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN, UPLOAD] == in_order(server.lines)
     assert {first: "uploaded", second: "unknown", third: "uploaded", SDIST: "not tried"} == world.results()
-    assert (
-        "warn The upload token was not burned; it ends by itself within 15 minutes. (the index answered 503)"
-        == (world.log.events[-1])
-    )
+    assert 1 == len(world.events.warnings)
 
 
 def test_an_interruption_does_not_wait_for_the_burning(tmp_path: Path) -> None:
@@ -499,19 +430,16 @@ def test_an_interruption_does_not_wait_for_the_burning(tmp_path: Path) -> None:
     world = World(tmp_path, {BURN: Answer(fault="silence")})
     world.timeout = 3600.0
 
-    class Stops(Told):
-        def end(self, outcome: Outcome) -> None:
-            super().end(outcome)
+    class Stops(Recorder):
+        def ended(self, filename: str, result: Result) -> None:
+            super().ended(filename, result)
             raise KeyboardInterrupt
 
-    world.log = Stops()
+    world.events = Stops()
     with Scripted(world.script) as server, pytest.raises(KeyboardInterrupt):
         world.run(server)
 
-    assert (
-        "warn The upload token was not burned; it ends by itself within 15 minutes. (While burning the upload token at own: no "
-        "whole reply came in time)"
-    ) == world.log.events[-1]
+    assert 1 == len(world.events.warnings)
     assert {WHEEL: "uploaded", SDIST: "not tried"} == world.results()
 
 
@@ -559,9 +487,7 @@ def test_a_token_that_cannot_be_burned(upload: Answer, tmp_path: Path) -> None:
     else:
         world.stopped(UploadError)
 
-    assert ["warn The upload token was not burned; it ends by itself within 15 minutes. (the index answered 403)"] == [
-        event for event in world.log.events if event.startswith("warn")
-    ]
+    assert 1 == len(world.events.warnings)
 
 
 @pytest.mark.parametrize(
@@ -614,13 +540,8 @@ def test_taken_by_other_bytes(
 
     error, lines = world.stopped(UploadError)
 
-    reason = (
-        "own has a file of this name and tells no sha256 of it, so it cannot be called identical"
-        if digest is None
-        else f"own has another file of this name (sha256 00000000000… there, {world.files[1].sha256[:11]}… here)"
-    )
-    expected = f"dist/{WHEEL}: {reason}. A file on an index never changes: publish this as a new version."
-    assert (expected, [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN]) == (error, lines)
+    assert ("no-hash" if digest is None else "different-bytes") == error.message.code
+    assert [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN] == lines
     assert {WHEEL: "failed", SDIST: "uploaded"} == world.results()
 
 
@@ -631,10 +552,9 @@ def test_taken_by_other_bytes_that_are_left(tmp_path: Path) -> None:
 
     assert [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN] == world.released()
     assert {WHEEL: "differs", SDIST: "uploaded"} == world.results()
-    assert (
-        f"own has another file of this name (sha256 00000000000… there, {world.files[1].sha256[:11]}… here)"
-        == world.done.outcomes[WHEEL].reason
-    )
+    problem = world.done.outcomes[WHEEL].problem
+    assert isinstance(problem, Message)
+    assert "existing-kept" == problem.code
 
 
 @pytest.mark.parametrize("existing", ["identical", "skip", "fail"])
@@ -645,14 +565,32 @@ def test_taken_and_not_listed(existing: Literal["identical", "skip", "fail"], tm
 
     error, lines = world.stopped(UploadError)
 
-    assert (
-        (
-            f"own says that it has {WHEEL} already, but does not list it. Its list may lag behind: run the same command again in "
-            "a few minutes."
-        ),
-        [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN],
-    ) == (error, lines)
+    said = "400 File already exists ('x', with blake2_256 hash 'y'). See z"
+    facts = {"file": f"dist/{WHEEL}", "index": "own", "status": 400, "said": error.message.facts["said"]}
+    assert Message("taken-not-listed", **facts) == error.message
+    assert error.message.facts["said"] in said
+    assert [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN] == lines
     assert {WHEEL: "unknown", SDIST: "uploaded"} == world.results()
+
+
+@pytest.mark.parametrize(
+    "reply", [Answer(202), Answer(204), Answer(200, b"<html>Log in</html>", "text/html")], ids=["202", "204", "page"]
+)
+@pytest.mark.parametrize("lists", ["nothing", "the file", "other bytes"])
+def test_an_unclear_reply(reply: Answer, lists: str, tmp_path: Path) -> None:
+    """A success that is not one of an upload counts only if the index lists the bytes."""
+    world = World(tmp_path, {UPLOAD: [reply, STORED]})
+    digest = {"the file": world.files[1].sha256, "other bytes": "00" * 32}.get(lists)
+    world.script[LISTING] = [_listed(), _listed(**({"wheel": digest} if digest else {}))]
+    if lists == "the file":
+        lines = world.released()
+        assert {WHEEL: "there", SDIST: "uploaded"} == world.results()
+    else:
+        error, lines = world.stopped(UploadError)
+        assert ("unclear-reply" if lists == "nothing" else "different-bytes") == error.message.code
+        assert {WHEEL: "unknown" if lists == "nothing" else "failed", SDIST: "uploaded"} == world.results()
+
+    assert [LISTING, *TERMS, MINT, UPLOAD, LISTING, UPLOAD, BURN] == lines
 
 
 def test_the_same_bytes_under_another_name(tmp_path: Path) -> None:
@@ -662,10 +600,8 @@ def test_the_same_bytes_under_another_name(tmp_path: Path) -> None:
 
     error, _ = world.stopped(UploadError)
 
-    assert (
-        f"own refused dist/{WHEEL}: it holds the same bytes as sample-0.9.tar.gz, and takes them once. Leave this file out, "
-        "or build it again so that it differs."
-    ) == error
+    facts = {"file": f"dist/{WHEEL}", "index": "own", "twin": "sample-0.9.tar.gz"}
+    assert Message("same-bytes", **facts) == error.message
 
 
 def test_a_reply_that_was_lost(tmp_path: Path) -> None:
@@ -722,7 +658,7 @@ def test_read_tells_all_that_is_wrong(tmp_path: Path) -> None:
 
     assert ([WHEEL], ["a.whl", "b.tar.gz"]) == (
         [one.filename for one in distributions],
-        [problem.facts["file"] for problem in problems if isinstance(problem, Message)],
+        [problem.facts["file"] for problem in problems],
     )
 
 
@@ -730,15 +666,13 @@ def test_read_tells_all_that_is_wrong(tmp_path: Path) -> None:
 
 
 def test_the_index_is_asked_side_by_side(tmp_path: Path) -> None:
-    """What the index holds of each project and the terms of the exchange are asked for at once."""
+    """What the index holds and the terms of the exchange are asked for at once."""
     world = World(tmp_path, {})
-    world.files.append(_read(make_wheel(tmp_path, "other", metadata=core_metadata("other"))))
-    world.settings = replace(world.settings, several=True)
-    three = threading.Barrier(3)
+    two = threading.Barrier(2)
 
     def answer(asked: Asked) -> Answer:
-        if asked.line in {LISTING, OTHER_LISTING, DISCOVERY}:
-            three.wait(30)
+        if asked.line in {LISTING, DISCOVERY}:
+            two.wait(30)
         found = world.script.get(asked.line, Answer(404))
         assert isinstance(found, Answer)
         return found
@@ -772,22 +706,24 @@ def test_terms_that_cannot_be_had(tmp_path: Path) -> None:
     fetched: list[str] = []
     world.ambient = Ambient("Some CI", True, lambda audience: fetched.append(audience) or _identity_token(audience))  # type: ignore[func-returns-value]
 
-    error, lines = world.stopped(ExchangeError)
+    _, lines = world.stopped(ExchangeError)
 
-    assert error.startswith("own has no trusted publishing at the address where it was looked for. ")
     assert ([LISTING], []) == (lines, fetched)
 
 
 def test_uploads_at_once(tmp_path: Path) -> None:
-    """After the first file of a new release, as many are under way as `concurrency` says."""
+    """After the first file of a new release, 2 and then 4 are under way, if `concurrency` allows it."""
     world = World(tmp_path, {})
-    world.files += [_read(make_wheel(tmp_path, tag=f"cp3{number}-none-any")) for number in range(3)]
+    world.files += [_read(make_wheel(tmp_path, tag=f"cp3{number}-none-any")) for number in range(5)]
     world.settings = replace(world.settings, concurrency=4)
-    first, four = threading.Lock(), threading.Barrier(4)
+    count, lock = iter(range(7)), threading.Lock()
+    two, four = threading.Barrier(2), threading.Barrier(4)
 
     def answer(asked: Asked) -> Answer:
-        if asked.line == UPLOAD and not first.acquire(blocking=False):
-            four.wait(30)
+        if asked.line == UPLOAD:
+            with lock:
+                number = next(count)
+            (two if number in {1, 2} else four).wait(30) if number else None
         found = world.script.get(asked.line, Answer(404))
         assert isinstance(found, Answer)
         return found
@@ -796,4 +732,4 @@ def test_uploads_at_once(tmp_path: Path) -> None:
         world.run(server)
 
     assert {"uploaded"} == set(world.results().values())
-    assert [LISTING, *TERMS, MINT, *[UPLOAD] * 5, BURN] == in_order(server.lines)
+    assert [LISTING, *TERMS, MINT, *[UPLOAD] * 7, BURN] == in_order(server.lines)

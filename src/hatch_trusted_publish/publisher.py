@@ -100,6 +100,7 @@ class TrustedPublisher(PublisherInterface):
         from .identity.ambient import detect, variables
         from .identity.token_cache import problem
         from .release import read, release
+        from .upload.job import Job
         from .upload.plan import destination
         from .versions.project import Project, read_project, untracked_files
 
@@ -113,7 +114,7 @@ class TrustedPublisher(PublisherInterface):
         tokens = None
         if settings.keep_token and repository.name != "rehearsal":
             tokens = Path(self.cache_dir).resolve() / "tokens"
-            problems += filter(None, [problem(tokens, root)])
+            problems += [Message(found) for found in [problem(tokens, root)] if found]
         if project.unknown is not None:
             log.say(f"The files' version is not compared with the project's: {project.unknown}.")
         with (
@@ -125,7 +126,7 @@ class TrustedPublisher(PublisherInterface):
                 variable = None if index.name == "rehearsal" else settings.identity_variable
                 return detect(os.environ, variable, settings.timeout)
 
-            release(settings, index, distributions, project, ambient, client, log, run, problems, tokens)
+            release(Job(settings, index, client, log, run), distributions, project, ambient, problems, tokens)
             log.finished()
 
 

@@ -1,6 +1,6 @@
-"""The release, as it happens: read this first.
+"""The release, from top to bottom: read this first.
 
-``Settings → Distributions → Plan → Identity → UploadToken → Outcomes → Report``
+``Settings → Distributions → Plan → Identity → Upload token → Outcomes → Report``
 """
 
 from __future__ import annotations
@@ -9,113 +9,117 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Final
 
 from .artifacts.distribution import Distribution
 from .attestations.signing import Signing
-from .errors import DistributionError, Message
+from .errors import DistributionError, Message, UploadError
 from .http.client import Client
 from .http.retries import quiet
 from .identity.ambient import Ambient
 from .identity.exchange import Exchange, Terms, find_terms
 from .identity.publishers import Expected
 from .index.endpoints import Index
-from .secret import Secret
-from .settings.options import Settings
 from .threads import later, wait
-from .upload import plan as planning
-from .upload.outcome import Outcome, Plan, Run
-from .upload.uploader import Uploads, listing_of
+from .upload.job import Job
+from .upload.listings import listing_of
+from .upload.plan import check, decide
+from .upload.uploader import Uploads
 from .upload.wait import until_listed
 from .versions.project import Project
 
-LAST_WORDS = 1.0
-"""Seconds to burn the token in when somebody has stopped the run."""
-
-
-class Log(Protocol):
-    """Where a run is told of, while it happens."""
-
-    def planned(self, plan: Plan) -> None: ...
-    def begun(self, distribution: Distribution) -> None: ...
-    def sent(self, distribution: Distribution, count: int) -> None: ...
-    def end(self, outcome: Outcome) -> None: ...
-    def say(self, text: str) -> None: ...
-    def warn(self, text: str) -> None: ...
-    def mask(self, secret: Secret) -> None: ...
+LAST_WORDS: Final = 1.0
+"""Seconds to burn the upload token after the run was stopped."""
+_ATTESTATIONS_REFUSED: Final = {"bad-attestations", "attestations-not-verified"}
 
 
 def release(
-    settings: Settings,
-    index: Index,
+    job: Job,
     distributions: Sequence[Distribution],
     project: Project,
     ambient: Callable[[], Ambient],
-    client: Client,
-    log: Log,
-    done: Run,
     problems: Sequence[str | Message] = (),
     tokens: Path | None = None,
 ) -> None:
-    """Release *distributions*, and keep *done* truthful on the way.
+    """Release *distributions*, and keep the record of the run true on the way.
 
     Args:
-        ambient: finds the CI; called only when there is something to upload, or when signing is a must.
-        problems: what stands against the run already, to be told with the rest.
-        tokens: the folder to keep the upload token in for the next command of the job, if that is wanted.
+        ambient: finds the CI; called only if there is something to upload, or if signing is required.
+        problems: found before, and reported with the rest.
+        tokens: where to keep the upload token for the next command of the job, if it is to be kept.
 
     Raises:
-        TrustedPublishError: the run has to end; *done* says what is on the index and what is not.
+        TrustedPublishError: the run has to end. Its record says what is on the index and what is not.
     """
+    settings, index, client, events = job.settings, job.index, job.client, job.events
+
+    # Check everything that can be known without the network.
     signing = Signing(settings, index, distributions)
-    planning.check(settings, index, distributions, project, [*problems, *signing.problems])
-    signing.require(ambient, distributions)
-    # Both ask the index, and neither needs the other or the identity.
+    check(settings, index, distributions, project, [*problems, *signing.problems])
+    signing.require(ambient, distributions, events)
+
+    # Compare with the index. Meanwhile, ask it how it exchanges identities.
     terms = later(partial(_find_terms, index, client)) if settings.dry_run != "yes" else None
     names = dict.fromkeys(one.name for one in distributions)
-    asked = {name: later(partial(listing_of, index, name, client)) for name in names}
-    listings = {name: wait(answer) for name, answer in asked.items()}
-    plan = planning.decide(settings, index, distributions, listings)
-    done.follow(plan)
-    log.planned(plan)
+    listings = {name: wait(later(partial(listing_of, index, name, client))) for name in names}
+    plan = decide(settings, index, distributions, listings)
+    job.run.follow(plan)
+    job.events.planned(plan)
     if terms is None or (settings.dry_run == "no" and not plan.uploads):
         return
-    who = ambient()
+
+    # Identity: find the CI.
+    ci = ambient()
     # A rehearsal plays a CI, and with it a publisher of its own.
     expected = Expected(list(names), None if index.name == "rehearsal" else settings.publisher)
     keep_in = tokens if settings.dry_run == "no" else None
-    exchange = Exchange(index, wait(terms), who, client, log.mask, expected, keep_in)
-    done.claims = exchange.claims
+    exchange = Exchange(index, wait(terms), ci, client, events.mask, expected, keep_in)
+    job.run.claims = exchange.claims
     try:
-        attestations = signing.attest(who, plan.uploads, log)
+        # Sign the files.
+        attestations = signing.attest(ci, plan.uploads, events)
+
+        # Exchange the identity for an upload token.
         wait(later(exchange.prepare))
+
         if settings.dry_run == "no":
-            Uploads(settings, index, exchange, client, log, done, attestations).run(plan.uploads, listings)
+            uploads = Uploads(job, exchange, attestations)
+            # Upload the first file of each new release alone.
+            uploads.first(plan.uploads, listings)
+            # Upload the rest.
+            uploads.rest()
+            uploads.check()
+    except UploadError as error:
+        if _ATTESTATIONS_REFUSED.intersection(error.codes):
+            signing.discard()
+        raise
     except KeyboardInterrupt:
         client.hurry(LAST_WORDS)
         raise
     finally:
+        # Burn the upload token.
         if problem := exchange.burn():
-            log.warn(problem)
+            events.warn(Message(problem))
+
+    # Wait until the index lists what was uploaded.
     if settings.wait:
-        until_listed(index, client, settings.wait, log, done, attestations)
+        until_listed(job, attestations)
 
 
 def _find_terms(index: Index, client: Client) -> Terms:
-    with quiet():  # where nothing is left to upload, nobody needs them
+    with quiet():  # if nothing is left to upload, they are not needed
         return find_terms(index, client)
 
 
 def read(
     files: Sequence[tuple[Path, str]], untracked: AbstractSet[str] = frozenset()
-) -> tuple[list[Distribution], list[str | Message]]:
-    """The distributions in *files*, each with the path to show; and what is wrong with those that are none.
+) -> tuple[list[Distribution], list[Message]]:
+    """Read the distributions in *files*, each with the path to show. Return them and all problems.
 
     Args:
         untracked: files of the project that an sdist should not hold.
     """
-    distributions: list[Distribution] = []
-    problems: list[str | Message] = []
+    distributions, problems = [], []
     for path, shown in files:
         try:
             distributions.append(Distribution.read(path, shown, untracked))

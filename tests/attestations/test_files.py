@@ -19,6 +19,7 @@ from pypi_attestations import AttestationType
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.attestations.files import LARGEST, PREDICATES, PUBLISH, field, find, keep
+from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.http.messages import Reply
 from hatch_trusted_publish.rehearsal import attestations as rehearsed
 from hatch_trusted_publish.rehearsal.publishers import GitHub
@@ -26,10 +27,12 @@ from tests.support.helpers import make_sdist, make_wheel
 from tests.support.recordings import ENTRIES, brief_uploads
 
 PROVENANCE = "https://slsa.dev/provenance/v1"
-WAY_OUT = "Delete it, or leave all attestations out with `-o attestations=false`"
-FORM = "is no attestation of the form that PEP 740 has"
 ORACLE = TypeAdapter(list[Oracle])
 RECORDED: Mapping[str, Any] = json.loads(dict(ENTRIES["attestations/ok-one"].form)["attestations"])[0]
+
+
+def unusable(name: str, code: str = "malformed-attestation", /, **facts: object) -> Message:
+    return Message("unusable-attestation", file=f"dist/{name}", reason=Message(code, **facts))
 
 
 def statement(
@@ -109,7 +112,7 @@ def test_an_orphan(wheel: Distribution, name: str) -> None:
     """What belongs to no file here was left by another build, or is misnamed."""
     wheel.path.with_name(name).write_bytes(b"whatever")
 
-    assert [f"dist/{name}: there is no file here that it could be of. {WAY_OUT}"] == find([wheel])[1]
+    assert [unusable(name, "attestation-of-no-file")] == find([wheel])[1]
 
 
 def test_a_second_of_one_kind(wheel: Distribution) -> None:
@@ -117,15 +120,14 @@ def test_a_second_of_one_kind(wheel: Distribution) -> None:
     written(wheel, attestation(statement(wheel)), "attestation")
     path = written(wheel, attestation(statement(wheel)))
 
-    expected = f"dist/{path.name}: is a second publish attestation of this file, and PyPI takes one. {WAY_OUT}"
-    assert [expected] == find([wheel])[1]
+    assert [unusable(path.name, "second-attestation", predicate="publish")] == find([wheel])[1]
 
 
 def test_problems_of_all_files(wheel: Distribution, sdist: Distribution) -> None:
     """All are told at once."""
     names = [written(wheel, b"").name, written(sdist, b"", "slsa.attestation").name]
 
-    assert [f"dist/{name}: {FORM}. {WAY_OUT}" for name in names] == find([sdist, wheel])[1]
+    assert [unusable(name) for name in names] == find([sdist, wheel])[1]
 
 
 def _without(name: str, inside: str = "") -> dict[str, Any]:
@@ -179,7 +181,7 @@ def test_malformed(wheel: Distribution, content: object) -> None:
     """What has not the form is a problem, told with the file's name, and not part of what is sent."""
     path = written(wheel, content)
 
-    assert ({wheel.filename: {}}, [f"dist/{path.name}: {FORM}. {WAY_OUT}"]) == find([wheel])
+    assert ({wheel.filename: {}}, [unusable(path.name)]) == find([wheel])
 
 
 STATEMENTS: dict[str, Mapping[str, object]] = {
@@ -199,18 +201,15 @@ def test_malformed_statement(wheel: Distribution, changes: dict[str, object]) ->
     """So is a statement that does not say which one file it is about."""
     path = written(wheel, attestation(statement(wheel, changes=changes)))
 
-    assert [f"dist/{path.name}: {FORM}. {WAY_OUT}"] == find([wheel])[1]
+    assert [unusable(path.name)] == find([wheel])[1]
 
 
 def test_another_predicate(wheel: Distribution) -> None:
     """A predicate that PyPI does not know is not sent there."""
     path = written(wheel, attestation(statement(wheel, "https://cyclonedx.org/bom\x1b[2J")))
 
-    expected = (
-        f"dist/{path.name}: has the predicate 'https://cyclonedx.org/bom?[2J'; PyPI takes publish and SLSA provenance "
-        f"attestations. {WAY_OUT}"
-    )
-    assert [expected] == find([wheel])[1]
+    predicate = "https://cyclonedx.org/bom\x1b[2J"
+    assert [unusable(path.name, "unknown-predicate", predicate=predicate)] == find([wheel])[1]
 
 
 @pytest.mark.parametrize("what", ["name", "digest"])
@@ -221,19 +220,15 @@ def test_of_another_file(wheel: Distribution, what: str) -> None:
     path = written(wheel, attestation(statement(wheel, changes={"subject": [subject]})))
 
     name, digest = ("other.whl", wheel.sha256) if what == "name" else (wheel.filename, "0" * 64)
-    expected = (
-        f"dist/{path.name}: is of another file ({name}, sha256 {digest[:11]}…) than the one here (sha256 "
-        f"{wheel.sha256[:11]}…). {WAY_OUT}"
-    )
-    assert [expected] == find([wheel])[1]
+    facts = {"name": name, "there": digest[:11], "here": wheel.sha256[:11]}
+    assert [unusable(path.name, "attestation-of-another-file", **facts)] == find([wheel])[1]
 
 
 def test_a_large_file(wheel: Distribution) -> None:
     """No more is read than an attestation can have."""
     path = written(wheel, b" " * (LARGEST + 1))
 
-    expected = f"dist/{path.name}: has more than 1,048,576 bytes, so it is no attestation. {WAY_OUT}"
-    assert [expected] == find([wheel])[1]
+    assert [unusable(path.name, "attestation-too-large", limit=LARGEST)] == find([wheel])[1]
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
@@ -247,7 +242,7 @@ def test_no_plain_file(wheel: Distribution, kind: str) -> None:
     else:
         path.symlink_to("nowhere")
 
-    assert [f"dist/{path.name}: is not a plain file. {WAY_OUT}"] == find([wheel])[1]
+    assert [unusable(path.name, "attestation-not-a-file")] == find([wheel])[1]
 
 
 def test_an_unreadable_file(wheel: Distribution, tmp_path: Path) -> None:
@@ -255,7 +250,7 @@ def test_an_unreadable_file(wheel: Distribution, tmp_path: Path) -> None:
     path = wheel.path.with_name(f"{wheel.filename}.attestation")
     path.symlink_to(tmp_path / ("x" * 300))
 
-    assert [f"dist/{path.name}: cannot be read: File name too long. {WAY_OUT}"] == find([wheel])[1]
+    assert [unusable(path.name, "attestation-unreadable", said="File name too long")] == find([wheel])[1]
 
 
 def test_kept(wheel: Distribution) -> None:
@@ -263,7 +258,7 @@ def test_kept(wheel: Distribution) -> None:
     [one] = find_one(wheel)
     path = wheel.path.with_name(f"{wheel.filename}.publish.attestation")
     path.unlink()
-    keep(one, wheel)
+    assert path == keep(one, wheel)
 
     assert [one] == list(find([wheel])[0][wheel.filename].values())
     assert {wheel.path, path} == set(wheel.path.parent.iterdir())

@@ -2,70 +2,38 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import sys
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-import stamina
-from stamina.instrumentation import set_on_retry_hooks
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.attestations.files import Attestations, field
-from hatch_trusted_publish.attestations.signing import Signing
-from hatch_trusted_publish.errors import AttestationError, IdentityError, TrustedPublishError
+from hatch_trusted_publish.attestations.signer import REKOR
+from hatch_trusted_publish.attestations.signing import Signing, reusable_workflow
+from hatch_trusted_publish.errors import AttestationError, IdentityError, Message, TrustedPublishError
 from hatch_trusted_publish.identity.ambient import Ambient, detect
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.rehearsal.authority import LOG
-from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
 from tests.e2e.world import identity_token
+from tests.support.events import Recorder
 from tests.support.helpers import make_sdist, make_wheel
 from tests.support.scripted import Answer, Scripted
 from tests.support.sigstores import Sigstore
 
-INSTALL = (
-    "the extra `attestations` is not installed; install it where Hatch is: `pip install "
-    "'hatch-trusted-publish[attestations]'`, or `pipx inject hatch 'hatch-trusted-publish[attestations]'`"
-)
-NOT_TAKEN = (
-    "own is not known to take them; if it does, say `attestations = true` in its table in "
-    "`tool.hatch.publish.trusted.repos`"
-)
-FOREIGN = "PyPI takes attestations from GitHub, GitLab and Google Cloud, and not from Some CI"
-MUST = (
-    "So the files could not be signed, and with `attestations = true` none was uploaded. Run the same command again, or "
-    "release without attestations by `-o attestations=false`."
-)
-REFUSED = "Rekor, the log of all signatures, answered 400."
-WITHOUT = (
-    "NOT SIGNED, and uploaded without an attestation of this run: {}. An index takes none later; `attestations = true` "
-    "stops the run instead. {}"
-)
-YAML = (
-    "GitLab gave this job no identity token to sign the files with: SIGSTORE_ID_TOKEN is not set. Add to the job in "
-    ".gitlab-ci.yml:\n\n  id_tokens:\n    SIGSTORE_ID_TOKEN:\n      aud: sigstore\n"
-)
+pytestmark = pytest.mark.usefixtures("quiet")
+
+NOT_ACCEPTED = Message("attestations-not-accepted", index="own")
+FOREIGN = Message("attestations-from-elsewhere", ci="Some CI")
+REFUSED = Message("signing-refused", service=REKOR, status=400, said="")
 GITHUB = Ambient("GitHub Actions", True, partial(identity_token, "github"), True)
 OTHER = Ambient("Some CI", True, partial(identity_token, "github"))
 GITLAB = detect({"GITLAB_CI": "true"}, None, 1.0)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No proxy, nothing of this machine's, and no waiting between tries; what is left behind ends with the test."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with stamina.set_testing(True, attempts=9, cap=True):
-        yield
-    for thread in threading.enumerate():
-        if "(run)" in thread.name:
-            thread.join(30)
-    set_on_retry_hooks(None)
 
 
 @pytest.fixture
@@ -73,24 +41,6 @@ def files(tmp_path: Path) -> list[Distribution]:
     """A wheel and an sdist."""
     paths = [make_wheel(tmp_path / "dist"), make_sdist(tmp_path / "dist")]
     return [Distribution.read(path, f"dist/{path.name}") for path in paths]
-
-
-class Told:
-    """What was said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.warned: list[str] = []
-        self.masked: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
-
-    def mask(self, secret: Secret) -> None:
-        self.masked.append(secret.reveal())
 
 
 def an_index(trust_config: str | None = None, *, takes: bool = True, name: str = "own") -> Index:
@@ -112,242 +62,250 @@ def as_fields(found: Attestations) -> dict[str, str]:
 
 
 def signed(
-    files: list[Distribution], value: object = True, log: Told | None = None, name: str = "rehearsal"
+    files: list[Distribution], value: object = True, events: Recorder | None = None, name: str = "rehearsal"
 ) -> dict[str, str]:
     """The fields of *files* when all goes well; by default nothing is kept."""
-    sigstore = Sigstore()
+    sigstore, events = Sigstore(), events or Recorder()
     with Scripted(sigstore) as server:
         signing = Signing(the_settings(value), an_index(sigstore.trust_config(server.url), name=name), files)
-        signing.require(lambda: GITHUB, files)
+        signing.require(lambda: GITHUB, files, events)
         assert [] == signing.problems
-        return as_fields(signing.attest(GITHUB, files, log or Told()))
+        return as_fields(signing.attest(GITHUB, files, events))
+
+
+def counts(made: int, found: int) -> Message:
+    return Message("attestations", made=made, found=found)
+
+
+def not_signed(files: list[Distribution], reason: Message) -> Message:
+    return Message("not-signed", files=[one.shown for one in files], reason=reason)
 
 
 @pytest.mark.parametrize("name", ["own", "rehearsal"])
 @pytest.mark.parametrize("value", ["auto", True])
-def test_signed(files: list[Distribution], value: object, name: str) -> None:
-    """All files are signed, and the token is masked; what was signed is kept, but not what a rehearsal signs."""
-    log = Told()
-    fields = signed(files, value, log, name)
+def test_signed(files: list[Distribution], value: object, name: str, events: Recorder) -> None:
+    """All files are signed, and tokens are masked; what was signed is kept, but not what a rehearsal signs."""
+    fields = signed(files, value, events, name)
 
     assert {one.filename: 1 for one in files} == {name: len(json.loads(text)) for name, text in fields.items()}
-    assert (["Attestations: 2 signed now, 0 found beside the files."], []) == (log.said, log.warned)
-    assert 1 == len(log.masked)
+    assert ([counts(2, 0)], []) == (events.notes, events.warnings)
+    assert (2 if value is True else 1) == len(events.masked)
     kept = [f"[{beside(one).read_text('utf-8').strip()}]" for one in files if beside(one).exists()]
     assert ([] if name == "rehearsal" else list(fields.values())) == kept
     assert len(files) + len(kept) == len(list(files[0].path.parent.iterdir()))
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
-    """An attestation that cannot be kept, here since its name would be too long, is sent all the same."""
-    path = make_wheel(tmp_path, filename=f"sample-1.0-1{'0' * 210}-py3-none-any.whl")
-    file = Distribution.read(path, "dist/long.whl")
-    log = Told()
-    fields = signed([file], True, log, "own")
+def test_a_directory_that_cannot_be_written_to(files: list[Distribution], events: Recorder) -> None:
+    """An attestation that cannot be kept, here since a directory has its name, is uploaded all the same."""
+    beside(files[0]).mkdir()
+    settings, index = the_settings("auto"), an_index(name="own")
+    signing = Signing(settings, index, files)
+    signing._keep("x", files[0], events)
 
-    assert ["The attestation of dist/long.whl could not be written beside it: File name too long."] == log.warned
-    assert 1 == len(json.loads(fields[file.filename]))
+    expected = Message("attestation-not-written", file=files[0].shown, said="Not a regular file")
+    assert [expected] == events.warnings
 
 
-def test_those_that_are_there(files: list[Distribution]) -> None:
-    """A publish attestation that is there is sent, and only the other file is signed."""
+def test_refused_by_the_index(files: list[Distribution], events: Recorder) -> None:
+    """What the index has refused is not left for the next run, unless it was there before this one."""
+    text = json.loads(signed(files)[files[0].filename])[0]
+    beside(files[0]).write_text(json.dumps(text), "utf-8")
+    sigstore = Sigstore()
+    with Scripted(sigstore) as server:
+        signing = Signing(the_settings("auto"), an_index(sigstore.trust_config(server.url)), files)
+        signing.attest(GITHUB, files, events)
+    before = [beside(one).exists() for one in files]
+    signing.discard()
+
+    assert ([True, True], [True, False]) == (before, [beside(one).exists() for one in files])
+
+
+def test_those_that_are_there(files: list[Distribution], events: Recorder) -> None:
+    """A publish attestation that is there is uploaded, and only the other file is signed."""
     first = json.loads(signed(files)[files[0].filename])[0]
     beside(files[0]).write_text(json.dumps(first), "utf-8")
-    log = Told()
-    fields = signed(files, "auto", log)
+    fields = signed(files, "auto", events)
 
-    assert ["Attestations: 1 signed now, 1 found beside the files."] == log.said
+    assert [counts(1, 1)] == events.notes
     assert [first] == json.loads(fields[files[0].filename])
 
 
-def test_all_are_there(files: list[Distribution], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is left to be signed, neither the extra nor a token is needed, also where signing is a must."""
+def test_all_are_there(files: list[Distribution], events: Recorder) -> None:
+    """Where nothing is left to be signed, no token is needed, also where signing is a must."""
     for one, text in zip(files, signed(files).values(), strict=True):
         beside(one).write_text(json.dumps(json.loads(text)[0]), "utf-8")
-    monkeypatch.setitem(sys.modules, "pypi_attestations", None)
-    log = Told()
     for value in (True, "auto"):
         signing = Signing(the_settings(value), an_index(), files)
-        signing.require(lambda: GITLAB, files)
-        fields = as_fields(signing.attest(GITLAB, files, log))
+        signing.require(lambda: GITLAB, files, events)
+        fields = as_fields(signing.attest(GITLAB, files, events))
         assert ([], [1, 1]) == (signing.problems, [len(json.loads(text)) for text in fields.values()])
 
-    assert ["Attestations: 0 signed now, 2 found beside the files."] * 2 == log.said
-    assert [] == log.masked
+    assert Recorder(notes=[counts(0, 2)] * 2) == events
 
 
 @pytest.mark.parametrize(
-    ("index", "ci", "said"),
-    [
-        (an_index(takes=False), GITHUB, f"No attestations: {NOT_TAKEN}."),
-        (an_index(), OTHER, f"No attestations: {FOREIGN}."),
-    ],
+    ("index", "ci", "reason"),
+    [(an_index(takes=False), GITHUB, NOT_ACCEPTED), (an_index(), OTHER, FOREIGN)],
     ids=["index", "CI"],
 )
-def test_why_not(files: list[Distribution], index: Index, ci: Ambient, said: str) -> None:
-    """Where it is not for the person to mend, one line says why; what lies beside the files is not sent either."""
+def test_why_not(files: list[Distribution], index: Index, ci: Ambient, reason: Message, events: Recorder) -> None:
+    """Where there is nothing to fix, one line says why; what is next to the files is not uploaded either."""
     text = signed(files)[files[0].filename]
     beside(files[0]).write_text(json.dumps(json.loads(text)[0]), "utf-8")
-    log = Told()
     signing = Signing(the_settings("auto"), index, files)
-    signing.require(lambda: ci, files)
+    signing.require(lambda: ci, files, events)
 
-    assert ({}, [said], [], []) == (signing.attest(ci, files, log), log.said, log.warned, signing.problems)
-
-
-def test_without_the_extra(files: list[Distribution], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the extra one line says how to have it; what lies beside the files is sent."""
-    text = signed(files)[files[0].filename]
-    beside(files[0]).write_text(json.dumps(json.loads(text)[0]), "utf-8")
-    monkeypatch.setitem(sys.modules, "pypi_attestations", None)
-    log = Told()
-    fields = as_fields(Signing(the_settings("auto"), an_index(), files).attest(GITHUB, files, log))
-
-    expected = [
-        "Nothing is signed: the extra `attestations` is not installed.",
-        "Attestations: 0 signed now, 1 found beside the files.",
-    ]
-    assert (expected, json.loads(text), "") == (
-        log.said,
-        json.loads(fields[files[0].filename]),
-        fields[files[1].filename],
-    )
+    assert ({}, []) == (signing.attest(ci, files, events), signing.problems)
+    assert Recorder(notes=[Message("no-attestations", reason=reason)]) == events
 
 
 @pytest.mark.parametrize("dry_run", ["yes", "mint"])
-def test_dry_run(files: list[Distribution], dry_run: str) -> None:
+def test_dry_run(files: list[Distribution], dry_run: str, events: Recorder) -> None:
     """What is not uploaded is not signed: the log of all signatures forgets nothing."""
-    log = Told()
-    fields = as_fields(Signing(the_settings(True, dry_run), an_index("{}"), files).attest(GITHUB, files, log))
+    fields = as_fields(Signing(the_settings(True, dry_run), an_index("{}"), files).attest(GITHUB, files, events))
 
-    assert ({}, [], []) == (fields, log.said, log.warned)
+    assert ({}, Recorder()) == (fields, events)
 
 
-def test_off(files: list[Distribution]) -> None:
-    """With `false` nothing is read, signed or said."""
-    beside(files[0]).write_bytes(b"no attestation")
-    log = Told()
+def test_off(files: list[Distribution], events: Recorder) -> None:
+    """With `false` nothing is read, signed or reported."""
+    beside(files[0]).write_bytes(b"not an attestation")
     signing = Signing(the_settings(False), an_index(), files)
-    signing.require(lambda: OTHER, files)
+    signing.require(lambda: OTHER, files, events)
 
-    assert ([], {}, []) == (signing.problems, signing.attest(OTHER, files, log), log.said)
+    assert ([], {}, Recorder()) == (signing.problems, signing.attest(OTHER, files, events), events)
+
+
+# A reusable workflow
+
+STARTED, CALLED = "octo-org/sample/.github/workflows/release.yml", "octo-org/sample/.github/workflows/publish.yml"
+REUSED = Message("reusable-workflow", called=CALLED, workflow=STARTED)
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        pytest.param({"workflow_ref": f"{STARTED}@x", "job_workflow_ref": f"{CALLED}@x"}, REUSED, id="reusable"),
+        pytest.param({"workflow_ref": f"{STARTED}@x", "job_workflow_ref": f"{STARTED}@y"}, None, id="the same"),
+        pytest.param({"ci_config_ref_uri": "x"}, None, id="not GitHub"),
+        pytest.param({"workflow_ref": 5, "job_workflow_ref": None}, None, id="odd"),
+    ],
+)
+def test_reusable_workflow(claims: dict[str, object], expected: Message | None) -> None:
+    """PyPI mints for the workflow that is called, and verifies the one that was started."""
+    assert expected == reusable_workflow(claims)
+
+
+def in_reusable_workflow(audience: str) -> str:
+    claims = {"aud": audience, "workflow_ref": f"{STARTED}@x", "job_workflow_ref": f"{CALLED}@x"}
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.x"
+
+
+def test_a_reusable_workflow_does_not_sign(files: list[Distribution], events: Recorder) -> None:
+    """With `auto` the reason is reported, and Sigstore is not asked for anything; with `true` the run ends first."""
+    ci = Ambient("GitHub Actions", True, in_reusable_workflow, True)
+    Signing(the_settings("auto"), an_index("{}"), files).attest(ci, files, events)
+    with pytest.raises(AttestationError) as raised:
+        Signing(the_settings(True), an_index("{}"), files).require(lambda: ci, files, events)
+
+    assert [not_signed(files, REUSED)] == events.warnings
+    assert Message("attestations-required", reason=REUSED) == raised.value.message
+    assert [in_reusable_workflow("sigstore")] * 2 == events.masked
 
 
 # With `attestations = true`
 
 
-def test_problems_of_a_must(files: list[Distribution], monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing is a problem of the plan, beside those of the files."""
-    monkeypatch.setitem(sys.modules, "pypi_attestations", None)
-    orphan = files[0].path.with_name("x.attestation")
-    orphan.touch()
+def test_problems_of_a_must(files: list[Distribution]) -> None:
+    """What is missing is a problem of the plan, next to those of the files."""
+    files[0].path.with_name("x.attestation").touch()
+    accepts, refuses = (Signing(the_settings(True), an_index(takes=takes), files).problems for takes in (True, False))
 
-    problems = Signing(the_settings(True), an_index(), files).problems
-    assert ("dist/x.attestation: there is no", f"`attestations` is true, but {INSTALL}") == (
-        problems[0][:31],
-        problems[1],
-    )
-    assert [f"`attestations` is true, but {NOT_TAKEN}"] == Signing(
-        the_settings(True), an_index(takes=False), files
-    ).problems
+    assert ["unusable-attestation"] == [one.code for one in accepts]
+    assert [Message("attestations-required", reason=NOT_ACCEPTED)] == refuses
 
 
-@pytest.mark.parametrize(
-    ("ci", "error", "said"),
-    [
-        (OTHER, AttestationError, f"`attestations` is true, but {FOREIGN}. Nothing was sent."),
-        (GITLAB, IdentityError, YAML),
-    ],
-    ids=["CI", "variable"],
-)
-def test_requirements(files: list[Distribution], ci: Ambient, error: type[TrustedPublishError], said: str) -> None:
-    """A CI that cannot sign is told before any network; a dry run, which needs no CI, does not ask."""
-    with pytest.raises(error) as raised:
-        Signing(the_settings(True), an_index(), files).require(lambda: ci, files)
-    assert said == str(raised.value)
+@pytest.mark.parametrize(("ci", "kind"), [(OTHER, AttestationError), (GITLAB, IdentityError)], ids=["CI", "variable"])
+def test_requirements(
+    files: list[Distribution], ci: Ambient, kind: type[TrustedPublishError], events: Recorder
+) -> None:
+    """A CI that cannot sign ends the run before any network; a dry run, which needs no CI, does not ask."""
+    with pytest.raises(kind) as raised:
+        Signing(the_settings(True), an_index(), files).require(lambda: ci, files, events)
+    if kind is AttestationError:
+        assert Message("attestations-required", reason=FOREIGN) == raised.value.message
 
-    Signing(the_settings(True, "yes"), an_index(), files).require(lambda: ci, files)
-    Signing(the_settings("auto"), an_index(), files).require(lambda: ci, files)
+    Signing(the_settings(True, "yes"), an_index(), files).require(lambda: ci, files, events)
+    Signing(the_settings("auto"), an_index(), files).require(lambda: ci, files, events)
 
 
 # Failures
 
 
 @pytest.mark.parametrize("must", [False, True], ids=["auto", "true"])
-def test_a_failure(files: list[Distribution], must: bool) -> None:
-    """If signing fails, the files go without, said loudly; with `true` they do not go."""
+def test_a_failure(files: list[Distribution], must: bool, events: Recorder) -> None:
+    """If signing fails, the files go without, and a warning says so; with `true` they do not go."""
     sigstore = Sigstore({LOG: Answer(400)})
-    log = Told()
     with Scripted(sigstore) as server:
         signing = Signing(the_settings(must or "auto"), an_index(sigstore.trust_config(server.url)), files)
         if must:
             with pytest.raises(AttestationError) as raised:
-                signing.attest(GITHUB, files, log)
-            assert (f"{REFUSED} {MUST}", []) == (str(raised.value), log.warned)
+                signing.attest(GITHUB, files, events)
+            assert (Message("signing-failed", reason=REFUSED), []) == (raised.value.message, events.warnings)
             return
-        fields = as_fields(signing.attest(GITHUB, files, log))
+        fields = as_fields(signing.attest(GITHUB, files, events))
 
-    warning = WITHOUT.format(f"{files[0].shown}, {files[1].shown}", REFUSED)
-    assert (dict.fromkeys(fields, ""), [warning], []) == (fields, log.warned, log.said)
+    assert (dict.fromkeys(fields, ""), [not_signed(files, REFUSED)], []) == (fields, events.warnings, events.notes)
 
 
-def test_half_a_failure(files: list[Distribution]) -> None:
+def test_half_a_failure(files: list[Distribution], events: Recorder) -> None:
     """A file that was signed keeps its attestation when another could not be."""
     sigstore = Sigstore()
     entries = iter([False, True])
-    log = Told()
     with Scripted(lambda asked: Answer(400) if asked.target == LOG and next(entries) else sigstore(asked)) as server:
         signing = Signing(the_settings("auto"), an_index(sigstore.trust_config(server.url)), files)
-        fields = as_fields(signing.attest(GITHUB, files, log))
+        fields = as_fields(signing.attest(GITHUB, files, events))
 
-    assert [WITHOUT.format(files[1].shown, REFUSED)] == log.warned
-    assert ["Attestations: 1 signed now, 0 found beside the files."] == log.said
+    assert ([not_signed(files[1:], REFUSED)], [counts(1, 0)]) == (events.warnings, events.notes)
     assert (1, "") == (len(json.loads(fields[files[0].filename])), fields[files[1].filename])
 
 
 @pytest.mark.parametrize("must", [False, True], ids=["auto", "true"])
-def test_no_identity(files: list[Distribution], must: bool) -> None:
-    """Without a token to sign with, the YAML to add is told in either case."""
-    log = Told()
+def test_no_identity(files: list[Distribution], must: bool, events: Recorder) -> None:
+    """Without a token to sign with, what the CI says is reported in either case."""
     signing = Signing(the_settings(must or "auto"), an_index(), files)
+    with pytest.raises(IdentityError) as raised:
+        GITLAB.fetch("sigstore")
     if must:
-        with pytest.raises(IdentityError) as raised:
-            signing.attest(GITLAB, files, log)
-        assert YAML == str(raised.value)
+        with pytest.raises(IdentityError):
+            signing.attest(GITLAB, files, events)
         return
-    signing.attest(GITLAB, files, log)
+    signing.attest(GITLAB, files, events)
 
-    assert [WITHOUT.format(f"{files[0].shown}, {files[1].shown}", YAML)] == log.warned
+    assert [not_signed(files, raised.value.message)] == events.warnings
 
 
-def test_the_bound(files: list[Distribution]) -> None:
-    """The time for all of it is one bound, whatever hangs."""
-    log = Told()
+def test_the_bound(files: list[Distribution], events: Recorder) -> None:
+    """Each step has its time, whatever hangs."""
     answer = threading.Event()
     ci = Ambient("GitHub Actions", True, lambda _: str(answer.wait(30)), True)
-    Signing(the_settings("auto"), an_index("{}"), files, seconds=0.1).attest(ci, files, log)
+    Signing(the_settings("auto"), an_index("{}"), files, seconds=0.1).attest(ci, files, events)
     answer.set()
 
-    late = "GitHub Actions, asked for an identity token, did not answer within 0.1 s."
-    assert [WITHOUT.format(f"{files[0].shown}, {files[1].shown}", late)] == log.warned
+    late = Message("signing-too-slow", service="GitHub Actions")
+    assert [not_signed(files, late)] == events.warnings
 
 
 @pytest.mark.parametrize("audience", ["sigstore", "pypi"])
-def test_a_token_for_somebody_else(files: list[Distribution], audience: str) -> None:
-    """A token that is not made for Sigstore does not go there; GitLab's is the variable that is named by the audience."""
+def test_a_token_for_another_service(files: list[Distribution], audience: str, events: Recorder) -> None:
+    """A token that is not made for Sigstore does not go there; GitLab's is the variable that the audience names."""
     ci = detect({"GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": identity_token("gitlab", audience)}, None, 1.0)
     signing = Signing(the_settings(True), an_index(), files)
     if audience == "sigstore":
-        signing.require(lambda: ci, files)
+        signing.require(lambda: ci, files, events)
         return
-    with pytest.raises(IdentityError) as raised:
-        signing.require(lambda: ci, files)
-
-    expected = (
-        "The identity token that GitLab CI/CD gave is made for the audience 'pypi', but Sigstore asks for 'sigstore'. It was "
-        "not sent: whoever gets it could use it there in your name. Have the CI make one for Sigstore."
-    )
-    assert expected == str(raised.value)
+    with pytest.raises(IdentityError):
+        signing.require(lambda: ci, files, events)
 
 
 def test_digests_are_not_computed_twice(files: list[Distribution]) -> None:

@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
-from hatch_trusted_publish.errors import TrustedPublishError
+from hatch_trusted_publish.errors import Message, TrustedPublishError
 from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity.ambient import detect
 from hatch_trusted_publish.index.endpoints import find_index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.release import release
 from hatch_trusted_publish.settings.options import PUBLISHER_FIELDS, Settings
+from hatch_trusted_publish.upload.job import Job
 from hatch_trusted_publish.upload.outcome import Run
 from hatch_trusted_publish.versions.project import Project
 from tests.support.helpers import make_wheel
@@ -111,7 +112,7 @@ class Told:
         self.texts: list[str] = []
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
-        return lambda *told: self.texts.extend(text for text in told if isinstance(text, str))
+        return lambda *told: self.texts.extend(str(text) for text in told if isinstance(text, str | Message))
 
 
 def jwt(claims: object) -> str:
@@ -144,14 +145,10 @@ def told(
     with Client(repository.certificates, 20.0, "tests/1.0") as client:
         try:
             release(
-                replace(Settings(repository), publisher=publisher),
-                find_index(repository),
+                Job(replace(Settings(repository), publisher=publisher), find_index(repository), client, anything, done),
                 [distribution],
                 Project(),
                 lambda: detect({"MINE": token}, "MINE", 5.0),
-                client,
-                anything,
-                done,
             )
         except TrustedPublishError as failure:
             error = str(failure)

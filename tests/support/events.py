@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.secret import Secret
+from hatch_trusted_publish.upload.outcome import Plan
 
 
 @dataclass
@@ -15,10 +16,11 @@ class Recorder:
 
     notes: list[Message] = field(default_factory=list)
     warnings: list[Message] = field(default_factory=list)
-    masked: list[str] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list, repr=False)
     begun: list[str] = field(default_factory=list)
     counts: list[tuple[str, int]] = field(default_factory=list)
     results: list[tuple[str, Result]] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
 
     def note(self, message: Message) -> None:
         self.notes.append(message)
@@ -37,3 +39,6 @@ class Recorder:
 
     def ended(self, filename: str, result: Result) -> None:
         self.results.append((filename, result))
+
+    def planned(self, plan: Plan) -> None:
+        self.plans.append(plan)

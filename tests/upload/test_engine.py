@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
-from hatch_trusted_publish.errors import UploadError
+from hatch_trusted_publish.errors import NetworkError, UploadError
 from hatch_trusted_publish.upload.engine import Gate, _next, run
 from hatch_trusted_publish.upload.outcome import Outcome
 from tests.support.helpers import a_distribution
@@ -22,13 +23,44 @@ LONG = 30.0
 """Seconds after which a test that hangs is ended."""
 
 
-def one_try(gate: Gate, *, well: bool) -> int:
-    """The limit after one try."""
-    with suppress(UploadError), gate.slot():
-        if not well:
-            msg = "badly"
-            raise UploadError(msg)
+class Unwell(NetworkError):
+    """A try that ended badly."""
+
+    def __init__(self, wait: float | None = None) -> None:
+        super().__init__("bad-status")
+        self.wait = wait
+
+
+class Clock:
+    """Seconds that pass while somebody rests."""
+
+    now = 100.0
+
+    def __init__(self) -> None:
+        self.rests: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def rest(self, seconds: float) -> None:
+        self.rests.append(seconds)
+        self.now += seconds
+
+
+def one_try(gate: Gate, sign: str) -> int:
+    """Return the limit after a try that ended well (``+``), badly (``-``), or was told to wait (``w``)."""
+    with suppress(Unwell), gate.slot():
+        if sign != "+":
+            raise Unwell(3.0 if sign == "w" else None)
     return gate.limit
+
+
+def grown(most: int, limit: int) -> Gate:
+    """Return a gate whose limit has come to *limit* by good tries."""
+    gate = Gate(most)
+    while gate.limit < limit:
+        one_try(gate, "+")
+    return gate
 
 
 # The gate
@@ -37,74 +69,89 @@ def one_try(gate: Gate, *, well: bool) -> int:
 @pytest.mark.parametrize(
     ("most", "tries", "expected"),
     [
-        pytest.param(8, "--------", [4, 2, 1, 1, 1, 1, 1, 1], id="halves, to one"),
-        pytest.param(5, "--", [2, 1], id="halves an odd number"),
-        pytest.param(8, "--+++++++", [4, 2, 3, 4, 5, 6, 7, 8, 8], id="grows by one, to the most"),
-        pytest.param(4, "++", [4, 4], id="begins with the most"),
-        pytest.param(1, "-+-+", [1, 1, 1, 1], id="one at a time"),
-        pytest.param(4, "-+-+-+", [2, 3, 1, 2, 1, 2], id="by turns"),
+        pytest.param(8, "+ ++ ++++ ++++++++", "2 24 4448 88888888", id="doubles after each round, to the most"),
+        pytest.param(5, "+ ++ ++++ +", "2 24 4445 5", id="no further than the most"),
+        pytest.param(1, "+-+w", "1111", id="one at a time"),
+        pytest.param(8, "+ ++ ++++ ---- -", "2 24 4448 4211 1", id="halves, to one"),
+        pytest.param(5, "+ ++ ++++ -", "2 24 4445 2", id="halves an odd number"),
+        pytest.param(8, "+ ++ - ++ +++ ++++", "2 24 2 23 334 4445", id="grows by one afterwards"),
+        pytest.param(8, "+ ++ +++- ++", "2 24 4442 23", id="a bad try spoils the round"),
+        pytest.param(8, "+ ++ w + ++", "2 24 1 2 23", id="starts again after a pause"),
     ],
 )
-def test_limit(most: int, tries: str, expected: list[int]) -> None:
-    """Each try that goes badly halves what may be in flight, each other one lets one more in."""
-    gate = Gate(most)
+def test_limit(most: int, tries: str, expected: str) -> None:
+    """The limit grows with each good round, and comes down with each bad try."""
+    clock = Clock()
+    gate = Gate(most, clock, clock.rest)
 
-    assert expected == [one_try(gate, well=sign == "+") for sign in tries]
+    assert [int(digit) for digit in expected.replace(" ", "")] == [one_try(gate, one) for one in tries.replace(" ", "")]
 
 
-@given(st.integers(1, 16), st.lists(st.booleans(), max_size=60))
+@given(st.integers(1, 16), st.text("+-w", max_size=60))
 @settings(deadline=None, max_examples=100)
-def test_limit_is_kept(most: int, tries: list[bool]) -> None:
-    """Whatever happens, there is room for one and for no more than the most; as many successes bring it back."""
-    gate = Gate(most)
-    limits = [one_try(gate, well=well) for well in tries]
+def test_limit_is_kept(most: int, tries: str) -> None:
+    """Whatever happens, there is room for one try and for no more than the most."""
+    clock = Clock()
+    gate = Gate(most, clock, clock.rest)
 
-    assert all(1 <= limit <= most for limit in limits)
-    assert most == [gate.limit, *(one_try(gate, well=True) for _ in range(most))][-1]
+    assert all(1 <= one_try(gate, sign) <= most for sign in tries)
+
+
+def test_failures_together_count_once() -> None:
+    """An index that refuses all that was in flight has refused one load, not eight."""
+    gate = grown(8, 8)
+    slots = [gate.slot() for _ in range(8)]
+    for slot in slots:
+        slot.__enter__()
+    for slot in slots:
+        assert not slot.__exit__(Unwell, Unwell(), None)
+
+    assert 4 == gate.limit
+
+
+def test_a_try_that_hangs_holds_the_growth() -> None:
+    """As long as a try of the round is in flight, it is not known whether the index bears that many."""
+    gate = grown(8, 2)
+    hangs = gate.slot()
+    hangs.__enter__()
+    beside = [one_try(gate, "+") for _ in range(5)]
+
+    assert not hangs.__exit__(Unwell, Unwell(), None)
+    assert ([2] * 5, 1) == (beside, gate.limit)
+
+
+def test_a_pause_holds_for_all() -> None:
+    """Who comes during a pause waits for its end, also if it was prolonged meanwhile."""
+    clock = Clock()
+    gate = Gate(8, clock, clock.rest)
+    one_try(gate, "w")
+    with suppress(Unwell), gate.slot():
+        clock.now += 1
+        raise Unwell(0.5)
+
+    assert ([3.0], 1) == (clock.rests, gate.limit)
+    assert 2 == one_try(gate, "+")
+    assert [3.0, 0.5] == clock.rests
 
 
 def test_as_many_as_the_limit() -> None:
-    """That many get in at once; the next one waits until somebody leaves."""
-    gate = Gate(3)
+    """That many get in at once; the next one waits until another leaves."""
+    gate = grown(2, 2)
     entered = threading.Event()
 
     def enter() -> None:
         with gate.slot():
             entered.set()
 
-    fourth = threading.Thread(target=enter, daemon=True)
-    with ExitStack() as held:
-        first = ExitStack()
-        first.enter_context(gate.slot())
-        held.enter_context(gate.slot())
-        held.enter_context(gate.slot())
-        fourth.start()
-        before = entered.wait(0.05)
-        first.close()
+    third = threading.Thread(target=enter, daemon=True)
+    with gate.slot():
+        with gate.slot():
+            third.start()
+            before = entered.wait(0.05)
         after = entered.wait(LONG)
-        fourth.join()
+    third.join()
 
     assert (False, True) == (before, after)
-
-
-def test_a_lower_limit_holds_for_those_that_wait() -> None:
-    """When the limit has come down to one, nobody gets in before all others have left."""
-    gate = Gate(2)
-    entered = threading.Event()
-
-    def enter() -> None:
-        with gate.slot():
-            entered.set()
-
-    waits = threading.Thread(target=enter, daemon=True)
-    with gate.slot():
-        assert one_try(gate, well=False) == 1
-        waits.start()
-        before = entered.wait(0.05)
-    after = entered.wait(LONG)
-    waits.join()
-
-    assert (False, True, 2) == (before, after, gate.limit)
 
 
 def test_an_interruption_frees_its_place() -> None:
@@ -113,30 +160,29 @@ def test_an_interruption_frees_its_place() -> None:
     with pytest.raises(KeyboardInterrupt), gate.slot():
         raise KeyboardInterrupt
 
-    assert 1 == one_try(gate, well=True)
+    assert 1 == one_try(gate, "+")
 
 
-@given(st.integers(1, 6), st.lists(st.booleans(), min_size=1, max_size=24))
+@given(st.integers(1, 6), st.lists(st.sampled_from("+-"), min_size=1, max_size=24))
 @settings(deadline=None, max_examples=25)
-def test_many_threads(most: int, tries: list[bool]) -> None:
-    """With threads that come and go at will, everybody gets in, and never more than the most at a time."""
+def test_many_threads(most: int, tries: list[str]) -> None:
+    """With threads that come and go at will, each gets in, and never more than the most at a time."""
     gate = Gate(most)
     lock = threading.Lock()
     inside, seen = 0, []
 
-    def enter(*, well: bool) -> None:
+    def enter(sign: str) -> None:
         nonlocal inside
-        with suppress(UploadError), gate.slot():
+        with suppress(Unwell), gate.slot():
             with lock:
                 inside += 1
                 seen.append(inside)
             with lock:
                 inside -= 1
-            if not well:
-                msg = "badly"
-                raise UploadError(msg)
+            if sign == "-":
+                raise Unwell
 
-    threads = [threading.Thread(target=enter, kwargs={"well": well}, daemon=True) for well in tries]
+    threads = [threading.Thread(target=enter, args=[sign], daemon=True) for sign in tries]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -176,13 +222,16 @@ def test_nothing_to_do() -> None:
     """No files are no reason to wait, or to stop."""
     story = Story()
 
-    assert (True, []) == (run([], lambda one: Outcome(one, "uploaded"), 4, story.begun, story.ended), story.told)
+    assert (True, []) == (
+        run([], lambda one: Outcome(one, "uploaded"), lambda: 4, story.begun, story.ended),
+        story.told,
+    )
 
 
 def test_one_after_another() -> None:
     """One at a time, each file is begun and ended before the next one's turn, in their order."""
     story = Story()
-    goes_on = run(FILES[:3], lambda one: Outcome(one, "uploaded"), 1, story.begun, story.ended)
+    goes_on = run(FILES[:3], lambda one: Outcome(one, "uploaded"), lambda: 1, story.begun, story.ended)
 
     assert (
         True,
@@ -198,7 +247,7 @@ def test_at_once() -> None:
         four.wait(LONG)
         return Outcome(distribution, "uploaded")
 
-    goes_on = run(FILES[:8], upload, 4, story.begun, story.ended)
+    goes_on = run(FILES[:8], upload, lambda: 4, story.begun, story.ended)
 
     assert (True, list(range(8)), list(range(8))) == (
         goes_on,
@@ -217,7 +266,7 @@ def test_other_threads() -> None:
         return Outcome(distribution, "uploaded")
 
     story = Story()
-    run(FILES[:2], upload, 1, story.begun, story.ended)
+    run(FILES[:2], upload, lambda: 1, story.begun, story.ended)
 
     assert [True, True] == [thread.daemon and thread is not story.here for thread in threads]
 
@@ -236,7 +285,7 @@ def test_an_end() -> None:
         story.ended(outcome)
         first_is_told.set()
 
-    goes_on = run(FILES, upload, 3, story.begun, ended)
+    goes_on = run(FILES, upload, lambda: 3, story.begun, ended)
 
     assert (False, ["begin 0", "begin 1", "begin 2", "end 0 failed"]) == (goes_on, story.told[:4])
     assert ["end 1 uploaded", "end 2 uploaded"] == sorted(story.told[4:])
@@ -248,7 +297,7 @@ def test_a_second_end() -> None:
     goes_on = run(
         FILES[:2],
         lambda one: ended_by(one) if one is FILES[0] else ended_by(one, ends=False),
-        2,
+        lambda: 2,
         story.begun,
         story.ended,
     )
@@ -259,7 +308,7 @@ def test_a_second_end() -> None:
 def test_an_error_about_one_file() -> None:
     """An error that does not end the run is an outcome like others."""
     story = Story()
-    goes_on = run(FILES[:2], lambda one: ended_by(one, ends=False), 1, story.begun, story.ended)
+    goes_on = run(FILES[:2], lambda one: ended_by(one, ends=False), lambda: 1, story.begun, story.ended)
 
     assert (True, ["begin 0", "end 0 failed", "begin 1", "end 1 failed"]) == (goes_on, story.told)
 
@@ -274,7 +323,7 @@ def test_files_are_drawn_when_their_turn_comes() -> None:
             told.append(list(story.told))
             yield one
 
-    run(files(), lambda one: Outcome(one, "uploaded"), 1, story.begun, story.ended)
+    run(files(), lambda one: Outcome(one, "uploaded"), lambda: 1, story.begun, story.ended)
 
     assert [[], ["begin 0", "end 0 uploaded"], ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded"]] == told
 
@@ -298,7 +347,7 @@ def test_a_run_that_is_stopped(where: str) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(FILES[:3], upload, 2, begun, stop)
+        run(FILES[:3], upload, lambda: 2, begun, stop)
     never.set()
 
     assert ["begin 0", "begin 1"] == story.told
@@ -318,7 +367,7 @@ def test_any_outcomes(outcomes: list[str], at_once: int) -> None:
         return ended_by(distribution, ends=what == "the end")
 
     files: Iterable[Distribution] = FILES[: len(outcomes)]
-    goes_on = run(files, upload, at_once, story.begun, story.ended)
+    goes_on = run(files, upload, lambda: at_once, story.begun, story.ended)
     begun, ended = numbers(story.told, "begin"), numbers(story.told, "end")
     under_way = [
         len(numbers(story.told[:place], "begin")) - len(numbers(story.told[:place], "end"))
@@ -335,12 +384,39 @@ def test_any_outcomes(outcomes: list[str], at_once: int) -> None:
     assert len(outcomes) == len(begun) or not goes_on
 
 
-class Slow(SimpleQueue[Outcome]):
+def test_the_limit_is_asked_for_again() -> None:
+    """How many may be under way can change with each outcome."""
+    story = Story()
+    limits = iter([1, 1, 2, 2, 2, 2, 2, 2])
+    limit = [1]
+
+    def ended(outcome: Outcome) -> None:
+        story.ended(outcome)
+        limit[0] = next(limits)
+
+    run(FILES[:5], lambda one: Outcome(one, "uploaded"), lambda: limit[0], story.begun, ended)
+
+    assert ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded", "begin 2", "end 2 uploaded"] == story.told[:6]
+    assert ["begin 3", "begin 4"] == story.told[6:8]
+
+
+def test_an_error_of_this_program() -> None:
+    """What is raised in another thread comes out of the run, as what it is."""
+
+    def upload(_: Distribution) -> Outcome:
+        raise ZeroDivisionError
+
+    story = Story()
+    with pytest.raises(ZeroDivisionError):
+        run(FILES[:1], upload, lambda: 1, story.begun, story.ended)
+
+
+class Slow(SimpleQueue["Future[Outcome]"]):
     """A queue in which something is at the second look."""
 
     looks = 0
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Outcome:
+    def get(self, block: bool = True, timeout: float | None = None) -> Future[Outcome]:
         self.looks += 1
         if self.looks == 1:
             raise Empty
@@ -350,6 +426,8 @@ class Slow(SimpleQueue[Outcome]):
 def test_the_main_thread_looks_again() -> None:
     """It waits in short looks, between which Python can hand it a signal."""
     ends, outcome = Slow(), Outcome(FILES[0], "uploaded")
-    ends.put(outcome)
+    future: Future[Outcome] = Future()
+    future.set_result(outcome)
+    ends.put(future)
 
     assert (outcome, 2) == (_next(ends), ends.looks)

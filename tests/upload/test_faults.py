@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
 import pytest
-import stamina
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.errors import (
@@ -29,17 +28,21 @@ from hatch_trusted_publish.errors import (
     TrustedPublishError,
     UploadError,
 )
+from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity.ambient import detect
 from hatch_trusted_publish.index.endpoints import find_index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.release import release
-from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.settings.options import Settings
-from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
+from hatch_trusted_publish.upload.job import Job
+from hatch_trusted_publish.upload.outcome import Run
 from hatch_trusted_publish.versions.project import Project
+from tests.support.events import Recorder
 from tests.support.helpers import make_sdist, make_wheel
 from tests.support.scripted import Answer, Asked, Scripted
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 ALWAYS: Final = 99
 FILES: Final = {
@@ -326,34 +329,17 @@ def _identity_token(number: int) -> str:
     return f"e30.{claims}.x"
 
 
-class Log:
+class Closes(Recorder):
     """Closes a service when a file has ended: who comes then is refused."""
 
     def __init__(self, after: str | None, close: ExitStack) -> None:
+        super().__init__()
         self._after, self._close = after, close
-        self.warnings: list[str] = []
 
-    def planned(self, plan: Plan) -> None:
-        pass
-
-    def begun(self, distribution: Distribution) -> None:
-        pass
-
-    def sent(self, distribution: Distribution, count: int) -> None:
-        pass
-
-    def end(self, outcome: Outcome) -> None:
-        if outcome.distribution.filename == self._after:
+    def ended(self, filename: str, result: Result) -> None:
+        super().ended(filename, result)
+        if filename == self._after:
             self._close.close()
-
-    def say(self, text: str) -> None:
-        """Nothing is said but of waiting, and nobody waits here."""
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def mask(self, secret: Secret) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -362,15 +348,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Distribution]:
     folder = tmp_path_factory.mktemp("dist")
     wheels = [make_wheel(folder, tag=f"cp{number}-cp{number}-win32") for number in (310, 311)]
     return [Distribution.read(path, f"dist/{path.name}") for path in [make_sdist(folder), *wheels]]
-
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No proxy, and no waiting between tries."""
-    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with stamina.set_testing(True, attempts=5, cap=True):
-        yield
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -411,7 +388,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
                 mint_endpoint=f"{urls['mint']}/_/oidc/mint-token",
             )
             known.asked["discovery"] = 0
-        log = Log(after, second)
+        events = Closes(after, second)
         settings = Settings(repository, concurrency=row.concurrency)
         # One that waits for an answer in vain waits long enough for the sound ones to come in time.
         timeout = 0.5 if row.fault.kind == "late" else 30.0
@@ -420,7 +397,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
             environ = {**github, "MY_TOKEN": _identity_token(0)}
             ambient = partial(detect, environ, variable, timeout)
             try:
-                release(settings, find_index(repository), files, Project(), ambient, client, log, done)
+                release(Job(settings, find_index(repository), client, events, done), files, Project(), ambient)
             except TrustedPublishError as failure:
                 error = failure
 
@@ -428,7 +405,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
         FILES.values(), "not tried"
     )
     assert {FILES[step]: result for step, result in known.results.items()} == results
-    assert (known.error, known.warned) == (error and type(error), bool(log.warnings))
+    assert (known.error, known.warned) == (error and type(error), bool(events.warnings))
     if row.one_identity and error is not None:
         assert "run the job again for another" in str(error)
     asked = {step: service.seen[step] for step in STEPS}
@@ -514,8 +491,8 @@ def test_first_uploads(refused: str, is_there: bool, uploads: list[tuple[int, bo
         ambient = partial(detect, {"MY_TOKEN": service.identities[0]}, "MY_TOKEN", 30.0)
         done = Run()
         with Client(repository.certificates, 30.0, "tests/1.0") as client, suppress(UploadError):
-            log = Log(None, ExitStack())
-            release(Settings(repository), find_index(repository), wheels, Project(), ambient, client, log, done)
+            job = Job(Settings(repository), find_index(repository), client, Recorder(), done)
+            release(job, wheels, Project(), ambient)
     assert uploads == service.uploads
     there = {"uploaded", "there"}
     assert set(service.stored) == {one.distribution.filename for one in done.outcomes.values() if one.result in there}

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import pytest
-import stamina
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.attestations.files import Attestations
-from hatch_trusted_publish.errors import IndexReadError, TrustedPublishError, UploadError
+from hatch_trusted_publish.errors import IndexReadError, Message, UploadError
+from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.http.client import Certificates, Client
 from hatch_trusted_publish.index.endpoints import Index
+from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.settings.options import Settings
+from hatch_trusted_publish.upload.job import Job
 from hatch_trusted_publish.upload.outcome import Outcome, Run
 from hatch_trusted_publish.upload.wait import until_listed
+from tests.support.events import Recorder
 from tests.support.helpers import a_distribution
 from tests.support.scripted import Answer, Scripted
 
@@ -23,16 +26,9 @@ OTHER = a_distribution("other-1.0.tar.gz")
 PAGE, OTHER_PAGE = "GET /simple/sample/", "GET /simple/other/"
 NOTHING = Answer(404)
 LONG = 3600.0
-AGAIN = "Run the same command again to wait on."
 
 
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No proxy, and no waiting between tries."""
-    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with stamina.set_testing(True, attempts=2, cap=True):
-        yield
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def page(*files: tuple[str, str | None]) -> Answer:
@@ -46,56 +42,55 @@ HAS_BOTH = page((WHEEL.filename, WHEEL.sha256), (SDIST.filename, SDIST.sha256))
 
 
 class World:
-    """What a run has sent, and what it is told while it waits."""
+    """What a run has uploaded, and what it reports while it waits."""
 
     def __init__(self, *outcomes: Outcome) -> None:
         self.done = Run(outcomes={outcome.distribution.filename: outcome for outcome in outcomes})
-        self.told: list[str] = []
+        self.events = Recorder()
         self.pauses: list[float] = []
         self.attestations: Attestations = {}
 
-    def end(self, outcome: Outcome) -> None:
-        self.told.append(f"{outcome.distribution.filename}: {outcome.result}")
-
-    def say(self, text: str) -> None:
-        self.told.append(text)
-
     def waits(self, script: dict[str, Answer | Sequence[Answer]], seconds: float = LONG) -> list[str]:
-        """Wait for an index with this script; what it was asked."""
+        """Wait for an index with this script; return what it was asked."""
+        settings = Settings(Repository("own", ""), wait=seconds)
         with Scripted(script) as server, Client(Certificates(), 20.0, "tests/1.0") as client:
             index = Index("own", f"{server.url}/legacy/", f"{server.url}/simple/")
-            until_listed(index, client, seconds, self, self.done, self.attestations, self.pauses.append)
+            job = Job(settings, index, client, self.events, self.done)
+            until_listed(job, self.attestations, self.pauses.append)
             self.headers = [asked.headers.get("cache-control") for asked in server.asked]
             self.url = server.url
         return server.lines
 
-    def gives_up(
-        self,
-        script: dict[str, Answer | Sequence[Answer]],
-        seconds: float = 0.0,
-        kind: type[TrustedPublishError] = IndexReadError,
-    ) -> str:
-        """The same, to an end that is none."""
-        with pytest.raises(kind) as raised:
-            self.waits(script, seconds)
-        return str(raised.value)
+    def gives_up(self, script: dict[str, Answer | Sequence[Answer]], missing: Distribution) -> Message | None:
+        """Look once and give up; return why *missing* is not listed."""
+        with pytest.raises(IndexReadError) as raised:
+            self.waits(script, 0.0)
+        reason = raised.value.message.facts["reason"]
+        expected = Message("not-listed", index="own", files=[missing.filename], seconds=0.0, reason=reason)
+        assert expected == raised.value.message
+        assert isinstance(reason, Message | None)
+        return reason
 
     def results(self) -> list[tuple[str, str | None]]:
         return [(one.result, one.url) for one in self.done.outcomes.values()]
 
+    def looks(self) -> list[tuple[list[str], float, str]]:
+        """What was reported of each look: what is missing, the pause, and the code of the reason."""
+        assert {"not-listed-yet"} >= {note.code for note in self.events.notes}
+        found = [note.facts for note in self.events.notes]
+        return [(one["files"], one["seconds"], one["reason"].code if one["reason"] else "") for one in found]
 
-def uploaded(
-    distribution: Distribution = WHEEL, result: Literal["uploaded", "unknown", "there"] = "uploaded"
-) -> Outcome:
+
+def uploaded(distribution: Distribution = WHEEL, result: Result = "uploaded") -> Outcome:
     return Outcome(distribution, result)
 
 
 def test_listed_at_once() -> None:
-    """One look is enough where the index lists what it has, and nothing is said of it."""
+    """One look is enough where the index lists the files, and nothing is reported."""
     world = World(uploaded(WHEEL), uploaded(SDIST))
 
     assert [PAGE] == world.waits({PAGE: HAS_BOTH})
-    assert ([], []) == (world.told, world.pauses)
+    assert (Recorder(), []) == (world.events, world.pauses)
     assert [("uploaded", f"{world.url}/f/{one.filename}") for one in (WHEEL, SDIST)] == world.results()
     assert ["no-cache"] == world.headers
 
@@ -111,12 +106,12 @@ def test_listed_later() -> None:
     assert [PAGE, OTHER_PAGE, *[PAGE] * 6] == world.waits(script)
     assert [1.0, 2.0, 4.0, 8.0, 15.0, 15.0] == world.pauses
     assert [
-        f"own does not list {WHEEL.filename}, {SDIST.filename} yet; looking again in 1 s",
-        *[f"own does not list {SDIST.filename} yet; looking again in {seconds} s" for seconds in (2, 4, 8, 15, 15)],
-    ] == world.told
+        ([WHEEL.filename, SDIST.filename], 1, ""),
+        *[([SDIST.filename], seconds, "") for seconds in (2, 4, 8, 15, 15)],
+    ] == world.looks()
 
 
-def test_nothing_was_sent() -> None:
+def test_nothing_was_uploaded() -> None:
     """What was there before needs no look."""
     world = World(uploaded(WHEEL, "there"))
 
@@ -124,75 +119,59 @@ def test_nothing_was_sent() -> None:
 
 
 def test_time_is_up() -> None:
-    """What is not listed in time is named, and is on the index all the same."""
+    """What is not listed in time is named, and counts as uploaded all the same."""
     world = World(uploaded(WHEEL), uploaded(SDIST))
 
-    assert (
-        f"own has the files, but does not list all of them after 0 s: {SDIST.filename} cannot be installed from there "
-        f"yet. {AGAIN}"
-    ) == world.gives_up({PAGE: HAS_WHEEL})
+    assert None is world.gives_up({PAGE: HAS_WHEEL}, SDIST)
     assert ["uploaded", "uploaded"] == [result for result, _ in world.results()]
 
 
 PROBLEMS = [
-    pytest.param(page((WHEEL.filename, None)), "it tells no sha256 of its files", id="no hash"),
-    pytest.param(Answer(503), "own was asked what it holds of sample (URL/simple/sample/) and answered 503", id="503"),
-    pytest.param(
-        Answer(fault="no reply"),
-        "While reading the files of sample on own: the connection broke (RemoteProtocolError)",
-        id="no reply",
-    ),
+    pytest.param(page((WHEEL.filename, None)), "lists-no-hash", id="no hash"),
+    pytest.param(Answer(503), "listing-reply", id="503"),
+    pytest.param(Answer(fault="no reply"), "broken-connection", id="no reply"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("answer", "problem"),
-    [*PROBLEMS, pytest.param(Answer(fault="silence"), "it did not answer in time", id="silence")],
+    ("answer", "code"), [*PROBLEMS, pytest.param(Answer(fault="silence"), "no-reply-in-time", id="silence")]
 )
-def test_an_index_that_does_not_say(answer: Answer, problem: str) -> None:
-    """When time is up, it is told why the last look failed."""
-    world = World(uploaded())
-    said = world.gives_up({PAGE: answer})
+def test_an_index_that_does_not_say(answer: Answer, code: str) -> None:
+    """When the time is up, the reason why the last look failed is reported."""
+    reason = World(uploaded()).gives_up({PAGE: answer}, WHEEL)
 
-    assert (
-        f"own has the files, but does not list all of them after 0 s: {WHEEL.filename} cannot be installed from there yet "
-        f"({problem}). {AGAIN}"
-    ) == re.sub(r"http://127\.0\.0\.1:\d+", "URL", said)
+    assert reason is not None
+    assert code == reason.code
 
 
-@pytest.mark.parametrize(("answer", "problem"), PROBLEMS)
-def test_the_next_look(answer: Answer, problem: str) -> None:
+@pytest.mark.parametrize(("answer", "code"), PROBLEMS)
+def test_the_next_look(answer: Answer, code: str) -> None:
     """A look that fails is not the end: the next one may fare better."""
     world = World(uploaded())
     lines = world.waits({PAGE: [answer, answer, HAS_WHEEL]})
 
-    assert set(lines) == {PAGE}
-    assert {f"own does not list {WHEEL.filename} yet ({problem}); looking again in"} >= {
-        re.sub(r"http://127\.0\.0\.1:\d+", "URL", line).rpartition(" ")[0].rpartition(" ")[0] for line in world.told
-    }
+    assert {PAGE} == set(lines)
+    assert {code} >= {reason for _, _, reason in world.looks()}
     assert [("uploaded", f"{world.url}/f/{WHEEL.filename}")] == world.results()
 
 
 def test_other_bytes() -> None:
-    """An index that lists other bytes than it was sent is not waited for."""
-    world = World(uploaded())
-    assert (
-        f"dist/{WHEEL.filename}: own has another file of this name (sha256 00000000000… there, {WHEEL.sha256[:11]}… here), "
-        "though this run sent it there. That is on the index's side: ask its operator, and let nobody install this "
-        "release before."
-    ) == world.gives_up({PAGE: page((WHEEL.filename, "0" * 64))}, LONG, UploadError)
+    """An index that lists other bytes than were uploaded is not waited for."""
+    with pytest.raises(UploadError) as raised:
+        World(uploaded()).waits({PAGE: page((WHEEL.filename, "0" * 64))})
+
+    facts = {"file": f"dist/{WHEEL.filename}", "index": "own", "here": WHEEL.sha256[:11], "there": "0" * 11}
+    assert Message("changed-on-index", **facts) == raised.value.message
 
 
 def test_a_name_that_was_taken() -> None:
-    """Where the index has had the name and did not list it, the list says in the end whose bytes that are."""
-    world = World(uploaded(WHEEL, "unknown"))
+    """Where the index had the name and did not list it, the list says in the end whose bytes those are."""
+    world = World(Outcome(WHEEL, "unknown", Message("taken-not-listed")))
     world.waits({PAGE: [NOTHING, HAS_WHEEL]})
 
-    assert [
-        f"own does not list {WHEEL.filename} yet; looking again in 1 s",
-        f"{WHEEL.filename}: there",
-    ] == world.told
-    assert [("there", f"{world.url}/f/{WHEEL.filename}")] == world.results()
+    assert [([WHEEL.filename], 1, "")] == world.looks()
+    assert [(WHEEL.filename, "there")] == world.events.results
+    assert [Outcome(WHEEL, "there", url=f"{world.url}/f/{WHEEL.filename}")] == [*world.done.outcomes.values()]
 
 
 # Attestations
@@ -221,28 +200,17 @@ def test_attestations_are_shown() -> None:
     lines = world.waits({PAGE: [attested(None), attested()], PROVENANCE: [other, SHOWN]})
 
     assert [PAGE, PAGE, PROVENANCE, PAGE, PROVENANCE] == lines
-    beginning = f"own does not list {WHEEL.filename} yet (it"
-    assert [
-        f"{beginning} tells no attestations of {WHEEL.filename}); looking again in 1 s",
-        f"{beginning} does not show the attestations that were sent with {WHEEL.filename}); looking again in 2 s",
-    ] == world.told
+    assert ["attestations-not-listed", "attestations-not-shown"] == [reason for _, _, reason in world.looks()]
     assert [("uploaded", f"{world.url}/f/x")] == world.results()
 
 
 @pytest.mark.parametrize(
-    ("where", "answer", "problem"),
+    ("where", "answer", "code"),
     [
-        pytest.param(
-            "https://h/x", SHOWN, f"it has the attestations of {WHEEL.filename} on another host", id="elsewhere"
-        ),
-        pytest.param("file:///x", SHOWN, f"it has the attestations of {WHEEL.filename} on another host", id="no web"),
+        pytest.param("https://h/x", SHOWN, "attestations-elsewhere", id="elsewhere"),
+        pytest.param("file:///x", SHOWN, "attestations-not-listed", id="no web"),
         *[
-            pytest.param(
-                "/integrity/sample",
-                answer,
-                f"it was asked for attestations and answered {answer.status}, with none",
-                id=name,
-            )
+            pytest.param("/integrity/sample", answer, "no-provenance", id=name)
             for name, answer in {
                 "none": Answer.of({"message": "No provenance available"}, 404),
                 "no JSON": Answer(200, b"<html>"),
@@ -253,14 +221,12 @@ def test_attestations_are_shown() -> None:
         ],
     ],
 )
-def test_attestations_that_are_not_shown(where: str, answer: Answer, problem: str) -> None:
-    """What stands in the way is told, and nothing is asked of another host."""
-    world = with_attestation()
+def test_attestations_that_are_not_shown(where: str, answer: Answer, code: str) -> None:
+    """The reason is reported, and nothing is asked of another host."""
+    reason = with_attestation().gives_up({PAGE: attested(where), PROVENANCE: answer}, WHEEL)
 
-    assert (
-        f"own has the files, but does not list all of them after 0 s: {WHEEL.filename} cannot be installed from there yet "
-        f"({problem}). {AGAIN}"
-    ) == world.gives_up({PAGE: attested(where), PROVENANCE: answer})
+    assert reason is not None
+    assert code == reason.code
 
 
 def test_attestations_of_another_run() -> None:

@@ -2,10 +2,11 @@
 
 Rules:
 
-- It is imported to sign, and for nothing else: it takes half a second and 48 MB.
-- Its requests have no time-outs: threads make them, and are left behind when the time is up.
-- Its token shows itself as text, and its exceptions hold requests in their frames: neither gets out.
-- What is signed is the digest that is known by now; the file is not read again.
+- It is imported only to sign: it takes half a second and 48 MB.
+- Its requests have no time-outs. Threads make them, and are left behind when the time is up: each step has
+  its own time, and the whole a bound that grows with the number of files.
+- Its token prints itself, and its exceptions hold requests in their frames: neither gets out.
+- The digest that is known already is signed. The file is not read again.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ import json
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
 
 from ..artifacts.distribution import Distribution
-from ..errors import AttestationError, clean
+from ..errors import AttestationError
+from ..events import Events
 from ..http.retries import SMALL_REQUEST, call
 from ..identity.ambient import SIGSTORE, Ambient
 from ..secret import Secret
 from ..threads import later, wait
+from .signing import reusable_workflow
 
 if TYPE_CHECKING:
     from sigstore.sign import Signer as SigstoreSigner
@@ -34,11 +39,13 @@ T = TypeVar("T")
 
 AT_ONCE: Final = 8
 """Entries that are made in the log side by side; each takes about a second."""
+SECONDS_PER_FILE: Final = 2.0
+"""What each file adds to the time for all."""
 SHORTEST_LIFE: Final = timedelta(minutes=2)
-"""A certificate with less left is not signed with."""
-KEYS: Final = "Sigstore's list of its keys (tuf-repo-cdn.sigstore.dev)"
-FULCIO: Final = "Fulcio, which certifies the key to sign with,"
-REKOR: Final = "Rekor, the log of all signatures,"
+"""A certificate with less left is not used."""
+KEYS: Final = "Sigstore's list of keys"
+FULCIO: Final = "Fulcio, Sigstore's certificate authority,"
+REKOR: Final = "Rekor, Sigstore's log,"
 
 
 def sign(
@@ -46,42 +53,50 @@ def sign(
     ci: Ambient,
     trust_config: str | None,
     seconds: float,
-    mask: Callable[[Secret], None],
+    events: Events,
 ) -> Iterator[tuple[Distribution, str]]:
-    """Each distribution with its attestation in JSON, as far as they could be signed.
+    """Yield each distribution that could be signed, with its attestation in JSON.
 
     Args:
         trust_config: another Sigstore than the public one.
-        seconds: for all of it.
+        seconds: for each step and each file.
 
     Raises:
-        AttestationError, IdentityError: not all could be signed; in the end, if some could.
+        AttestationError, IdentityError: not all could be signed; raised after the last file if some could.
     """
-    until = time.monotonic() + seconds
+    ends = time.monotonic() + seconds + len(distributions) * SECONDS_PER_FILE
 
-    def awaited(what: str, work: Callable[[], T]) -> Callable[[], T]:
-        begun = later(work)
+    def begun(service: str, work: Callable[[float], T]) -> Callable[[], T]:
+        """Start *work* in a thread. What is returned waits for its result."""
+        until = min(time.monotonic() + seconds, ends)
+        future = later(partial(work, until))
 
         def result() -> T:
             try:
-                return wait(begun, until - time.monotonic())
+                return wait(future, until - time.monotonic())
             except TimeoutError:
-                msg = f"{what} did not answer within {seconds:g} s."
-                raise AttestationError(msg) from None
+                raise AttestationError("signing-too-slow", service=service) from None
 
         return result
 
-    token = awaited(f"{ci.name}, asked for an identity token,", partial(ci.fetch, SIGSTORE))().token
-    mask(token)
-    signer = _Signer(token, until)
-    awaited(KEYS, partial(signer.open, trust_config))()
-    awaited(FULCIO, signer.certify)()
+    identity = begun(ci.name, lambda _: ci.fetch(SIGSTORE))()
+    events.mask(identity.token)
+    if reason := reusable_workflow(identity.claims):
+        raise AttestationError(reason.code, **reason.facts)
+    signer = _Signer(identity.token)
+    begun(KEYS, partial(signer.open, trust_config))()
+    begun(FULCIO, signer.certify)()
+    # The first file alone: it shows whether the log can be reached, and how long the certificate lives.
     first, *rest = distributions
-    # Alone: where the log cannot be had, and how long the certificate lives, shows in one.
-    yield first, awaited(REKOR, partial(signer.sign, first))()
-    begun = [(one, awaited(REKOR, partial(signer.sign, one))) for one in rest]
-    failure = None
-    for distribution, result in begun:
+    yield first, begun(REKOR, partial(signer.sign, first))()
+    failure: AttestationError | None = None
+    under_way: deque[tuple[Distribution, Callable[[], str]]] = deque()
+    waiting = deque(rest)
+    while waiting or under_way:
+        while waiting and len(under_way) < AT_ONCE:
+            one = waiting.popleft()
+            under_way.append((one, begun(REKOR, partial(signer.sign, one))))
+        distribution, result = under_way.popleft()
         try:
             text = result()
         except AttestationError as error:
@@ -92,76 +107,61 @@ def sign(
         raise failure
 
 
-class _Failure(AttestationError):
-    """What went wrong, and whether it may not the next time."""
-
-    def __init__(self, text: str, *, can_pass: bool) -> None:
-        self.can_pass = can_pass
-        super().__init__(f"{text}.")
-        self.what = text
+class _PassingError(AttestationError):
+    """A failure that another try may not meet."""
 
 
 class _Signer:
-    """A key with a certificate, for several threads."""
+    """A key with a certificate, for several threads. Nothing is tried after *until*, by the monotonic clock."""
 
-    def __init__(self, token: Secret, until: float) -> None:
-        """
-        Args:
-            until: when nothing is tried again, by the monotonic clock.
-        """
-        self._token, self._until = token, until
-        self._gate = threading.Semaphore(AT_ONCE)
+    def __init__(self, token: Secret) -> None:
+        self._token = token
         self._lock = threading.Lock()
 
-    def open(self, trust_config: str | None) -> None:
-        """Find out which Sigstore there is, and by which keys it is known."""
+    def open(self, trust_config: str | None, until: float) -> None:
+        """Find out which services Sigstore has, and their keys."""
         for name in ("sigstore", "tuf", "urllib3"):
-            # Without a handler, Python prints what they warn of; what matters of it is told here.
+            # Without a handler, Python prints their warnings. What matters of them is reported here.
             logging.getLogger(name).addHandler(logging.NullHandler())
-        self._context = self._tried(KEYS, partial(_context, trust_config))
+        self._context = self._tried(KEYS, partial(_context, trust_config), until)
 
-    def certify(self) -> None:
+    def certify(self, until: float) -> None:
         """Have a new key certified."""
-        self._signer = self._tried(FULCIO, partial(_certified, self._token, self._context))
+        self._signer = self._tried(FULCIO, partial(_certified, self._token, self._context), until)
         self._ends = datetime.max.replace(tzinfo=UTC)
 
-    def sign(self, distribution: Distribution) -> str:
-        """The attestation of one file, in JSON.
+    def sign(self, distribution: Distribution, until: float) -> str:
+        """Return the attestation of one file, in JSON.
 
         Raises:
             AttestationError: it could not be signed.
             DistributionError: the file has changed, or is gone.
         """
         digest = distribution.sha256
-        with self._gate:
-            with self._lock:
-                if self._ends - datetime.now(UTC) < SHORTEST_LIFE:
-                    self.certify()
-                signer = self._signer
-            text, ends = self._tried(REKOR, partial(_attestation, signer, distribution.filename, digest))
-            self._ends = ends  # of an older key, if another thread was quicker: that costs one key more
+        with self._lock:
+            if self._ends - datetime.now(UTC) < SHORTEST_LIFE:
+                self.certify(until)
+            signer = self._signer
+        text, ends = self._tried(REKOR, partial(_attestation, signer, distribution.filename, digest), until)
+        with self._lock:
+            # If another thread has a newer key already, this costs one key more.
+            self._ends = ends
         return text
 
-    def _tried(self, what: str, once: Callable[[], T]) -> T:
-        """The result of *once*, which is tried again where that may help and there is time."""
+    def _tried(self, service: str, once: Callable[[], T], until: float) -> T:
+        """Return the result of *once*, which is tried again if that may help and there is time."""
 
         def attempt() -> T:
-            if self._late():  # nobody waits for it, and an entry in the log is for ever
-                raise _Failure(f"{what} was asked too late", can_pass=False)
+            if time.monotonic() > until:  # nothing waits for it, and an entry in the log is permanent
+                raise AttestationError("signing-too-slow", service=service)
             try:
                 return once()
             except Exception as error:  # noqa: BLE001 - sigstore lets out whatever requests, json and pydantic raise
-                failure = _failure(what, error, self._token)
+                failure = _failure(service, error, self._token)
             # Not from there: the frames behind it hold the token.
             raise failure
 
-        def again(error: Exception) -> bool:
-            return isinstance(error, _Failure) and error.can_pass and not self._late()
-
-        return call(SMALL_REQUEST, again, attempt)
-
-    def _late(self) -> bool:
-        return time.monotonic() > self._until
+        return call(SMALL_REQUEST, lambda error: isinstance(error, _PassingError), attempt)
 
 
 def _context(trust_config: str | None) -> SigningContext:
@@ -169,7 +169,7 @@ def _context(trust_config: str | None) -> SigningContext:
     from sigstore.sign import SigningContext
 
     config = ClientTrustConfig.production() if trust_config is None else ClientTrustConfig.from_json(trust_config)
-    # Of the log's second version, and of timestamps, attestations have no place yet.
+    # Attestations have no place yet for timestamps and entries of the log's second version.
     config.force_tlog_version = 1
     services = config.signing_config
     return SigningContext(fulcio=services.get_fulcio(), rekor=services.get_tlogs()[0], trusted_root=config.trusted_root)
@@ -183,7 +183,7 @@ def _certified(token: Secret, context: SigningContext) -> SigstoreSigner:
 
 
 def _attestation(signer: SigstoreSigner, name: str, digest: str) -> tuple[str, datetime]:
-    """In JSON, and when the certificate that it was signed with ends."""
+    """Return the attestation in JSON, and when the certificate that signed it ends."""
     from cryptography.x509 import load_der_x509_certificate
     from pypi_attestations import Attestation
     from pypi_attestations import Distribution as Subject
@@ -193,9 +193,11 @@ def _attestation(signer: SigstoreSigner, name: str, digest: str) -> tuple[str, d
     return attestation.model_dump_json(), certificate.not_valid_after_utc
 
 
-def _failure(what: str, error: Exception, token: Secret) -> _Failure:
+def _failure(service: str, error: Exception, token: Secret) -> AttestationError:
+    said = str(error).replace(token.reveal(), "***")[:200]
+    other = AttestationError("signing-error", service=service, kind=type(error).__name__, said=said)
     if isinstance(error, ImportError):
-        return _Failure(f"The extra `attestations` cannot be loaded ({clean(error, 160)})", can_pass=False)
+        return other
     import requests
     from sigstore.errors import TUFError
     from sigstore.sign import ExpiredCertificate  # type: ignore[attr-defined]
@@ -203,25 +205,22 @@ def _failure(what: str, error: Exception, token: Secret) -> _Failure:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ExpiredCertificate):
-            text = "Fulcio gave a certificate that has expired already: the clock of this machine, or of that one, is wrong"
-            return _Failure(text, can_pass=False)
+            return AttestationError("signing-certificate-expired")
         if isinstance(cause, requests.HTTPError) and cause.response is not None:
             status = cause.response.status_code
-            said = _said(cause.response.text, token)
-            text = f"{what} answered {status}{said and ': '}{said}"
-            return _Failure(text, can_pass=status in {408, 429} or status >= 500)
+            kind = _PassingError if status in {408, 429} or status >= 500 else AttestationError
+            return kind("signing-refused", service=service, status=status, said=_said(cause.response.text, token))
         if isinstance(cause, (requests.ConnectionError, requests.Timeout)):
-            return _Failure(f"{what} could not be reached ({type(cause).__name__})", can_pass=True)
+            url = "" if cause.request is None else cause.request.url
+            return _PassingError("signing-unreachable", service=service, host=urlsplit(str(url)).netloc)
         cause = cause.__cause__ or cause.__context__
-    said = clean(str(error).replace(token.reveal(), "***"), 160)
-    text = f"{what} gave nothing that can be used ({type(error).__name__}{said and ': '}{said})"
-    return _Failure(text, can_pass=isinstance(error, TUFError))
+    return _PassingError(other.message.code, **other.message.facts) if isinstance(error, TUFError) else other
 
 
 def _said(body: str, token: Secret) -> str:
-    """The message in the body of a refusal, inert; empty where there is none."""
+    """Return the message in the body of a refusal; empty without one."""
     try:
         message = json.loads(body)["message"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-    return clean(str(message).replace(token.reveal(), "***"), 200).removesuffix(".")
+    return str(message).replace(token.reveal(), "***")[:200].removesuffix(".")

@@ -1,134 +1,136 @@
-"""The uploads of one run: each file's own story, and what it means for the others."""
+"""The uploads of one run: what happens to each file, and what that means for the others.
+
+Rules:
+
+- The first file of a release that does not exist goes alone: PyPI answers parallel first uploads with 500,
+  and a refusal that holds for all files costs one. It is the smallest wheel, since all others wait for it.
+- Then the largest first, so that the last one does not run alone; wheels before the sdist.
+- A reply that does not say whether the file was stored is settled by what the index lists.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from packaging.utils import NormalizedName
 
 from ..artifacts.distribution import Distribution
 from ..attestations.files import Attestations, field
-from ..errors import IndexReadError, NetworkError, TrustedPublishError, UploadError, clean
-from ..http.client import Client
+from ..errors import IndexReadError, Message, NetworkError, TrustedPublishError, UploadError
+from ..http.messages import Reply, message
 from ..identity.exchange import Exchange
-from ..index import simple_api as simple
-from ..index import upload_api as protocol
-from ..index.endpoints import Index
 from ..index.mint_api import UploadToken
 from ..index.simple_api import Listing
-from ..settings.options import Settings
+from ..index.upload_api import ask_upload, read_upload
 from . import engine
-from .outcome import Outcome, Run
+from .job import Job
+from .listings import listing_of
+from .outcome import Outcome
 from .plan import compare, has_release, kept
 
 PACE: Final = 1_000_000
-"""Bytes that have to be sent before a rate is told by them: the time of small files is that of a reply."""
-
-
-class Log(Protocol):
-    """Where uploads are told of; `sent` by the threads that upload, after each piece: bytes of this try so far."""
-
-    def begun(self, distribution: Distribution) -> None: ...
-    def sent(self, distribution: Distribution, count: int) -> None: ...
-    def end(self, outcome: Outcome) -> None: ...
-    def warn(self, text: str) -> None: ...
+"""Bytes that have to be uploaded before a rate is computed: the time of small files is that of the reply."""
 
 
 class Uploads:
-    """Uploads to one index."""
+    """The uploads of one run."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        index: Index,
-        exchange: Exchange,
-        client: Client,
-        log: Log,
-        done: Run,
-        attestations: Attestations,
-    ) -> None:
-        """
-        Args:
-            attestations: what goes with each file.
-        """
-        self._settings, self._index, self._exchange, self._client = settings, index, exchange, client
-        self._log, self._done, self._attestations = log, done, attestations
-        self._gate = engine.Gate(settings.concurrency)
-        self._bytes, self._seconds = 0, 0.0
+    def __init__(self, job: Job, exchange: Exchange, attestations: Attestations) -> None:
+        self._job, self._exchange, self._attestations = job, exchange, attestations
+        self._gate = engine.Gate(job.settings.concurrency)
+        self._settling = threading.Lock()
+        # Of the main thread alone:
+        self._waiting: list[Distribution] = []
+        self._left = 0
+        self._goes_on = True
         self._began: dict[str, float] = {}
+        self._bytes, self._seconds = 0, 0.0
         self._warned = False
 
-    def run(self, distributions: Sequence[Distribution], listings: Mapping[NormalizedName, Listing]) -> None:
-        """Upload *distributions*, in their order as far as it goes.
+    def first(self, distributions: Iterable[Distribution], listings: Mapping[NormalizedName, Listing]) -> None:
+        """Upload of each new release one file after another, until the index accepts one."""
+        self._waiting = sorted(distributions, key=lambda one: (one.filetype == "sdist", -one.size, one.filename))
+        self._left = sum(one.size for one in self._waiting)
+        self._run(self._firsts(listings), alone=True)
+
+    def rest(self) -> None:
+        """Upload the other files, as many at once as the index bears."""
+        self._run(iter([*self._waiting]), alone=False)
+
+    def check(self) -> None:
+        """See whether every file is on the index.
 
         Raises:
-            TrustedPublishError: what stands against those that are not on the index now.
+            TrustedPublishError: what the problems are.
         """
-        self._left = sum(one.size for one in distributions)
-        waiting = list(distributions)
-        run = partial(engine.run, upload=self._upload, begun=self._begun, ended=self._ended)
-        _ = run(self._first(waiting, listings), at_once=1) and run(waiting, at_once=self._settings.concurrency)
-        errors = [outcome.error for outcome in self._done.outcomes.values() if outcome.error is not None]
-        if errors:
-            errors.sort(key=lambda error: error.scope == "file")
-            behind = self._explanation()
-            if len(errors) == 1 and not behind:
-                raise errors[0]
-            raise UploadError("\n".join(dict.fromkeys(map(str, errors))) + behind)
-
-    def _explanation(self) -> str:
-        """What stands behind the refusals of a publisher, once for all files."""
+        outcomes = self._job.run.outcomes.values()
+        errors = sorted((one.error for one in outcomes if one.error is not None), key=lambda one: one.scope == "file")
+        # What holds for more than one file is reported once.
+        problems = {one.message.code if one.scope != "file" else str(one): one for one in errors}
         refused = dict.fromkeys(
-            outcome.distribution.name
-            for outcome in self._done.outcomes.values()
-            if outcome.error is not None and outcome.error.scope == "project"
+            one.distribution.name for one in outcomes if one.error is not None and one.error.scope == "project"
         )
-        return f"\n\n{self._exchange.explain_other_project(list(refused))}" if refused else ""
+        if len(problems) == 1 and not refused:
+            raise errors[0]
+        if problems:
+            why = self._exchange.explain_other_project([*refused]) if refused else None
+            raise UploadError("uploads-failed", [one.message for one in problems.values()], explanation=why)
 
-    def _first(self, waiting: list[Distribution], listings: Mapping[NormalizedName, Listing]) -> Iterator[Distribution]:
-        """Out of *waiting*: of each release that does not exist yet, one file after another until one is taken."""
-        for name, version in dict.fromkeys((one.name, one.version) for one in waiting):
-            if has_release(listings[name], version):
+    def _firsts(self, listings: Mapping[NormalizedName, Listing]) -> Iterator[Distribution]:
+        for release in dict.fromkeys((one.name, one.version) for one in self._waiting):
+            files = [one for one in self._waiting if (one.name, one.version) == release]
+            if has_release(listings[release[0]], release[1]):
                 continue
-            for one in [one for one in waiting if (one.name, one.version) == (name, version)]:
-                waiting.remove(one)
+            for one in sorted(files, key=lambda one: (one.filetype == "sdist", one.size)):
                 yield one
-                if self._done.outcomes[one.filename].error is None:
+                if self._job.run.outcomes[one.filename].error is None:
                     break
 
-    def _begun(self, distribution: Distribution) -> None:
-        # What it is if the run is cut short now.
-        self._done.record(Outcome(distribution, "unknown"))
+    def _run(self, distributions: Iterator[Distribution], *, alone: bool) -> None:
+        if self._goes_on:
+            at_once = (lambda: 1) if alone else (lambda: self._gate.limit)
+            self._goes_on = engine.run(distributions, self._upload, at_once, self._started, self._ended)
+
+    # What the main thread does
+
+    def _started(self, distribution: Distribution) -> None:
+        self._waiting.remove(distribution)
+        self._left -= distribution.size
+        # If the run is cut short now, nothing else is known.
+        self._job.run.record(Outcome(distribution, "unknown"))
         self._began[distribution.filename] = time.monotonic()
-        self._log.begun(distribution)
+        self._job.events.started(distribution.filename)
 
     def _ended(self, outcome: Outcome) -> None:
-        name = outcome.distribution.filename
-        outcome = replace(outcome, seconds=time.monotonic() - self._began[name])
-        self._done.record(outcome)
-        self._log.end(outcome)
-        self._left -= outcome.distribution.size
-        needed = self._left * self._pace() / self._settings.concurrency
+        distribution = outcome.distribution
+        outcome = replace(outcome, seconds=time.monotonic() - self._began[distribution.filename])
+        self._job.run.record(outcome)
+        self._job.events.ended(distribution.filename, outcome.result)
+        if outcome.result == "uploaded":
+            self._bytes += distribution.size
+            self._seconds += outcome.seconds or 0.0
+        self._warn_of_end()
+
+    def _warn_of_end(self) -> None:
+        """Warn once if the upload token ends before the last file is uploaded."""
+        needed = self._left * self._pace() / self._gate.limit
         left = max(self._exchange.seconds_left(), 0.0)
-        if self._exchange.renewable or self._warned or needed <= left:
-            return
-        self._warned = True
-        self._log.warn(
-            f"At this rate the rest takes {needed / 60:.0f} minutes, and the upload token ends in "
-            f"{left / 60:.0f}; this CI has no other identity for this job. When it has ended, run the "
-            "job again: what is on the index by then is not sent again."
-        )
+        if not (self._exchange.renewable or self._warned or needed <= left):
+            self._warned = True
+            self._job.events.warn(Message("token-ends-early", minutes=round(needed / 60), left=round(left / 60)))
 
     def _pace(self) -> float:
-        """Seconds that a byte takes, as measured so far."""
+        """Return the seconds that a byte takes, as measured so far."""
         return self._seconds / self._bytes if self._bytes >= PACE else 0.0
 
+    # What a thread does for one file
+
     def _upload(self, distribution: Distribution) -> Outcome:
-        """Upload one file, in a thread of its own."""
         try:
             token = self._exchange.token(distribution.size * self._pace())
             try:
@@ -140,78 +142,54 @@ class Uploads:
                 return self._send(distribution, self._exchange.replace(token))
         except TrustedPublishError as error:
             return Outcome(distribution, "failed", error)
-        except BaseException as error:  # noqa: BLE001 - a thread that dies would be waited for without end
-            failure = UploadError(
-                f"{distribution.shown}: an error of this program, please report it: {clean(repr(error))}"
-            )
-            return Outcome(distribution, "failed", failure)
 
     def _send(self, distribution: Distribution, token: UploadToken) -> Outcome:
-        began = time.monotonic()
+        index = self._job.index
         attestations = self._attestations.get(distribution.filename, {})
-        sent = partial(self._log.sent, distribution)
-        request = protocol.ask_upload(self._index, distribution, token, field([*attestations.values()]), sent)
+        sent = partial(self._job.events.sent, distribution.filename)
+        request = ask_upload(index, distribution, token, field([*attestations.values()]), sent)
         try:
-            reply = self._client.send(request, self._gate.slot)
+            reply = self._job.client.send(request, self._gate.slot)
         except NetworkError as error:
             return Outcome(distribution, "unknown" if error.was_sent else "failed", error)
         try:
-            result = protocol.read_upload(reply, distribution, self._index)
+            result = read_upload(reply, distribution, index)
         except UploadError as error:
-            # What stands before an index may give up on it, with the file stored behind.
-            if (
-                reply.after_lost or reply.status >= 500 or reply.status == 408
-            ) and error.message.code != "token-expired":
-                return Outcome(distribution, "unknown", error)
-            raise
+            # A proxy may give up on an index that stores the file all the same.
+            may_be_stored = reply.after_lost or reply.status >= 500 or reply.status == 408
+            if not may_be_stored or error.message.code == "token-expired":
+                raise
+            return Outcome(distribution, "unknown", error)
         if result == "stored":
-            self._bytes += distribution.size
-            self._seconds += time.monotonic() - began
             return Outcome(distribution, "uploaded", attestations=tuple(attestations))
-        return self._settled(distribution)
+        return self._settled(distribution, reply, was_taken=result == "taken")
 
-    def _settled(self, distribution: Distribution) -> Outcome:
-        """Ask the index by whose bytes the name is taken.
+    def _settled(self, distribution: Distribution, reply: Reply, *, was_taken: bool) -> Outcome:
+        """Compare the file with what the index lists under its name.
 
-        A reply that was lost looks like that too: the index has the file from the try before.
+        A name is also taken after a reply that was lost: by this file, from the try before.
         """
         try:
-            listing = listing_of(self._index, distribution.name, self._client)
+            with self._settling:
+                listing = listing_of(self._job.index, distribution.name, self._job.client)
         except (IndexReadError, NetworkError) as error:
             return Outcome(distribution, "unknown", error)
-        held = listing.files.get(distribution.filename)
-        if held is None:
-            return self._not_listed(distribution, listing)
-        difference = compare(distribution, held, self._index)
+        listed = listing.files.get(distribution.filename)
+        if listed is None:
+            return self._not_listed(distribution, listing, reply, was_taken=was_taken)
+        difference = compare(distribution, listed, self._job.index)
         if difference is None:
-            return Outcome(distribution, "there", url=held.url)
-        if self._settings.existing == "skip":
-            return Outcome(distribution, "differs", kept(difference), url=held.url)
-        raise _about_one_file(str(difference))
+            return Outcome(distribution, "there", url=listed.url)
+        if self._job.settings.existing == "skip":
+            return Outcome(distribution, "differs", kept(difference), url=listed.url)
+        raise UploadError(difference.code, scope="file", **difference.facts)
 
-    def _not_listed(self, distribution: Distribution, listing: Listing) -> Outcome:
-        name = clean(self._index.name)
-        if twin := next((name for name, held in listing.files.items() if held.sha256 == distribution.sha256), None):
-            raise _about_one_file(
-                f"{name} refused {distribution.shown}: it holds the same bytes as {clean(twin, 120)}, and takes "
-                "them once. Leave this file out, or build it again so that it differs."
-            )
-        error = _about_one_file(
-            f"{name} says that it has {distribution.filename} already, but does not list it. Its list may lag "
-            "behind: run the same command again in a few minutes."
-        )
-        # Who waits for the list anyway will see by its hash whose file that is.
-        return Outcome(distribution, "unknown", error.message if self._settings.wait else error)
-
-
-def _about_one_file(text: str) -> UploadError:
-    return UploadError(text, scope="file")
-
-
-def listing_of(index: Index, name: NormalizedName, client: Client) -> Listing:
-    """What *index* holds of a project now.
-
-    Raises:
-        IndexReadError, NetworkError: it is not known.
-    """
-    return simple.read_listing(client.send(simple.ask_listing(index, name)), index, name)
+    def _not_listed(self, distribution: Distribution, listing: Listing, reply: Reply, *, was_taken: bool) -> Outcome:
+        index, file = self._job.index.title, distribution.shown
+        twin = next((name for name, one in listing.files.items() if one.sha256 == distribution.sha256), None)
+        if was_taken and twin:
+            raise UploadError("same-bytes", scope="file", file=file, index=index, twin=twin)
+        code = "taken-not-listed" if was_taken else "unclear-reply"
+        error = UploadError(code, scope="file", file=file, index=index, status=reply.status, said=message(reply))
+        # With `wait`, the listing will say by its hash whose file that is.
+        return Outcome(distribution, "unknown", error.message if self._job.settings.wait else error)

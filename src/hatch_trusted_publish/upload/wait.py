@@ -1,152 +1,120 @@
-"""Waiting until the index lists what was uploaded, so that the next job can install it.
+"""Wait until the index lists what was uploaded, so that the next job can install it.
 
-What an index shows of attestations is compared with what was sent (PEP 740).
+What the index shows of attestations is compared with what was uploaded (PEP 740).
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, TypeVar
 
 from ..artifacts.distribution import Distribution
 from ..attestations.files import Attestations
-from ..errors import IndexReadError, NetworkError, UploadError, clean
-from ..http.client import Client
-from ..index.endpoints import Index
+from ..errors import IndexReadError, Message, NetworkError, UploadError
+from ..events import Result
 from ..index.origins import host_of, url_problem
 from ..index.simple_api import Listed, Listing, ask_provenance, read_provenance
 from ..threads import later, pause, wait
-from .outcome import Outcome, Run
+from .job import Job
+from .listings import listing_of
+from .outcome import Outcome
 from .plan import compare
-from .uploader import listing_of
+
+T = TypeVar("T")
 
 LONGEST_PAUSE: Final = 15.0
-"""Seconds between two looks; they begin with one."""
+"""Seconds between two looks. The first pause takes one."""
 LAST_LOOK: Final = 2.0
-"""Seconds for a look when time is up."""
-_SENT: Final = {"uploaded", "unknown"}
+"""Seconds for a look when the time is up."""
+_SEEN: Final[dict[Result, Result]] = {"uploaded": "uploaded", "unknown": "there"}
+"""What becomes of a file that is listed."""
 
 
-class Log(Protocol):
-    """Where waiting is told of."""
-
-    def end(self, outcome: Outcome) -> None: ...
-    def say(self, text: str) -> None: ...
-
-
-def until_listed(
-    index: Index,
-    client: Client,
-    seconds: float,
-    log: Log,
-    done: Run,
-    attestations: Attestations,
-    rest: Callable[[float], None] = pause,
-) -> None:
-    """Wait until *index* lists each file of *done* that was sent, with its hash and its attestations.
+def until_listed(job: Job, attestations: Attestations, rest: Callable[[float], None] = pause) -> None:
+    """Wait until the index lists each file that was uploaded, with its hash and its attestations.
 
     Args:
-        seconds: after these there is a last look.
-        attestations: what was sent with each file.
+        attestations: what was uploaded with each file.
         rest: waits between two looks.
 
     Raises:
-        IndexReadError: it does not.
+        IndexReadError: the index does not list them in time.
         UploadError: it lists other bytes.
     """
-    name = clean(index.name)
+    seconds = job.settings.wait
     ends = time.monotonic() + seconds
     interval = 1.0
-    while sent := [outcome for outcome in done.outcomes.values() if outcome.result in _SENT and outcome.url is None]:
+    while sought := [one for one in job.run.outcomes.values() if one.result in _SEEN and one.url is None]:
         left = ends - time.monotonic()
-        problem = _look(index, client, max(left, LAST_LOOK), log, done, sent, attestations)
-        missing = ", ".join(
-            sorted(one.distribution.filename for one in sent if done.outcomes[one.distribution.filename] is one)
-        )
+        problem = _look(job, sought, attestations, max(left, LAST_LOOK))
+        outcomes = job.run.outcomes
+        missing = sorted(name for one in sought if outcomes[name := one.distribution.filename] is one)
         if not missing:
             return
         if left <= 0:
-            raise IndexReadError(
-                f"{name} has the files, but does not list all of them after {seconds:g} s: {missing} cannot be installed from "
-                f"there yet{problem}. Run the same command again to wait on."
-            )
-        log.say(f"{name} does not list {missing} yet{problem}; looking again in {round(min(interval, left), 1):g} s")
-        rest(min(interval, left))
+            raise IndexReadError("not-listed", index=job.index.title, files=missing, seconds=seconds, reason=problem)
+        pause_ = min(interval, left)
+        job.events.note(
+            Message("not-listed-yet", index=job.index.title, files=missing, seconds=round(pause_, 1), reason=problem)
+        )
+        rest(pause_)
         interval = min(interval * 2, LONGEST_PAUSE)
 
 
-def _look(
-    index: Index,
-    client: Client,
-    seconds: float,
-    log: Log,
-    done: Run,
-    sent: Sequence[Outcome],
-    attestations: Attestations,
-) -> str:
-    """Note in *done* what is listed of *sent*; what kept the index from saying more."""
-    problem = ""
+def _look(job: Job, sought: Sequence[Outcome], attestations: Attestations, seconds: float) -> Message | None:
+    """Record what the index lists of *sought*. Return what kept it from listing more, if that is known."""
+    problems: list[Message] = []
     ends = time.monotonic() + seconds
-    listings: dict[str, Listing] = {}
-    for project in dict.fromkeys(one.distribution.name for one in sent):
+
+    def tried(work: Callable[[], T]) -> T | None:
         try:
-            listings[project] = wait(later(partial(listing_of, index, project, client)), ends - time.monotonic())
-        except (TimeoutError, IndexReadError, NetworkError) as error:
-            problem = _because(error)
-    for outcome in sent:
-        distribution = outcome.distribution
-        held = listings.get(distribution.name, Listing()).files.get(distribution.filename)
-        if held is None:
-            continue
-        if held.sha256 is None:
-            problem = " (it tells no sha256 of its files)"
-            continue
-        if difference := compare(distribution, held, index):
-            raise UploadError(
-                f"{distribution.shown}: {difference}, though this run sent it there. That is on the index's side: ask "
-                "its operator, and let nobody install this release before."
-            )
-        # Of a name that was taken, the attestations are those of another run.
-        expected = attestations.get(distribution.filename, {}).values() if outcome.result == "uploaded" else ()
-        try:
-            if expected:
-                check = partial(_check_attestations, index, client, distribution, held, expected)
-                wait(later(check), ends - time.monotonic())
-        except (TimeoutError, IndexReadError, NetworkError) as error:
-            problem = _because(error)
-            continue
-        listed = replace(outcome, result="there" if outcome.result == "unknown" else "uploaded", url=held.url or "")
-        done.record(listed)
-        if outcome.result == "unknown":
-            log.end(listed)
-    return problem
+            return wait(later(work), ends - time.monotonic())
+        except TimeoutError:
+            problems.append(Message("no-reply-in-time"))
+        except (IndexReadError, NetworkError) as error:
+            problems.append(error.reason)
+        return None
+
+    for project in dict.fromkeys(one.distribution.name for one in sought):
+        listing = tried(partial(listing_of, job.index, project, job.client)) or Listing()
+        for outcome in sought:
+            name = outcome.distribution.filename
+            if outcome.distribution.name != project or name not in listing.files:
+                continue
+            # If the name was taken, the attestations are those of another run.
+            expected = attestations.get(name, {}).values() if outcome.result == "uploaded" else ()
+            if tried(partial(_check, job, outcome.distribution, listing.files[name], expected)):
+                job.run.record(
+                    replace(outcome, result=_SEEN[outcome.result], problem=None, url=listing.files[name].url or "")
+                )
+                if outcome.result == "unknown":
+                    job.events.ended(name, "there")
+    return problems[-1] if problems else None
 
 
-def _because(error: Exception) -> str:
-    """What went wrong, without the advice."""
-    return f" ({clean(str(error).partition('. ')[0]) or 'it did not answer in time'})"
-
-
-def _check_attestations(
-    index: Index, client: Client, distribution: Distribution, held: Listed, expected: Iterable[str]
-) -> None:
-    """See whether the index shows what was sent with a file.
+def _check(job: Job, distribution: Distribution, listed: Listed, attestations: Collection[str]) -> bool:
+    """Check that the index shows what was uploaded.
 
     Raises:
-        IndexReadError, NetworkError: it does not, or did not say.
+        IndexReadError, NetworkError: it does not, or not yet.
+        UploadError: it lists other bytes.
     """
-    url = held.provenance
+    file, url = distribution.filename, listed.provenance
+    if listed.sha256 is None:
+        raise IndexReadError("lists-no-hash", file=file)
+    if difference := compare(distribution, listed, job.index):
+        raise UploadError("changed-on-index", **difference.facts)
+    if not attestations:
+        return True
     if url is None:
-        msg = f"it tells no attestations of {distribution.filename}"
-        raise IndexReadError(msg)
-    if url_problem(url) or host_of(url) != host_of(index.simple_url):
-        msg = f"it has the attestations of {distribution.filename} on another host"
-        raise IndexReadError(msg)
-    shown = read_provenance(client.send(ask_provenance(index, distribution.filename, url)))
-    if not all(json.loads(one) in shown for one in expected):
-        msg = f"it does not show the attestations that were sent with {distribution.filename}"
-        raise IndexReadError(msg)
+        raise IndexReadError("attestations-not-listed", file=file)
+    if url_problem(url) or host_of(url) != host_of(job.index.simple_url):
+        raise IndexReadError("attestations-elsewhere", file=file)
+    shown = read_provenance(job.client.send(ask_provenance(job.index, file, url)))
+    if not all(json.loads(one) in shown for one in attestations):
+        raise IndexReadError("attestations-not-shown", file=file)
+    return True

@@ -1,0 +1,31 @@
+"""Fixtures for tests of every room."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import stamina
+
+from tests.support.events import Recorder
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No proxy, and no waiting between tries. Threads that a test leaves behind end with it."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    with stamina.set_testing(True, attempts=9, cap=True):
+        yield
+    for thread in threading.enumerate():
+        if "(run)" in thread.name:
+            thread.join(30)
+
+
+@pytest.fixture
+def events() -> Recorder:
+    """Everything that a run reports."""
+    return Recorder()
