@@ -9,9 +9,7 @@ from typing import Final
 
 import pytest
 
-from .test_contract import masks, on_github
-from .test_identities import EXCHANGE, SEARCH
-from .world import PROJECT, SDIST, WHEEL, Answer, Ci, Index, Job, Run
+from .world import EXCHANGE, PROJECT, SDIST, SEARCH, WHEEL, Answer, Ci, Index, Job, Run, masks
 
 NOT_AS_THEY_ARE: Final = "These files must not be published as they are; nothing was sent:"
 NOTHING_YET: Final = "There is nothing to publish yet (run `hatch build`, or name what to publish):"
@@ -254,7 +252,7 @@ BAD: Final = (
 @pytest.mark.parametrize("bad", BAD, ids=str)
 def test_bad_input(job: Job, ci: Ci, index: Index, bad: Bad) -> None:
     """It is refused with all that is wrong, and neither the index nor the CI was asked for anything."""
-    on_github(job, ci)
+    job.on_github(ci)
     bad.prepare(job)
     job.environ[bad.variable[0]] = bad.variable[1]
     # The last of two counts.
@@ -266,7 +264,7 @@ def test_bad_input(job: Job, ci: Ci, index: Index, bad: Bad) -> None:
 
 def test_a_file_that_changes_while_it_is_uploaded(job: Job, ci: Ci, index: Index) -> None:
     """The index never gets the whole of a file that is not the one that was checked."""
-    on_github(job, ci)
+    job.on_github(ci)
 
     def change() -> None:
         with (job.dist / WHEEL).open("ab") as file:
@@ -353,7 +351,7 @@ def test_gitlab_without_a_token(job: Job, index: Index) -> None:
 
 def test_an_audience_of_another_service(job: Job, ci: Ci, index: Index) -> None:
     """An index that asks for an identity that PyPI would take gets none."""
-    on_github(job, ci)
+    job.on_github(ci)
     index.store.audience = "pypi"
     run = job.publish("-r", index.upload_url)
     lines = [
@@ -371,7 +369,7 @@ def test_an_audience_of_another_service(job: Job, ci: Ci, index: Index) -> None:
 
 def test_an_index_that_is_not_well(job: Job, ci: Ci, index: Index) -> None:
     """Anything but 200 and 404 is no answer to what the index holds."""
-    on_github(job, ci)
+    job.on_github(ci)
     index.answers[SEARCH[0].removesuffix(" 200")] = [Answer(500)] * 4
     run = job.publish("-r", index.upload_url)
     asked = f"While reading the files of {PROJECT} on {index.upload_url}: the index answered 500; trying again in 0.0 s"

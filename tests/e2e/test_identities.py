@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from .world import PROJECT, SDIST, WHEEL, Ci, Index, Job, Run, identity_token, uploads
+from .world import (
+    EXCHANGE,
+    RELEASE,
+    SDIST,
+    SEARCH,
+    WHEEL,
+    Answer,
+    Ci,
+    Index,
+    Job,
+    Run,
+    identity_token,
+    masks,
+    nothing_left,
+    released,
+    uploads,
+)
 
-SEARCH = ["GET /simple/sample-project/ 200", "GET /.well-known/pytp?discover=%2Flegacy%2F 404"]
-EXCHANGE = ["GET /_/oidc/audience 200", "POST /_/oidc/mint-token 200"]
-RELEASE = [*SEARCH, *EXCHANGE, *uploads(2), "POST /_/oidc/burn-token 202"]
 PRIVATE_RELEASE = [
     "GET /simple/sample-project/ 200",
     "GET /.well-known/pytp?discover=%2Flegacy%2F 200",
@@ -14,29 +27,6 @@ PRIVATE_RELEASE = [
     "POST /exchange/mint 200",
     *uploads(2),
 ]
-
-
-def released(index: Index) -> Run:
-    """What is said of a release that went well."""
-    lines = [
-        f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
-        f"dist/{WHEEL} ... success",
-        f"dist/{SDIST} ... success",
-        f"{index.url}/simple/{PROJECT}/",
-    ]
-    return Run(0, "", "\n".join(lines) + "\n")
-
-
-def nothing_left(index: Index) -> Run:
-    """What is said when all files are there."""
-    lines = [
-        f"{PROJECT} 1.2.3 → {index.upload_url} ({index.upload_url})",
-        f"dist/{WHEEL} ... already there",
-        f"dist/{SDIST} ... already there",
-        "Nothing was left to upload.",
-        f"{index.url}/simple/{PROJECT}/",
-    ]
-    return Run(0, "", "\n".join(lines) + "\n")
 
 
 def again(job: Job, index: Index) -> None:
@@ -50,8 +40,7 @@ def test_github(job: Job, ci: Ci, index: Index) -> None:
     """GitHub's token service is asked once, and each token is masked before anything else is printed."""
     job.environ |= ci.github
     run = job.publish("-r", index.upload_url)
-    masks = "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *index.store.minted])
-    assert Run(0, masks, released(index).err) == run
+    assert Run(0, masks(ci, index), released(index).err) == run
     assert RELEASE == index.requests
     assert ["GET /github?api-version=2.0&audience=127.0.0.1 200"] == ci.requests
     assert [WHEEL, SDIST] == index.files
@@ -105,17 +94,15 @@ def test_identity_variable(job: Job, ci: Ci, private: Index) -> None:
     job.environ |= ci.github | {"MY_TOKEN": identity_token("buildkite", "127.0.0.1")}
     job.configure('[tool.hatch.publish.trusted]\nidentity-variable = "MY_TOKEN"')
     run = job.publish("-r", private.upload_url)
-    masks = f"::add-mask::{job.environ['MY_TOKEN']}\n::add-mask::{private.store.minted[0]}\n"
-    assert Run(0, masks, released(private).err) == run
+    hidden = f"::add-mask::{job.environ['MY_TOKEN']}\n::add-mask::{private.store.minted[0]}\n"
+    assert Run(0, hidden, released(private).err) == run
     assert PRIVATE_RELEASE == private.requests
     assert [] == ci.requests
 
 
 def test_a_lost_reply_to_the_exchange(job: Job, ci: Ci, index: Index) -> None:
     """The index may have used the identity up before the reply was lost: the next try has a fresh one."""
-    from .world import Answer
-
-    job.environ |= ci.github | {"E2E_NO_WAIT": "1"}
+    job.on_github(ci)
     index.answers["POST /_/oidc/mint-token"] = [Answer(lost=True)]
     run = job.publish("-r", index.upload_url)
     assert 0 == run.code

@@ -18,9 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tests.support.helpers import make_sdist, make_wheel
 
-from .test_contract import masks, on_github
-from .test_identities import EXCHANGE, SEARCH
-from .world import PROJECT, Answer, Ci, Index, Job, as_read, served, uploads
+from .world import EXCHANGE, PROJECT, SEARCH, Answer, Ci, Index, Job, as_read, masks, served, uploads
 
 VERSION: Final = "1.2.3"
 POINTS: Final = 40
@@ -98,7 +96,7 @@ def start(job: Job, index: Index, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("point", [1 + number * (EVENTS - 2) // (POINTS - 1) for number in range(POINTS)])
 def test_killed_at_any_moment(job: Job, ci: Ci, index: Watched, point: int) -> None:
     """The same command again completes the release, and stores nothing twice."""
-    on_github(job, ci)
+    job.on_github(ci)
     names = build(job, 12)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
     events: list[str] = []
@@ -124,7 +122,7 @@ def test_killed_at_any_moment(job: Job, ci: Ci, index: Watched, point: int) -> N
 
 def test_the_points_are_all_of_a_run(job: Job, ci: Ci, index: Watched) -> None:
     """A run of 12 files that nobody kills has so many events, and its last one is the end of the burning."""
-    on_github(job, ci)
+    job.on_github(ci)
     build(job, 12)
     events = []
 
@@ -154,7 +152,7 @@ class Meeting:
 
 def test_two_runs_at_once(job: Job, ci: Ci, index: Watched) -> None:
     """Two jobs that release the same files at the same time both end well, and each file is stored once."""
-    on_github(job, ci)
+    job.on_github(ci)
     names = build(job, 12)
     index.happens = Meeting(2)
     processes = [start(job, index) for _ in range(2)]
@@ -170,7 +168,7 @@ def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
     jobs = [Job(tmp_path / str(number), tmp_path / "template") for number in range(12)]
     names = build(jobs[0], 12)
     for job, name in zip(jobs, names, strict=True):
-        on_github(job, ci)
+        job.on_github(ci)
         if job is not jobs[0]:
             (jobs[0].dist / name).rename(job.dist / name)
     meeting = Meeting(12)
@@ -206,7 +204,7 @@ def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
 )
 def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: signal.Signals, burns: bool) -> None:
     """Nothing new is begun, the token is burned, and it is said what is on the index, what not, and what is not known."""
-    on_github(job, ci)
+    job.on_github(ci)
     names = build(job, 7)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
     stopped: list[float] = []
@@ -266,7 +264,7 @@ def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: sign
 )
 def test_stopped_while_another_request_hangs(job: Job, ci: Ci, index: Watched, line: str, results: str | None) -> None:
     """Wherever it waits, the run ends."""
-    on_github(job, ci)
+    job.on_github(ci)
     names = build(job, 2)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
     hang = Answer(first=lambda: started.get(timeout=PATIENCE).send_signal(signal.SIGINT), never=True)
@@ -318,7 +316,7 @@ def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempP
         folder = tmp_path / str(count)
         (folder / "template" / "dist").mkdir(parents=True)
         job = Job(folder, folder / "template")
-        on_github(job, ci)
+        job.on_github(ci)
         index = Watched(tmp_path_factory.mktemp("index") / "files")
         with served(index):
             peak, opened = _released(job, index, count)

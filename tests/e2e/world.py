@@ -28,8 +28,12 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as Event
 
+from hatch_trusted_publish.errors import Message
+from hatch_trusted_publish.events import Result
+from hatch_trusted_publish.output.progress import OUTCOMES
 from hatch_trusted_publish.rehearsal.app import application
 from hatch_trusted_publish.rehearsal.authority import Authority
 from hatch_trusted_publish.rehearsal.checkout import Checkout
@@ -135,26 +139,29 @@ class Run:
     code: int
     out: str
     err: str
-    """As a person reads it, see `as_read`."""
+    """As people read it, see `as_read`."""
     raw: str = field(default="", compare=False)
     """The same, as it was written."""
 
+    @property
+    def codes(self) -> list[str]:
+        """The codes of all errors and warnings."""
+        return codes_in(self.err)
 
-_SIZE: Final = r"[\d.]+ [kM]?B"
-_COMMANDS: Final = (
-    r"^::group::.*\n(?:.*\n)*?::endgroup::\n",
-    # Reading text, Python takes the carriage return behind a mark for an end of line.
-    r"^\x1b\[0Ksection_start:.*\n(?:.*\n)*?\x1b\[0Ksection_end:.*\n.*\n",
-    rf"^\d+ files? to upload, {_SIZE}\n",
-    rf"^Uploaded \d+ files?, {_SIZE}, in [\d.]+ s \({_SIZE}/s\)\.\n",
-)
+    def __contains__(self, message: Message) -> bool:
+        return str(message) in self.err
+
+
+def codes_in(text: str) -> list[str]:
+    """The codes at the ends of lines."""
+    return re.findall(r"\[([a-z][a-z0-9-]+)\]$", text, re.MULTILINE)
 
 
 def as_read(err: str) -> str:
-    """What a person reads of standard error in the log of a CI.
+    """What people read of standard error in the log of a CI.
 
-    Annotations are shown as their texts. The plan, which is folded away there, and the total are left
-    out, for their sizes and times are others each time; test_log.py has them.
+    Annotations are shown as their texts. The plan, which is folded there, and the total are left
+    out, for their sizes and times differ each time; test_log.py has them.
     """
     for command in _COMMANDS:
         err = re.sub(command, "", err, flags=re.MULTILINE)
@@ -162,7 +169,60 @@ def as_read(err: str) -> str:
 
 
 def _unescaped(command: re.Match[str]) -> str:
-    return command[1].replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%")
+    return command[1].replace("%0A", "\n").replace("%25", "%")
+
+
+def _line(code: str, **facts: object) -> str:
+    """The pattern of a line with these facts."""
+    return "^" + re.escape(str(Message(code, **dict.fromkeys(facts, "FACT")))).replace("FACT", ".*") + r"\n"
+
+
+_COMMANDS: Final = (
+    r"^::group::.*\n(?:.*\n)*?::endgroup::\n",
+    # Reading text, Python takes the carriage return behind a mark for an end of line.
+    r"^\x1b\[0Ksection_start:.*\n(?:.*\n)*?\x1b\[0Ksection_end:.*\n.*\n",
+    _line("files-to-upload", files=0, size=0),
+    _line("uploaded-in-all", files=0, size=0, took=0, rate=0),
+)
+
+
+def target(index: Index) -> str:
+    """The first line of a run: where the files go."""
+    url = index.upload_url
+    return str(Message("release-target", project=PROJECT, version="1.2.3", index=url, url=url))
+
+
+def outcome(filename: str, result: Result) -> str:
+    """The line of one file."""
+    return str(Message("file-outcome", file=f"dist/{filename}", outcome=OUTCOMES[result][1]))
+
+
+def released(index: Index, results: tuple[Result, Result] = ("uploaded", "uploaded")) -> Run:
+    """A release that went well."""
+    files = [outcome(name, result) for name, result in zip((WHEEL, SDIST), results, strict=True)]
+    return Run(0, "", "\n".join([target(index), *files, f"{index.url}/simple/{PROJECT}/"]) + "\n")
+
+
+def nothing_left(index: Index) -> Run:
+    """A run whose files are all on the index."""
+    lines = [target(index), outcome(WHEEL, "there"), outcome(SDIST, "there"), str(Message("nothing-uploaded"))]
+    return Run(0, "", "\n".join([*lines, f"{index.url}/simple/{PROJECT}/"]) + "\n")
+
+
+def masks(ci: Ci, index: Index) -> str:
+    """GitHub's commands that keep the tokens out of its log."""
+    return "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *index.store.minted])
+
+
+def uploads(count: int) -> list[str]:
+    """The lines of so many files that were accepted."""
+    return ["POST /legacy/ 200"] * count
+
+
+SEARCH: Final = ["GET /simple/sample-project/ 200", "GET /.well-known/pytp?discover=%2Flegacy%2F 404"]
+EXCHANGE: Final = ["GET /_/oidc/audience 200", "POST /_/oidc/mint-token 200"]
+RELEASE: Final = [*SEARCH, *EXCHANGE, *uploads(2), "POST /_/oidc/burn-token 202"]
+"""What an index like PyPI is asked for a release of two files."""
 
 
 def clean_environ(home: Path) -> dict[str, str]:
@@ -221,6 +281,15 @@ class Job:
             out, err = process.communicate(timeout=90)
         self.check_reports()
         return Run(process.returncode, out, as_read(err), err)
+
+    def on_github(self, ci: Ci) -> None:
+        """Make it a job of GitHub, where no retry waits."""
+        self.environ |= ci.github | {"E2E_NO_WAIT": "1"}
+
+    def outcomes(self) -> dict[str, str]:
+        """What the report of the last run says of each file."""
+        report = json.loads((self.folder / "report.json").read_text("utf-8"))
+        return {file["filename"]: file["outcome"] for file in report["files"]}
 
     def check_reports(self) -> None:
         """Each report that was written keeps to the schema."""
@@ -326,13 +395,13 @@ class _Served:
         number = self._log.begin(f"{scope['method']} {scope['path']}{query and '?'}{query}")
         status = "cut"
 
-        async def receiving() -> Message:
+        async def receiving() -> Event:
             nonlocal given_up
             message = await receive()
             given_up = given_up or message["type"] == "http.disconnect"
             return message
 
-        async def sending(message: Message) -> None:
+        async def sending(message: Event) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
@@ -358,10 +427,10 @@ class _Served:
                 pass
             return
 
-        async def again() -> Message:
+        async def again() -> Event:
             return {"type": "http.request", "body": body}
 
-        async def nowhere(_message: Message) -> None:
+        async def nowhere(_message: Event) -> None:
             """Nobody hears this."""
 
         if answer.status == 0:
@@ -543,8 +612,3 @@ def served_with_tls(index: Index, certificate: Path, authority: Path) -> Iterato
         finally:
             server.should_exit = True
             thread.join()
-
-
-def uploads(count: int) -> list[str]:
-    """The lines of so many files that were taken."""
-    return ["POST /legacy/ 200"] * count

@@ -4,7 +4,7 @@
 - ``E2E_GOOGLE``: the address that stands for Google's metadata server, on a machine of Google's.
 - ``E2E_NO_WAIT``: retries do not wait.
 - ``E2E_LOG``: whatever any library logs, at any level, goes to standard error.
-- ``E2E_CRASH``: an upload that was sent ends in an error that nobody foresaw.
+- ``E2E_CRASH``: a function, as ``index.upload_api.read_upload``, that fails with its arguments.
 - ``E2E_SIGSTORE``: a file with what stands for the public Sigstore.
 - ``E2E_MODULES``: a file that gets the names of all modules that were imported, at the end.
 """
@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import sys
@@ -62,13 +63,11 @@ def _on_google(url: str) -> None:
     vars(identity)["GOOGLE_PRODUCT_NAME"] = product_name
 
 
-def _crash() -> None:
-    from hatch_trusted_publish.index import upload_api as protocol
-
+def _crash(module: str, function: str) -> None:
     def crash(*arguments: object) -> NoReturn:
         raise RuntimeError(arguments)
 
-    vars(protocol)["read_upload"] = crash
+    vars(importlib.import_module(f"hatch_trusted_publish.{module}"))[function] = crash
 
 
 if package := os.environ.get("E2E_WITHOUT"):
@@ -82,8 +81,8 @@ if "E2E_NO_WAIT" in os.environ:
 if "E2E_LOG" in os.environ:
     logging.basicConfig(level=1)
     logging.debug("all is logged")
-if "E2E_CRASH" in os.environ:
-    _crash()
+if name := os.environ.get("E2E_CRASH"):
+    _crash(*name.rsplit(".", 1))
 if path := os.environ.get("E2E_SIGSTORE"):
     _own_sigstore(path)
 if path := os.environ.get("E2E_MODULES"):
