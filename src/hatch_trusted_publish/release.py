@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from .artifacts.distribution import Distribution
+from .artifacts.pypi.rules import refusals
 from .attestations.signing import Signing
 from .errors import DistributionError, Message, UploadError
 from .http.client import Client
@@ -23,7 +24,7 @@ from .index.endpoints import Index
 from .threads import later, wait
 from .upload.job import Job
 from .upload.listings import listing_of
-from .upload.plan import check, decide
+from .upload.plan import check, decide, doubts, rejected
 from .upload.uploader import Uploads
 from .upload.wait import until_listed
 from .versions.project import Project
@@ -55,7 +56,10 @@ def release(
 
     # Check everything that can be known without the network.
     signing = Signing(settings, index, distributions)
-    check(settings, index, distributions, project, [*problems, *signing.problems])
+    found = refusals(distributions) if index.pypi_rules else {}
+    check(settings, index, distributions, project, [*problems, *signing.problems, *rejected(found, index)])
+    for doubt in doubts(found, distributions, settings, index):
+        events.warn(doubt)
     signing.require(ambient, distributions, events)
 
     # Compare with the index. Meanwhile, ask it how it exchanges identities.

@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.artifacts.pypi import Refusal
+from hatch_trusted_publish.artifacts.pypi.rules import LARGEST_FILE
 from hatch_trusted_publish.errors import Message, PlanError
 from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.index.endpoints import Index
@@ -21,9 +23,19 @@ from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.index.simple_api import Listed, Listing
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.outcome import Outcome, Plan
-from hatch_trusted_publish.upload.plan import check, compare, decide, destination, has_release, in_order, kept
+from hatch_trusted_publish.upload.plan import (
+    check,
+    compare,
+    decide,
+    destination,
+    doubts,
+    has_release,
+    in_order,
+    kept,
+    rejected,
+)
 from hatch_trusted_publish.versions.project import Project
-from tests.support.helpers import a_distribution
+from tests.support.helpers import Kept, a_distribution
 
 INDEX = Index("main", "https://upload.pypi.org/legacy/", "https://pypi.org/simple/", pypi_rules=True)
 PRIVATE = Index("inhouse", "https://index.example/legacy/", "https://index.example/simple/", local_versions=True)
@@ -31,7 +43,6 @@ SETTINGS = Settings(Repository("main", INDEX.upload_url))
 WHEEL = "sample-1.0-py3-none-any.whl"
 SDIST = "sample-1.0.tar.gz"
 NOTHING = Listing()
-PLATFORMS = ("manylinux_2_17_x86_64", "linux_armv6l", "linux_armv7l")
 
 
 @pytest.mark.parametrize(
@@ -67,21 +78,6 @@ PLATFORMS = ("manylinux_2_17_x86_64", "linux_armv6l", "linux_armv7l")
             id="two licenses",
         ),
         pytest.param(
-            [
-                a_distribution(
-                    "sample-1.0-cp311-cp311-linux_x86_64.linux_aarch64.linux_armv7l.manylinux_2_17_x86_64.whl"
-                )
-            ],
-            [
-                Message(
-                    "linux-tag",
-                    file="dist/sample-1.0-cp311-cp311-linux_x86_64.linux_aarch64.linux_armv7l.manylinux_2_17_x86_64.whl",
-                    tags=["linux_aarch64", "linux_x86_64"],
-                )
-            ],
-            id="linux tags",
-        ),
-        pytest.param(
             [a_distribution(WHEEL), a_distribution(WHEEL, "old"), a_distribution(SDIST)],
             [Message("duplicate-name", files=[f"dist/{WHEEL}", f"old/{WHEEL}"])],
             id="one name twice",
@@ -113,16 +109,65 @@ def test_refused(distributions: list[Distribution], problems: list[Message]) -> 
     assert Message("files-refused", problems=tuple(problems)) == caught.value.message
 
 
+def test_rejected() -> None:
+    """What PyPI would reject is a problem with all its files, unless `check` has said it already."""
+    files = [a_distribution(f"sample-1.0-{number}-py3-none-any.whl") for number in range(5)]
+    found = {
+        Refusal("bad-classifier", "'A :: B' is not a valid classifier."): files,
+        Refusal("bad-archive", "Filename is too long: 'a'"): files[:2],
+        Refusal("two-licenses", "License is deprecated."): files,
+        Refusal("bad-platform", "newer", is_certain=False): files,
+    }
+    shown = [one.shown for one in files]
+
+    assert [
+        ("bad-classifier", shown[0], [*shown[:3], "…"], "'A :: B' is not a valid classifier"),
+        ("bad-archive", shown[0], shown[:2], "Filename is too long: 'a'"),
+    ] == [
+        (one.code, one.facts["file"], one.facts["reason"].facts["files"], one.facts["reason"].facts["said"])
+        for one in rejected(found, INDEX)
+    ]
+
+
+class Large(Kept):
+    """More bytes than PyPI accepts, without having them."""
+
+    @property
+    def size(self) -> int:
+        return LARGEST_FILE + 1024**2
+
+
+def test_doubts() -> None:
+    """What PyPI may reject is a warning, and so is a file above its limit."""
+    wheel, sdist = a_distribution(WHEEL), replace(a_distribution(SDIST), content=Large(b""))
+    found = {Refusal("bad-platform", "newer", is_certain=False): [wheel], Refusal("bad-archive", "certain"): [wheel]}
+
+    assert [
+        Message("may-be-rejected", file=wheel.shown, index="PyPI", said="newer"),
+        Message("large-file", file=sdist.shown, index="PyPI", size=101, limit=100),
+    ] == list(doubts(found, [wheel, sdist], SETTINGS, INDEX))
+    assert [] == list(doubts({}, [wheel, sdist], SETTINGS, PRIVATE))
+
+
+def test_doubts_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run says what could not be checked; a release does not."""
+    monkeypatch.setattr("hatch_trusted_publish.artifacts.pypi.metadata.LIBRARIES", ("packaging", "no_such_library"))
+    dry = [list(doubts({}, [], replace(SETTINGS, dry_run=dry), INDEX)) for dry in ("yes", "mint", "no")]
+
+    message = Message("unchecked-rules", libraries=["no-such-library"], index="PyPI")
+    assert [[message], [message], []] == dry
+
+
 def test_refused_together() -> None:
     """All problems of all files are reported together, after those found elsewhere."""
     first = a_distribution(
         "a_b-1.0+x.tar.gz", license="MIT", license_expression="MIT", requires_dist=["e @ https://e.example"]
     )
-    second = a_distribution("a_b-2.0-py3-none-linux_x86_64.whl")
+    second = a_distribution("a_b-2.0-py3-none-any.whl")
     with pytest.raises(PlanError) as caught:
         check(SETTINGS, INDEX, [first, second], Project(), [Message("elsewhere")])
 
-    codes = ("elsewhere", "local-version", "direct-url", "two-licenses", "linux-tag", "several-releases")
+    codes = ("elsewhere", "local-version", "direct-url", "two-licenses", "several-releases")
     assert codes == caught.value.codes
 
 
@@ -141,15 +186,6 @@ def test_refused_together() -> None:
             id="odd requirements are the index's to judge",
         ),
         pytest.param([a_distribution(SDIST, license_expression="MIT")], SETTINGS, INDEX, id="license expression"),
-        pytest.param(
-            [a_distribution(f"sample-1.0-py3-none-{tag}.whl") for tag in PLATFORMS], SETTINGS, INDEX, id="platforms"
-        ),
-        pytest.param(
-            [a_distribution("sample-1.0-py3-none-linux_x86_64.whl")],
-            SETTINGS,
-            replace(INDEX, pypi_rules=False),
-            id="linux where PyPI's rules do not hold",
-        ),
         pytest.param([a_distribution("sample-1.0+x.tar.gz")], SETTINGS, PRIVATE, id="local version on a private index"),
         pytest.param(
             [
@@ -304,7 +340,7 @@ def test_plan() -> None:
     assert Plan(INDEX, outcomes, (Message("s"), Message("w"), kept(DIFFERENT))) == plan
 
 
-TAGS = ["py3-none-any", "cp311-cp311-linux_x86_64", "cp311-cp311-manylinux_2_17_x86_64"]
+TAGS = ["py3-none-any", "cp311-cp311-manylinux_2_17_x86_64"]
 
 
 @st.composite
@@ -347,7 +383,6 @@ def is_right(distribution: Distribution, index: Index) -> bool:
     fields = distribution.metadata.fields
     return not (
         ("+" in distribution.filename and index is INDEX)
-        or ("linux_" in distribution.filename.replace("manylinux_", "") and index is INDEX)
         or {"license", "license_expression"} <= {name for name, _ in fields}
         or ("requires_dist", "e @ https://e.example") in fields
     )

@@ -19,6 +19,8 @@ from packaging.version import Version
 
 from ..artifacts import filenames
 from ..artifacts.distribution import Distribution
+from ..artifacts.pypi.metadata import skipped
+from ..artifacts.pypi.rules import LARGEST_FILE, Refusals
 from ..errors import DistributionError, Message, PlanError
 from ..index.endpoints import Index
 from ..index.repository import Repository
@@ -27,8 +29,8 @@ from ..settings.options import Settings
 from ..versions.project import Project
 from .outcome import Outcome, Plan
 
-LINUX_TAGS = frozenset({"linux_armv6l", "linux_armv7l"})
-"""The only bare Linux tags that PyPI accepts (docs/explanation/design.md)."""
+SAID_BETTER = frozenset({"local-version", "direct-url", "two-licenses", "not-normalized"})
+"""Rejections that `check` finds itself, since they hold for other indexes or have a better remedy."""
 
 
 def destination(settings: Settings, distributions: Sequence[Distribution]) -> Repository:
@@ -86,9 +88,31 @@ def _own_problems(distribution: Distribution, index: Index) -> Iterable[Message]
             yield Message("direct-url", file=file, requirement=requirement)
     if {"license", "license_expression"} <= {name for name, _ in fields}:
         yield Message("two-licenses", file=file)
-    bad = sorted(tag for tag in distribution.platform_tags - LINUX_TAGS if tag.startswith("linux_"))
-    if bad and index.pypi_rules:
-        yield Message("linux-tag", file=file, tags=bad)
+
+
+def rejected(refusals: Refusals, index: Index) -> Iterable[Message]:
+    """Yield what PyPI would reject: it should not take half a release to find out."""
+    for refusal, files in refusals.items():
+        if refusal.is_certain and refusal.code not in SAID_BETTER:
+            shown = [*(one.shown for one in files[:3]), *["…"][: len(files) > 3]]
+            said = refusal.said.removesuffix(".")
+            reason = Message("would-be-rejected", files=shown, index=index.title, said=said)
+            yield Message(refusal.code, file=shown[0], index=index.title, reason=reason)
+
+
+def doubts(
+    refusals: Refusals, distributions: Sequence[Distribution], settings: Settings, index: Index
+) -> Iterable[Message]:
+    """Yield what PyPI may reject, and what was not checked."""
+    for refusal, files in refusals.items():
+        if not refusal.is_certain:
+            yield Message("may-be-rejected", file=files[0].shown, index=index.title, said=refusal.said)
+    for distribution in distributions:
+        if index.pypi_rules and distribution.size > LARGEST_FILE:
+            size, limit = distribution.size // 1024**2, LARGEST_FILE // 1024**2
+            yield Message("large-file", file=distribution.shown, index=index.title, size=size, limit=limit)
+    if index.pypi_rules and settings.dry_run != "no" and (libraries := skipped()):
+        yield Message("unchecked-rules", libraries=libraries, index=index.title)
 
 
 def _is_direct(requirement: str) -> bool:

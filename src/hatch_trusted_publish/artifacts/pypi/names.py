@@ -46,8 +46,9 @@ def refusals(filename: str, name: str, version: Version) -> Iterator[Refusal]:
         return
     for platform in sorted({tag.platform for tag in tags}):
         if not _PLATFORM.fullmatch(platform):
+            code = "linux-tag" if platform.startswith("linux_") else "bad-platform"
             said = f"Binary wheel {filename!r} has an unsupported platform tag {platform!r}."
-            yield Refusal("bad-platform", said, is_certain=not _NEWER_PLATFORM.fullmatch(platform))
+            yield Refusal(code, said, is_certain=not _NEWER_PLATFORM.fullmatch(platform))
     stem = expected.partition("-")[0]
     if project != canonicalize_name(name):
         yield Refusal("bad-file-name", f"Start filename for {name!r} with {stem!r}.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import BinaryIO, Final, TypeAlias
 
 from packaging.version import Version
 
@@ -13,7 +13,10 @@ from ..distribution import Distribution
 from ..metadata import Fields
 from . import Refusal, archives, metadata, names
 
-LARGEST_FILE = 100 * 1024**2
+Refusals: TypeAlias = Mapping[Refusal, Sequence[Distribution]]
+"""Each reason to reject a file, with all the files that it holds for."""
+
+LARGEST_FILE: Final = 100 * 1024**2
 """Bytes that PyPI accepts, unless the project has a higher limit."""
 
 
@@ -25,8 +28,12 @@ def file_refusals(filename: str, file: BinaryIO, fields: Fields, project: str) -
     yield from (Refusal("bad-archive", said) for said in archives.refusals(file, filename, licenses))
 
 
-def refusals(distributions: Iterable[Distribution]) -> dict[Refusal, list[Distribution]]:
-    """Return what PyPI will say to these files, each reason with all the files that it holds for."""
+def refusals(distributions: Iterable[Distribution]) -> Refusals:
+    """Return what PyPI will say to these files.
+
+    Raises:
+        DistributionError: one can no longer be read.
+    """
     found: dict[Refusal, list[Distribution]] = {}
     known: dict[bytes, list[Refusal]] = {}
     for distribution in distributions:
