@@ -17,6 +17,7 @@ from typing import Any, Final
 import pytest
 
 from hatch_trusted_publish.settings import options as settings
+from hatch_trusted_publish.settings.repositories import REPO_KEYS
 from hatch_trusted_publish.versions import source as version_source
 from tests.support.pages import ROOT, Block, blocks_of
 
@@ -190,7 +191,7 @@ REFERENCE: Final = ROOT / "docs" / "reference" / "index.md"
 
 def test_keys_of_the_publisher() -> None:
     """The table has every key of the publisher and no other."""
-    assert settings._KEYS.keys() == {name.partition(".")[0] for name in rows(REFERENCE, "Publisher keys")}
+    assert settings.KEYS.keys() == {name.partition(".")[0] for name in rows(REFERENCE, "Publisher keys")}
 
 
 def test_defaults_of_the_publisher() -> None:
@@ -204,7 +205,7 @@ def test_defaults_of_the_publisher() -> None:
 
 def test_keys_of_an_index() -> None:
     """The table of `repos.NAME` has every key and no other."""
-    assert settings._REPO_KEYS.keys() == rows(REFERENCE, "Other indexes").keys()
+    assert REPO_KEYS.keys() == rows(REFERENCE, "Other indexes").keys()
 
 
 def test_keys_of_the_version_source() -> None:

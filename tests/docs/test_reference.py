@@ -14,9 +14,11 @@ from click import UsageError
 from hatch.cli.application import Application
 from hatch.cli.publish import publish
 
+from hatch_trusted_publish.errors import SettingsError
 from hatch_trusted_publish.identity.ambient import gitlab_variable
 from hatch_trusted_publish.settings import options as settings
 from hatch_trusted_publish.settings import values
+from hatch_trusted_publish.settings.repositories import REPO_KEYS
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted((ROOT / "docs").rglob("*.md"))
@@ -83,19 +85,19 @@ def test_flags() -> None:
 
 
 def kind(parser: values.Parser) -> str:
-    """The type of a key, in the words of the reference: by what its parser says of a value that nobody can mean."""
-    with pytest.raises(values.Wrong) as caught:
-        parser([])
-    said = str(caught.value).removeprefix("must be ").removesuffix(", not []").removeprefix("a ")
-    if found := re.fullmatch("one of (.*)", said):
-        return ", ".join(f"`{choice}`" for choice in found[1].split(", "))
-    plain = {"true or false": "boolean", "table of a TOML file": "table"}.get(said, said)
-    return re.sub(r"number from (\d+) to", r"number, \1 to", plain)
+    """The type of a key in the words of the reference, by what its parser says about a wrong value."""
+    with pytest.raises(SettingsError) as caught:
+        parser("key", [])
+    code, facts = caught.value.message.code, caught.value.message.facts
+    if code == "not-one-of":
+        return ", ".join(f"`{choice}`" for choice in facts["allowed"])
+    name = re.sub("^not-an?-", "", code)
+    return f"{name}, {facts['low']:g} to {facts['high']:g}" if "low" in facts else name
 
 
 @pytest.mark.parametrize(
     ("heading", "keys"),
-    [("Publisher keys", settings._KEYS), ("Other indexes", settings._REPO_KEYS)],
+    [("Publisher keys", settings.KEYS), ("Other indexes", REPO_KEYS)],
     ids=["keys", "repos"],
 )
 def test_types(heading: str, keys: Mapping[str, values.Parser]) -> None:

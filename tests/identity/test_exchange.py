@@ -140,7 +140,7 @@ def test_configured_endpoints_end_the_search() -> None:
     """Endpoints that the person named are asked at once; there is nothing to burn beside them."""
     script = {"GET /a": OWN_AUDIENCE, "POST /m": MINTED}
     with Scripted(script) as server, _client() as client:
-        index = _index(server, audience_endpoint=f"{server.url}/a", mint_endpoint=f"{server.url}/m")
+        index = _index(server, audience_endpoint=f"{server.url}/a", token_mint_endpoint=f"{server.url}/m")
         exchange = _exchange(index, Ci().ambient, client, _nothing)
         exchange.token()
         problem = exchange.burn()
@@ -380,7 +380,7 @@ def test_nobody_there_is_not_a_lost_reply() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = f"http://127.0.0.1:{listener.getsockname()[1]}/m"
     with Scripted({"GET /a": OWN_AUDIENCE}) as server, _client() as client:
-        index = _index(server, audience_endpoint=f"{server.url}/a", mint_endpoint=closed)
+        index = _index(server, audience_endpoint=f"{server.url}/a", token_mint_endpoint=closed)
         error = _refused(NetworkError, _exchange(index, ci.ambient, client, _nothing).prepare)
 
     assert str(error).startswith("While exchanging the identity at own: no connection could be made (")

@@ -23,7 +23,8 @@ from hatch_trusted_publish.identity.publishers import (
 )
 from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.settings.options import PUBLISHER_FIELDS, UPLOAD_URLS
+from hatch_trusted_publish.settings.options import PUBLISHER_FIELDS
+from hatch_trusted_publish.settings.repositories import UPLOAD_URLS
 
 PYPI, TESTPYPI = (find_index(Repository(name, url)) for name, url in UPLOAD_URLS.items())
 OWN: Final = find_index(Repository("own", "https://index.example/legacy/"))

@@ -68,11 +68,11 @@ def test_all_that_can_be_said_of_an_index() -> None:
             url="https://index.example/legacy/",
             audience="https://sso.example/packages",
             audience_endpoint="https://sso.example/audience",
-            mint_endpoint="https://sso.example/mint",
+            token_mint_endpoint="https://sso.example/mint",
             simple_url="https://mirror.example/simple",
             local_versions=True,
             attestations=True,
-            listed=False,
+            listing="none",
         )
     )
     expected = Index(
@@ -138,7 +138,7 @@ def test_simple_url(simple_url: str, upload_url: str) -> None:
 def test_burn_endpoint(burn: str | None, mint: str) -> None:
     """Tokens are burned beside PyPI's own path for minting, and nowhere that was guessed."""
     configured = Repository(
-        "company", "https://h.example/legacy/", audience_endpoint="https://h.example/audience", mint_endpoint=mint
+        "company", "https://h.example/legacy/", audience_endpoint="https://h.example/audience", token_mint_endpoint=mint
     )
     assert Endpoints("https://h.example/audience", mint, burn) == find_index(configured).endpoints
 
@@ -147,7 +147,7 @@ def test_burn_endpoint(burn: str | None, mint: str) -> None:
     "half",
     [
         Repository("company", "https://h.example/legacy/", audience_endpoint="https://h.example/audience"),
-        Repository("company", "https://h.example/legacy/", mint_endpoint="https://h.example/mint"),
+        Repository("company", "https://h.example/legacy/", token_mint_endpoint="https://h.example/mint"),
     ],
 )
 def test_half_of_the_endpoints(half: Repository) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from hatch_trusted_publish.errors import Message, SettingsError
 from hatch_trusted_publish.settings import values
-from hatch_trusted_publish.settings.values import Parser, Wrong
+from hatch_trusted_publish.settings.values import Parser
 
 
 def deep(levels: int) -> object:
@@ -20,7 +21,7 @@ def deep(levels: int) -> object:
     return table
 
 
-def test_helpers_own_premise() -> None:
+def test_premise() -> None:
     """A table can be too deep, and a number too long, for Python to write it out."""
     with pytest.raises(RecursionError):
         repr(deep(100_000))
@@ -28,14 +29,20 @@ def test_helpers_own_premise() -> None:
         repr(1 << 20_000)
 
 
+DIGEST = "0a" * 32
+
+
 @pytest.mark.parametrize(
     ("expected", "parse", "value"),
     [
         *((True, values.boolean, value) for value in (True, "true", "")),
         *((False, values.boolean, value) for value in (False, "false")),
-        ("main", values.text, "main"),
-        ("test", values.text, " test\n"),
-        ("a b", values.text, "a b"),
+        ("main", values.string, "main"),
+        ("test", values.string, " test\n"),
+        ("a b", values.string, "a b"),
+        ("a" * 1000, values.string, "a" * 1000),
+        ("out/" + "a" * 255, values.path, "out/" + "a" * 255),
+        (DIGEST, values.digest, DIGEST.upper()),
         *((value, values.one_of("identical", "skip"), value) for value in ("identical", "skip")),
         *((True, values.one_of(False, True, "mint"), value) for value in (True, "true", "")),
         *((False, values.one_of(False, True, "mint"), value) for value in (False, "false")),
@@ -50,65 +57,48 @@ def test_helpers_own_premise() -> None:
     ],
 )
 def test_good(expected: object, parse: Parser, value: object) -> None:
-    """A value is taken from TOML with its type and from ``-o`` as a text, where that can be."""
-    read: Any = parse(value)
+    """A value is read from TOML with its type and from ``-o`` as a string, where that is possible."""
+    read: Any = parse("-o key", value)
     assert expected == read
     assert isinstance(expected, bool) is isinstance(read, bool)
 
 
-BOOLEAN = "must be true or false, not "
-ONE_OF = "must be one of identical, skip, not "
-WITH_TRUE = "must be one of false, true, mint, not "
-WHOLE = "must be a whole number from 1 to 16, not "
-NUMBER = "must be a number from 0.5 to 3600, not "
-TABLE = "must be a table of a TOML file, not "
-
-
 @pytest.mark.parametrize(
-    ("problem", "parse", "value"),
+    ("code", "parse", "values_"),
     [
-        (BOOLEAN + "'yes'", values.boolean, "yes"),
-        (BOOLEAN + "'True'", values.boolean, "True"),
-        (BOOLEAN + "1", values.boolean, 1),
-        (BOOLEAN + "0.0", values.boolean, 0.0),
-        (BOOLEAN + "[]", values.boolean, []),
-        ("needs a value", values.text, ""),
-        ("needs a value", values.text, " \n"),
-        ("must be a text, not 5", values.text, 5),
-        ("must be a text, not true", values.text, True),
-        ("must be a text, not ['a']", values.text, ["a"]),
-        (ONE_OF + "'Skip'", values.one_of("identical", "skip"), "Skip"),
-        (ONE_OF + "''", values.one_of("identical", "skip"), ""),
-        (ONE_OF + "true", values.one_of("identical", "skip"), True),
-        (ONE_OF + "{'skip': 1}", values.one_of("identical", "skip"), {"skip": 1}),
-        (WITH_TRUE + "1", values.one_of(False, True, "mint"), 1),
-        (WITH_TRUE + "0", values.one_of(False, True, "mint"), 0),
-        (WITH_TRUE + "'burn'", values.one_of(False, True, "mint"), "burn"),
-        (WHOLE + "0", values.number(int, 1, 16), 0),
-        (WHOLE + "17", values.number(int, 1, 16), 17),
-        (WHOLE + "'17'", values.number(int, 1, 16), "17"),
-        (WHOLE + "4.0", values.number(int, 1, 16), 4.0),
-        (WHOLE + "'4.0'", values.number(int, 1, 16), "4.0"),
-        (WHOLE + "true", values.number(int, 1, 16), True),
-        (WHOLE + "''", values.number(int, 1, 16), ""),
-        (WHOLE + "[1]", values.number(int, 1, 16), [1]),
-        (WHOLE + f"'{'9' * 79}…'", values.number(int, 1, 16), "9" * 5000),
-        (NUMBER + "0.25", values.number(float, 0.5, 3600), 0.25),
-        (NUMBER + "3600.5", values.number(float, 0.5, 3600), 3600.5),
-        (NUMBER + "nan", values.number(float, 0.5, 3600), math.nan),
-        (NUMBER + "'nan'", values.number(float, 0.5, 3600), "nan"),
-        (NUMBER + "inf", values.number(float, 0.5, 3600), math.inf),
-        (NUMBER + "'1e999'", values.number(float, 0.5, 3600), "1e999"),
-        (NUMBER + "'30s'", values.number(float, 0.5, 3600), "30s"),
-        (TABLE + "'a'", values.table, "a"),
-        (TABLE + "[{'a': 1}]", values.table, [{"a": 1}]),
+        ("not-a-boolean", values.boolean, ["yes", "True", 1, 0.0, []]),
+        ("not-a-string", values.string, [5, True, ["a"]]),
+        ("empty-value", values.string, ["", " \n"]),
+        ("unusable-value", values.string, ["a\0b", "a\nb", "\ud800", "a" * 1001]),
+        ("unusable-value", values.path, ["a\0b", "out/" + "a" * 256, "ü" * 128]),
+        ("not-a-digest", values.digest, ["0a", DIGEST + "0", "g" * 64]),
+        ("not-one-of", values.one_of("identical", "skip"), ["Skip", "", True, {"skip": 1}]),
+        ("not-one-of", values.one_of(False, True, "mint"), [1, 0, "burn"]),
+        ("not-an-integer", values.number(int, 1, 16), [0, 17, "17", 4.0, "4.0", True, "", [1], "9" * 5000]),
+        ("not-a-number", values.number(float, 0.5, 60), [0.25, 60.5, math.nan, "nan", math.inf, "1e999", "30s"]),
+        ("not-a-table", values.table, ["a", [{"a": 1}]]),
     ],
 )
-def test_bad(problem: str, parse: Parser, value: object) -> None:
-    """What is wrong is told with what is allowed and what was written."""
-    with pytest.raises(Wrong) as caught:
-        parse(value)
-    assert problem == str(caught.value)
+def test_bad(code: str, parse: Parser, values_: list[object]) -> None:
+    """A mistake is reported with its key and with what was written."""
+    for value in values_:
+        with pytest.raises(SettingsError) as caught:
+            parse("-o key", value)
+        facts = caught.value.message.facts
+        assert (code, "-o key") == (caught.value.message.code, facts["key"])
+        assert code == "empty-value" or values.shown(value) == facts["value"]
+
+
+def test_facts() -> None:
+    """A mistake says what would be right."""
+    with pytest.raises(SettingsError) as caught:
+        values.one_of(False, True, "mint")("-o dry-run", "burn")
+    assert Message("not-one-of", key="-o dry-run", allowed=["false", "true", "mint"], value="'burn'") == (
+        caught.value.message
+    )
+    with pytest.raises(SettingsError) as caught:
+        values.number(int, 1, 16)("-o concurrency", 17)
+    assert Message("not-an-integer", key="-o concurrency", low=1, high=16, value="17") == caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -122,12 +112,27 @@ def test_bad(problem: str, parse: Parser, value: object) -> None:
         ("None", None),
         ("30", 30),
         ("datetime.date(2026, 11, 20)", dt.date(2026, 11, 20)),
-        ("[': :set-env: :']", ["::set-env::"]),
+        ("['::set-env::']", ["::set-env::"]),
         ("this int", 1 << 20_000),
         ("this dict", deep(100_000)),
     ],
     ids=lambda value: "" if isinstance(value, (dict, int)) else None,
 )
 def test_shown(expected: str, value: object) -> None:
-    """Whatever was written is shown on one short, inert line, as TOML spells it where that differs."""
+    """Whatever was written is shown on one short, safe line, as TOML spells it where that differs."""
     assert expected == values.shown(value)
+
+
+def test_read_table() -> None:
+    """The known keys are read; every mistake is reported with its full key."""
+    problems: list[Message] = []
+    keys = {"timeout": values.number(int, 1, 2), "report": values.path}
+    table = {"timeout": 9, "report": "a", "tiemout": 1, "user": "me", "auth": "hunter2", "zzz": 1}
+    assert {"report": "a"} == values.read_table(table, keys, "-o ", problems)
+    assert [
+        Message("not-an-integer", key="-o timeout", low=1, high=2, value="9"),
+        Message("misspelled-key", key="-o tiemout", close="timeout"),
+        Message("no-passwords", key="-o user"),
+        Message("no-passwords", key="-o auth"),
+        Message("unknown-key", key="-o zzz", keys=["timeout", "report"]),
+    ] == problems

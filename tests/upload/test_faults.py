@@ -385,7 +385,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
                 f"{urls['first']}/legacy/",
                 simple_url=f"{urls['listing']}/simple/",
                 audience_endpoint=f"{urls['audience']}/_/oidc/audience",
-                mint_endpoint=f"{urls['mint']}/_/oidc/mint-token",
+                token_mint_endpoint=f"{urls['mint']}/_/oidc/mint-token",
             )
             known.asked["discovery"] = 0
         events = Closes(after, second)

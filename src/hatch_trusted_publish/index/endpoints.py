@@ -92,8 +92,8 @@ def find_index(repository: Repository) -> Index:
         )
     simple_url = repository.simple_url or _simple_url(repository.url)
     configured = None
-    if repository.audience_endpoint is not None and repository.mint_endpoint is not None:
-        configured = _endpoints(repository.audience_endpoint, repository.mint_endpoint)
+    if repository.audience_endpoint is not None and repository.token_mint_endpoint is not None:
+        configured = _endpoints(repository.audience_endpoint, repository.token_mint_endpoint)
     return Index(
         repository.name,
         repository.url,
@@ -102,7 +102,7 @@ def find_index(repository: Repository) -> Index:
         endpoints=configured,
         local_versions=repository.local_versions,
         attestations=repository.attestations,
-        listed=repository.listed,
+        listed=repository.listing is None,
     )
 
 

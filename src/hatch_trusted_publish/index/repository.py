@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ..http.client import Certificates
 
@@ -16,9 +17,10 @@ class Repository:
     """For uploads; empty for the rehearsal index, which is started for the run."""
     audience: str | None = None
     audience_endpoint: str | None = None
-    mint_endpoint: str | None = None
+    token_mint_endpoint: str | None = None
     simple_url: str | None = None
     local_versions: bool = False
     attestations: bool = False
-    listed: bool = True
+    listing: Literal["none"] | None = None
+    """``none``: it cannot be asked for its files."""
     certificates: Certificates = field(default_factory=Certificates)

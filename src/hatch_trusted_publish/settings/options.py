@@ -1,33 +1,28 @@
 """Options and tables → `Settings`, or every mistake at once.
 
-Rules (docs/reference/index.md has the table of keys):
+Rules (docs/reference/index.md has the tables of keys):
 
-- ``-o`` wins over Hatch's flags and variables, these over ``[tool.hatch.publish.trusted]``,
-  this over ``[publish.trusted]`` in Hatch's own config file, this over the default.
-- Every layer is checked, also where a higher one wins: a mistake does not hide.
+- ``-o`` wins over Hatch's flags and variables, these over ``[tool.hatch.publish.trusted]``, this over
+  ``[publish.trusted]`` in Hatch's own config file, this over the default.
+- Every layer is checked, even where a higher one wins: no mistake hides.
+- What decides where an identity token goes is never read from the project: a pull request could change it.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final, Literal
 
-from ..errors import SettingsError, clean
-from ..http.client import Certificates
-from ..index.origins import host_of, is_reserved, shown_url, url_problem
+from ..errors import Message, SettingsError
 from ..index.repository import Repository
 from . import values
+from .repositories import CERTIFICATES, Repositories
 
 TABLE: Final = "tool.hatch.publish.trusted"
-UPLOAD_URLS: Final = {"main": "https://upload.pypi.org/legacy/", "test": "https://test.pypi.org/legacy/"}
-"""PyPI and TestPyPI, by the names that Hatch's own publisher gives them."""
-_PYPI_HOSTS: Final = {"upload.pypi.org": "main", "pypi.org": "main", "test.pypi.org": "test"}
-WITHOUT_SECRETS: Final = (
-    "this publisher never uses a user name, a password or a stored token: the identity of the CI takes "
-    "their place. Leave it out, or use Hatch's own publisher with `-p index`"
-)
+_PROJECT: Final = f"{TABLE}."
 PUBLISHER_FIELDS: Final = {
     "github": ("owner", "repository", "workflow", "environment"),
     "gitlab": ("namespace", "project", "workflow", "environment"),
@@ -38,9 +33,9 @@ PUBLISHER_FIELDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line of ``hatch publish`` said besides ``-o``; ``None`` is unsaid.
+    """What the command line of ``hatch publish`` says besides ``-o``; ``None`` where it says nothing.
 
-    Hatch 1.x drops these for a plugin: a person who types ``-r test`` must not land on PyPI.
+    Hatch 1.x drops these for a plugin: someone who types ``-r test`` must not land on PyPI.
     """
 
     repo: str | None = None
@@ -54,7 +49,7 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one run is to do; docs/reference/index.md says what each key means."""
+    """What one run is to do; docs/reference/index.md explains each key."""
 
     repository: Repository
     development: Repository | None = None
@@ -68,34 +63,27 @@ class Settings:
     several: bool = False
     check_version: bool = True
     report: str | None = None
+    report_inside: bool = False
+    """Whether the path of the report comes from the project, so that it must stay inside."""
+    expect: str | None = None
+    """The digest of the files to publish."""
     attestations: bool | Literal["auto"] = "auto"
-    concurrency: int = 4
-    """Uploads at once, after the first of a release."""
+    concurrency: int = 8
+    """The most uploads in flight."""
     wait: float = 0
-    """Seconds, at most, until the index has to list every file with its hash; 0: nobody waits for that."""
+    """The most seconds to wait until the index lists every file with its hash; 0: no waiting."""
     rehearse_as: Literal["github", "gitlab"] = "github"
     publisher: Mapping[str, str] | None = None
-    """The trusted publisher as the index has it; each given field is compared with the identity's claims."""
+    """The trusted publisher as configured on the index; each field is compared with the identity's claims."""
 
 
-_CERTIFICATES: Final = ("ca-cert", "client-cert", "client-key")
-_REPO_KEYS: Final[Mapping[str, values.Parser]] = {
-    "url": values.text,
-    "audience": values.text,
-    "audience-endpoint": values.text,
-    "token-mint-endpoint": values.text,
-    "simple-url": values.text,
-    "attestations": values.boolean,
-    "local-versions": values.boolean,
-    **dict.fromkeys(_CERTIFICATES, values.text),
-}
-_KEYS: Final[Mapping[str, values.Parser]] = {
-    "repo": values.text,
+KEYS: Final[Mapping[str, values.Parser]] = {
+    "repo": values.string,
     "repos": values.table,
     "existing": values.one_of("identical", "skip", "fail"),
     "dry-run": values.one_of(False, True, "mint"),
     "publisher": values.table,
-    "identity-variable": values.text,
+    "identity-variable": values.string,
     "keep-token": values.boolean,
     "attestations": values.one_of("auto", False, True),
     "concurrency": values.number(int, 1, 16),
@@ -103,7 +91,9 @@ _KEYS: Final[Mapping[str, values.Parser]] = {
     "timeout": values.number(float, 1, 3600),
     "several": values.boolean,
     "check-version": values.boolean,
-    "report": values.text,
+    "report": values.path,
+    "expect": values.digest,
+    "audience": values.string,
     "rehearse-as": values.one_of("github", "gitlab"),
 }
 _HATCHS_OWN: Final = frozenset({"disable", "no_prompt", "initialize_auth"})
@@ -113,7 +103,7 @@ _HATCHS_OWN: Final = frozenset({"disable", "no_prompt", "initialize_auth"})
 def parse(
     options: Mapping[str, object], flags: Flags, project: Mapping[str, object], user: Mapping[str, object]
 ) -> Settings:
-    """The settings of a run.
+    """Return the settings of a run.
 
     Args:
         options: the pairs of ``-o``.
@@ -122,159 +112,65 @@ def parse(
         user: ``[publish.trusted]`` of Hatch's config file.
 
     Raises:
-        SettingsError: all that is wrong, each with its full key.
+        SettingsError: every mistake, each with its full key.
     """
-    problems = _refused(flags)
+    problems = _passwords(flags)
+    repositories = Repositories(problems)
+    from_flags = {"repo": flags.repo} if flags.repo is not None else {}
     chosen: dict[str, Any] = {}
-    source = "repo"
-    repositories = {name: Repository(name, url) for name, url in UPLOAD_URLS.items()}
-    from_flags = {} if flags.repo is None else {"repo": flags.repo}
-    for prefix, layer in (("publish.trusted.", user), (f"{TABLE}.", project), ("--", from_flags), ("-o ", options)):
+    places: dict[str, str] = {}
+    for place, layer in (("publish.trusted.", user), (_PROJECT, project), ("--", from_flags), ("-o ", options)):
         own = {key: value for key, value in layer.items() if key not in _HATCHS_OWN}
-        parsed = _parse_table(own, _KEYS, prefix, problems)
+        parsed = values.read_table(own, KEYS, place, problems)
+        if place == _PROJECT:
+            problems += _untrusted(parsed)
         for name, raw in parsed.pop("repos", {}).items():
-            _add_repository(name, raw, f"{prefix}repos.{clean(name, 60)}", repositories, problems)
+            repositories.add(name, raw, place, from_project=place == _PROJECT)
         if "publisher" in parsed:
-            _check_publisher(parsed["publisher"], f"{prefix}publisher.", problems)
-        if "repo" in parsed:
-            source = f"{prefix}repo"
+            parsed["publisher"] = _publisher(parsed["publisher"], f"{place}publisher.", problems)
         chosen |= parsed
-    repo = chosen.pop("repo", "main")
-    repository = _choose("main" if repo == "auto" else repo, source, repositories, flags, problems)
-    development = _choose("test", source, repositories, flags, problems) if repo == "auto" else None
+        places |= dict.fromkeys(parsed, place)
+
+    repo, audience = chosen.pop("repo", "main"), chosen.pop("audience", None)
+    place = places.get("repo", "")
+    given = {key: value for key in CERTIFICATES if (value := getattr(flags, key.replace("-", "_")))}
+    certificates = values.read_table(given, CERTIFICATES, "--", problems)
+    repository = repositories.choose("main" if repo == "auto" else repo, place, certificates)
+    development = repositories.choose("test", place, certificates) if repo == "auto" else None
+    if audience is not None:
+        typed = "://" in repo and place != _PROJECT
+        repository = repositories.with_audience(repository, audience, f"{places['audience']}audience", typed=typed)
+    if chosen.get("wait") and repository.listing:
+        problems.append(Message("wait-without-listing", key=f"{places['wait']}wait"))
     if problems:
-        raise SettingsError("The settings cannot be used as they are; nothing was sent:", dict.fromkeys(problems))
+        raise SettingsError("settings-refused", problems)
     dry_run = {False: "no", True: "yes"}.get(chosen.pop("dry-run", False), "mint")
     rest = {key.replace("-", "_"): value for key, value in chosen.items()}
-    return Settings(repository, development, dry_run=dry_run, **rest)  # type: ignore[arg-type]
+    inside = places.get("report") == _PROJECT
+    return Settings(repository, development, dry_run=dry_run, report_inside=inside, **rest)  # type: ignore[arg-type]
 
 
-def _refused(flags: Flags) -> list[str]:
-    said = {
-        "--user (or HATCH_INDEX_USER)": flags.user,
-        "--auth (or HATCH_INDEX_AUTH)": flags.auth,
-        "--initialize-auth": flags.initialize_auth,
-    }
-    return [f"`{flag}`: {WITHOUT_SECRETS}" for flag, given in said.items() if given]
+def _passwords(flags: Flags) -> list[Message]:
+    given = {"--user": flags.user, "--auth": flags.auth, "--initialize-auth": flags.initialize_auth}
+    return [Message("no-passwords", key=key) for key, is_given in given.items() if is_given]
 
 
-def _parse_table(
-    table: Mapping[str, object], keys: Mapping[str, values.Parser], prefix: str, problems: list[str]
-) -> dict[str, Any]:
-    """The known keys of *table*, parsed; what is wrong goes to *problems*."""
-    parsed: dict[str, Any] = {}
-    for key, value in table.items():
-        label = f"`{prefix}{clean(key, 60)}`"
-        if key in keys:
-            try:
-                parsed[key] = keys[key](value)
-            except values.Wrong as wrong:
-                problems.append(f"{label}: {wrong}")
-        elif key in {"user", "auth"}:
-            problems.append(f"{label}: {WITHOUT_SECRETS}")
-        else:
-            close = get_close_matches(key, keys, n=1)
-            hint = f"did you mean `{close[0]}`?" if close else f"the keys are {', '.join(keys)}"
-            problems.append(f"{label}: there is no such key; {hint}")
-    return parsed
+def _untrusted(parsed: Mapping[str, Any]) -> list[Message]:
+    """The settings of the project that only the workflow may decide."""
+    keys = [key for key in ("identity-variable", "audience") if key in parsed]
+    path = PurePath(parsed.get("report", ""))
+    if path.anchor or ".." in path.parts:
+        keys.append("report")
+    line = {key: shlex.join(["-o", f"{key}={parsed[key]}"]) for key in keys}
+    return [Message("workflow-only", key=f"{_PROJECT}{key}", line=line[key]) for key in keys]
 
 
-def _add_repository(
-    name: str, raw: object, label: str, repositories: dict[str, Repository], problems: list[str]
-) -> None:
-    """Read one entry of ``repos``; a name that two layers have is the higher one's."""
-    table = {"url": raw} if isinstance(raw, str) else raw
-    if not isinstance(table, Mapping):
-        problems.append(f"`{label}`: must be a URL or a table, not {values.shown(raw)}")
-        return
-    if name in {"auto", "rehearsal"} or "://" in name:
-        problems.append(f"`{label}`: this name has a meaning of its own, choose another")
-        return
-    parsed = _parse_table(table, _REPO_KEYS, f"{label}.", problems)
-    certificates = {key.replace("-", "_"): parsed[key] for key in _CERTIFICATES if key in parsed}
-    if name in UPLOAD_URLS:
-        problems.extend(
-            f"`{label}.{key}`: `{name}` is always {UPLOAD_URLS[name]}, only certificates can be set for it"
-            for key in parsed
-            if key not in _CERTIFICATES
-        )
-        repositories[name] = Repository(name, UPLOAD_URLS[name], certificates=Certificates(**certificates))
-        return
-    if "url" not in table:
-        problems.append(f"`{label}.url`: is missing")
-    _check_repository(parsed, label, problems)
-    repositories[name] = Repository(
-        name,
-        parsed.get("url", ""),
-        audience=parsed.get("audience"),
-        audience_endpoint=parsed.get("audience-endpoint"),
-        mint_endpoint=parsed.get("token-mint-endpoint"),
-        simple_url=parsed.get("simple-url"),
-        local_versions=parsed.get("local-versions", False),
-        attestations=parsed.get("attestations", False),
-        certificates=Certificates(**certificates),
-    )
-
-
-def _check_repository(parsed: Mapping[str, Any], label: str, problems: list[str]) -> None:
-    problems.extend(
-        f"`{label}.{key}`: {problem}"
-        for key in ("url", "simple-url", "audience-endpoint", "token-mint-endpoint")
-        if key in parsed and (problem := (_own_url_problem if key == "url" else url_problem)(parsed[key]))
-    )
-    if is_reserved(parsed.get("audience", "")):
-        problems.append(
-            f"`{label}.audience`: {values.shown(parsed['audience'])} belongs to another service, where an index that "
-            "asks for it could use your identity. Its operator has to choose one of its own"
-        )
-    ends = [parsed[key] for key in ("audience-endpoint", "token-mint-endpoint") if key in parsed]
-    if len(ends) == 1:
-        problems.append(f"`{label}`: `audience-endpoint` and `token-mint-endpoint` go together, one is missing")
-    if len(ends) == 2 and not any(map(url_problem, ends)) and host_of(ends[0]) != host_of(ends[1]):
-        problems.append(f"`{label}.token-mint-endpoint`: must be on the host of `audience-endpoint`")
-
-
-def _own_url_problem(url: str) -> str | None:
-    """Why *url* cannot be that of an index besides PyPI and TestPyPI, which have trust rules of their own."""
-    if problem := url_problem(url):
-        return str(problem)
-    name = _PYPI_HOSTS.get(host_of(url))
-    return name and f"{shown_url(url)!r} is always there as `{name}`: use that name instead"
-
-
-def _check_publisher(table: Mapping[str, object], prefix: str, problems: list[str]) -> None:
-    try:
-        fields = PUBLISHER_FIELDS[values.one_of(*PUBLISHER_FIELDS)(table.get("provider"))]
-    except values.Wrong as wrong:
-        problems.append(f"`{prefix}provider`: {wrong}")
-        return
-    _parse_table(table, dict.fromkeys(("provider", *fields), values.text), prefix, problems)
-
-
-def _choose(
-    repo: str, source: str, repositories: Mapping[str, Repository], flags: Flags, problems: list[str]
-) -> Repository:
-    """The repository that *repo* names, with the certificates of the command line."""
-    by_url = {repository.url.rstrip("/"): repository for repository in repositories.values()}
-    known = repositories.get(repo) or by_url.get(repo.rstrip("/"))
-    if repo == "rehearsal":
-        chosen = Repository(repo, "")
-    elif known is not None:
-        chosen = known
-    elif "://" in repo:
-        if problem := _own_url_problem(repo):
-            problems.append(f"`{source}`: {problem}")
-        chosen = Repository(repo, repo)
-    else:
-        names = ", ".join(clean(name, 60) for name in [*repositories, "auto", "rehearsal"])
-        problems.append(
-            f"`{source}`: there is no repository {clean(shown_url(repo), 80)!r}; there are {names}, "
-            "and any https:// URL will do"
-        )
-        chosen = Repository(repo, "")
-    given = {key: value for key in ("ca_cert", "client_cert", "client_key") if (value := getattr(flags, key))}
-    chosen = replace(chosen, certificates=replace(chosen.certificates, **given))
-    if chosen.certificates.client_key and not chosen.certificates.client_cert:
-        label = "--client-key" if flags.client_key else f"repos.{clean(chosen.name, 60)}.client-key"
-        problems.append(f"`{label}`: is of no use without `client-cert`")
-    return chosen
+def _publisher(table: Mapping[str, object], prefix: str, problems: list[Message]) -> dict[str, Any]:
+    provider = table.get("provider")
+    known = PUBLISHER_FIELDS.get(provider) if isinstance(provider, str) else None
+    # With a wrong provider, the other mistakes are reported all the same.
+    fields = known or dict.fromkeys(field for fields in PUBLISHER_FIELDS.values() for field in fields)
+    if "provider" not in table:
+        problems.append(Message("missing-key", key=f"{prefix}provider"))
+    keys = {"provider": values.one_of(*PUBLISHER_FIELDS), **dict.fromkeys(fields, values.string)}
+    return values.read_table(table, keys, prefix, problems)
