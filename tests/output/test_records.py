@@ -180,3 +180,15 @@ def test_report_problems(tmp_path: Path) -> None:
     assert codes == {path: [one.code for one in World(tmp_path, {}, report=path).records.problems()] for path in codes}
     assert [] == World(tmp_path, {}).records.problems()
     assert ["file"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_report_that_a_link_leads_outside(tmp_path: Path) -> None:
+    """The path that the project names stays in the project, whatever links a checkout holds."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "out").symlink_to(tmp_path)
+    (root / "report.json").symlink_to(tmp_path / "yours")
+    expected = Message("report-outside", path=root / "out" / "report.json")
+    assert [expected] == World(root, {}, report="out/report.json", report_inside=True).records.problems()
+    assert [] == World(root, {}, report="report.json", report_inside=True).records.problems()
+    assert [] == World(root, {}, report="out/report.json").records.problems()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from hatch_trusted_publish.artifacts.digest import digest_of
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.artifacts.pypi import Refusal
 from hatch_trusted_publish.artifacts.pypi.rules import LARGEST_FILE
@@ -242,6 +243,31 @@ def test_stale(project: Project, code: str, facts: dict[str, object]) -> None:
     assert [Message(code, file=one.shown, **facts) for one in STALE if code] == [*found]
     check(replace(SETTINGS, check_version=False), INDEX, STALE, project)
     check(replace(SETTINGS, several=True), INDEX, STALE, project)
+
+
+def test_expect() -> None:
+    """Only the files with the digest that was handed over are published."""
+    files = [a_distribution(WHEEL), a_distribution(SDIST)]
+    digest = digest_of((one.filename, one.sha256) for one in files)
+    check(replace(SETTINGS, expect=digest), INDEX, [*reversed(files)], Project())
+    with pytest.raises(PlanError) as caught:
+        check(replace(SETTINGS, expect=digest), INDEX, files[:1], Project())
+
+    only = digest_of([(WHEEL, files[0].sha256)])
+    assert (Message("other-files", digest=only, expected=digest),) == caught.value.problems
+
+
+@pytest.mark.parametrize(("status", "code"), [("archived", "project-archived"), ("quarantined", "project-quarantined")])
+def test_closed_project(status: str, code: str) -> None:
+    """A project that accepts no files is reported before an identity is requested, if there is a file to upload."""
+    sdist, wheel = a_distribution(SDIST), a_distribution(WHEEL)
+    listing = Listing({SDIST: SAME}, status)
+    with pytest.raises(PlanError) as caught:
+        decide(SETTINGS, INDEX, [sdist, wheel], {sdist.name: listing})
+
+    expected = Message("files-refused", problems=(Message(code, project="sample", index="PyPI"),))
+    assert expected == caught.value.message
+    assert ("there",) == tuple(one.result for one in decide(SETTINGS, INDEX, [sdist], {sdist.name: listing}).outcomes)
 
 
 def test_in_order() -> None:

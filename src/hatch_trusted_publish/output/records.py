@@ -46,6 +46,7 @@ class Records:
         self._run, self._clock = run, clock
         self._dry_run = settings.dry_run != "no"
         self._report = None if settings.report is None else root / settings.report
+        self._stays_in = root if settings.report_inside else None
         self._written = -PAUSE
         real = {} if settings.repository.name == "rehearsal" else environ
         self._summary, self._outputs = real.get("GITHUB_STEP_SUMMARY"), real.get("GITHUB_OUTPUT")
@@ -56,6 +57,8 @@ class Records:
         """Return why the report cannot be written, before anything is uploaded."""
         try:
             if self._report is not None:
+                if self._stays_in and not self._report.parent.resolve().is_relative_to(self._stays_in.resolve()):
+                    return [Message("report-outside", path=self._report)]
                 files.refuse_unwritable(self._report)
         except OSError as error:
             return [Message("report-refused", path=self._report, reason=error.strerror)]

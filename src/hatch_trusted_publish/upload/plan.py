@@ -18,6 +18,7 @@ from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from ..artifacts import filenames
+from ..artifacts.digest import digest_of
 from ..artifacts.distribution import Distribution
 from ..artifacts.pypi.metadata import skipped
 from ..artifacts.pypi.rules import LARGEST_FILE, Refusals
@@ -29,6 +30,8 @@ from ..settings.options import Settings
 from ..versions.project import Project
 from .outcome import Outcome, Plan
 
+CLOSED = {"archived": "project-archived", "quarantined": "project-quarantined"}
+"""The project's statuses (PEP 792) in which it accepts no files."""
 SAID_BETTER = frozenset({"local-version", "direct-url", "two-licenses", "not-normalized"})
 """Rejections that `check` finds itself, since they hold for other indexes or have a better remedy."""
 
@@ -75,6 +78,10 @@ def check(
     found.extend(_joint_problems(distributions, settings))
     if settings.check_version and not settings.several:
         found.extend(_stale(distributions, project))
+    if settings.expect is not None:
+        digest = digest_of((one.filename, one.sha256) for one in distributions)
+        if digest != settings.expect:
+            found.append(Message("other-files", digest=digest, expected=settings.expect))
     if found:
         raise PlanError("files-refused", found)
 
@@ -154,9 +161,10 @@ def decide(
     """Compare the files with what the index lists for each project.
 
     Raises:
-        PlanError: the index has other files under these names.
+        PlanError: the index has other files under these names, or accepts none for the project.
     """
-    outcomes, problems = [], []
+    outcomes: list[Outcome] = []
+    problems: list[Message] = []
     warnings = [warning for one in distributions for warning in one.warnings]
     for distribution in in_order(distributions):
         listed = listings[distribution.name].files.get(distribution.filename)
@@ -175,6 +183,10 @@ def decide(
             problems.append(difference)
     if problems:
         raise PlanError("index-has-files", problems, index=index.name)
+    new = dict.fromkeys(one.distribution.name for one in outcomes if one.result == "not tried")
+    if closed := {name: code for name in new if (code := CLOSED.get(listings[name].status))}:
+        found = [Message(code, project=name, index=index.title) for name, code in closed.items()]
+        raise PlanError("files-refused", found)
     return Plan(index, tuple(outcomes), tuple(warnings))
 
 
