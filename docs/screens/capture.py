@@ -1,8 +1,8 @@
-"""Writes the screens that docs/reference/log.md shows: ``python docs/screens/capture.py [FOLDER]``.
+"""Captures the screens on docs/reference/log.md: ``python docs/screens/capture.py``.
 
-The real Hatch publishes a small project to the rehearsal index, on a terminal that is played and in
-the logs of CIs. It needs what a rehearsal needs, and a POSIX system. What differs from one run to the
-next (times, rates, ports, tokens) is replaced by fixed text.
+The real Hatch publishes a small project to the rehearsal index, on an emulated terminal and in the logs
+of CIs. It needs what a rehearsal needs, and a POSIX system. What differs from run to run (times, rates,
+ports, tokens) is replaced by fixed text.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hatch_trusted_publish.errors import Message
+
+PAGE: Final = Path(__file__).parents[1] / "reference" / "log.md"
 NAME: Final = "sample-1.2.0"
 METADATA: Final = b"Metadata-Version: 2.4\nName: sample\nVersion: 1.2.0\n"
 PROJECT: Final = """\
@@ -58,12 +61,22 @@ class Case:
     """Whether the screen is taken while the last file is sent, and not at the end."""
 
 
+PLATFORMS: Final = (
+    "macosx_11_0_arm64",
+    "manylinux_2_17_aarch64.manylinux2014_aarch64",
+    "manylinux_2_17_x86_64.manylinux2014_x86_64",
+    "win_amd64",
+)
 CASES: Final = {
     "terminal": Case(width=80, under_way=True),
     "terminal-end": Case(width=80),
     "terminal-40": Case(width=40, under_way=True),
     "terminal-200": Case(width=200, under_way=True),
     "terminal-ascii": Case(width=80, under_way=True, environ={"LC_ALL": "C"}),
+    "terminal-many": Case(
+        width=80,
+        tags=("py3-none-any", *(f"cp3{minor}-cp3{minor}-{tag}" for minor in (12, 13) for tag in PLATFORMS)),
+    ),
     "plain": Case(),
     "verbose": Case(("-v",)),
     "quiet": Case(("-q",), metadata=METADATA + b"Shoe-Size: 42\n"),
@@ -185,7 +198,7 @@ def publish(case: Case, root: Path, home: Path) -> str:
     screens = [screen for _, screen in on_terminal(command, case.width, root, environ(home, case))]
     if not case.under_way:
         return screens[-1]
-    last = [screen for screen in screens if re.search(r"success\n.*tar\.gz .*%\n.*%\n\Z", screen)]
+    last = [screen for screen in screens if re.search(rf"{Message('uploaded')}\n.*tar\.gz .*%\n.*%\n\Z", screen)]
     # One in the middle, for those who wonder whether it moves.
     return last[len(last) // 2]
 
@@ -202,7 +215,8 @@ def steady(text: str) -> str:
         (r"(section_(?:start|end)):\d+", lambda found: f"{found[1]}:1786352400"),
         (r"with (?:uv|pip) ", lambda _: "with uv "),
         (r"(?:[━╌]{5,}|[#-]{5,}) +\d+%", _bar),
-        (rf"^(?:total|(?:total, )?{size}/s, \S+(?: left)?|\S+ left) +(?={size} )", _total),
+        # The one line with a bar that does not start with a file name.
+        (rf"^(?!dist/|…|\.\.\.).+?  +(?=(?:{size}  )?(?:[━╌]|[#-]{{5}}))", _total),
     ]
     for pattern, by in replaced:
         text = re.sub(pattern, by, text, flags=re.MULTILINE)
@@ -217,7 +231,8 @@ def _bar(found: re.Match[str]) -> str:
 
 def _total(found: re.Match[str]) -> str:
     width = len(found[0])
-    return ("total, 24.0 MB/s, 0:01 left" if width > 28 else "0:01 left").ljust(width)
+    label = f"total, 24.0 MB/s, {Message('time-left', time='0:01')}"
+    return label.ljust(width) if len(label) + 2 <= width else str(Message("time-left", time="0:01")).ljust(width)
 
 
 def capture(case: Case) -> str:
@@ -229,12 +244,22 @@ def capture(case: Case) -> str:
         return steady(publish(case, Path(folder, "sample"), home))
 
 
-def main(folder: Path) -> None:
-    """Write all screens to *folder*."""
+def shown(name: str, text: str) -> str:
+    """How the page shows a screen, under a link to it."""
+    link = f"screens/{name}.txt"
+    return f"[{link}](../{link}):\n\n```text\n{text}```\n"
+
+
+def main() -> None:
+    """Write all screens, and put them on the page."""
+    page = PAGE.read_text("utf-8")
     with ThreadPoolExecutor(2) as threads:
         for name, text in zip(CASES, threads.map(capture, CASES.values()), strict=True):
-            (folder / f"{name}.txt").write_text(text, "utf-8")
+            Path(__file__).with_name(f"{name}.txt").write_text(text, "utf-8")
+            before, found, after = page.partition(shown(name, "").removesuffix("```\n"))
+            page = before + shown(name, text) + after.partition("```\n")[2] if found else page
+    PAGE.write_text(page, "utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent)
+    main()
