@@ -39,7 +39,7 @@ from hatch_trusted_publish.upload.job import Job
 from hatch_trusted_publish.upload.outcome import Run
 from hatch_trusted_publish.versions.project import Project
 from tests.support.events import Recorder
-from tests.support.helpers import make_sdist, make_wheel
+from tests.support.helpers import a_distribution, make_sdist, make_wheel
 from tests.support.scripted import Answer, Asked, Scripted
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -115,9 +115,10 @@ def _rows() -> Iterator[Row]:
         for times in (1, ALWAYS):
             for fault in (BEFORE, WITHIN, AFTER, CUT, TIMEOUT, TOO_MANY, WAIT, HANG):
                 yield Row(step, fault, times)
-        for times in (1, 2, ALWAYS):
-            for fault in BROKEN:
-                yield Row(step, fault, times)
+        for fault in BROKEN:
+            yield Row(step, fault, 1)
+        for times in (2, ALWAYS):
+            yield Row(step, BROKEN[2], times)
         yield Row(step, ENDLESS)
         if step != "identity":
             yield Row(step, NOT_TODAY)
@@ -127,11 +128,9 @@ def _rows() -> Iterator[Row]:
             yield Row(step, fault, 2, again=409)
         yield Row(step, GATEWAY)
         yield Row(step, GATEWAY, 1)
-        for fault in (BEFORE, AFTER, TOO_MANY, *BROKEN):
-            yield Row(step, fault, 1, concurrency=4)
-            yield Row(step, fault, 2, concurrency=4)
         for fault in (BEFORE, AFTER, TOO_MANY, BROKEN[2]):
-            yield Row(step, fault, concurrency=4)
+            for times in (1, 2, ALWAYS):
+                yield Row(step, fault, times, concurrency=4)
     for fault in (BEFORE, WITHIN, AFTER, CUT, HANG, GATEWAY, TOO_MANY, BROKEN[0]):
         yield Row("mint", fault, 1, one_identity=True)
         yield Row("mint", fault, one_identity=True)
@@ -350,7 +349,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Distribution]:
     return [Distribution.read(path, f"dist/{path.name}") for path in [make_sdist(folder), *wheels]]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+def _is_slow(row: Row) -> bool:
+    """Whether every try waits until its time is up, or for the end of a pause."""
+    waits = row.fault.kind == "late" or (row.fault is WAIT and row.step in FILES)
+    return waits and row.times == ALWAYS and row.step not in {"mint", "middle"}
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, marks=[pytest.mark.slow] * _is_slow(row), id=str(row)) for row in ROWS]
+)
 def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run ends as the rules say, with so many requests, and its account of the index is true."""
     known = expected(row)
@@ -456,8 +463,8 @@ class LikePyPI(Service):
             self._under_way += 1
             if self._under_way > 1:
                 self._met.set()
-        # So long another one has the time to come as well.
-        met = self._met.wait(0.3 if is_new else 10)
+        # That long another one has the time to come as well.
+        met = self._met.wait(0.3 if is_new or not self.uploads else 10)
         if met and is_new:
             answer = Answer(500)
         elif self._refused.encode() in asked.body:
@@ -475,7 +482,7 @@ class LikePyPI(Service):
     [
         ("nothing", False, [(200, False), *[(200, True)] * 5]),
         ("-cp300-", False, [(400, False), (200, False), *[(200, True)] * 4]),
-        ("nothing", True, [(200, True)] * 5),
+        ("nothing", True, [(200, False), *[(200, True)] * 4]),
     ],
     ids=["a new release", "a new release whose first file is refused", "a release that is there"],
 )
@@ -497,6 +504,62 @@ def test_first_uploads(refused: str, is_there: bool, uploads: list[tuple[int, bo
     there = {"uploaded", "there"}
     assert set(service.stored) == {one.distribution.filename for one in done.outcomes.values() if one.result in there}
     assert len(service.stored) == 6 - (refused != "nothing")
+
+
+class Struggling(Service):
+    """An index that bears less than it is sent."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(Row("burn", SLOW, 0))
+        self._how = how
+        self._under_way = 0
+        self.uploads = 0
+
+    def _act(self, asked: Asked) -> Answer:
+        if asked.target != "/legacy/":
+            return super()._act(asked)
+        with self._state:
+            self.uploads += 1
+            self._under_way += 1
+            number, beside = self.uploads, self._under_way - 1
+            self._under_way -= (stalls := self._how == "stalls all but one connection" and beside > 0)
+        if stalls:  # until the client has had enough
+            self._closing.wait(60)
+            return Answer(500)
+        # The time that an upload takes: others come meanwhile.
+        self._closing.wait(0.01 * beside**2 if self._how == "gets slower" else 0.02)
+        refused = self._how == "bears three at once" and beside > 2
+        failed = self._how == "fails every tenth upload" and number % 10 == 0
+        answer = Answer(429) if refused else Answer(500) if failed else super()._act(asked)
+        with self._state:
+            self._under_way -= 1
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("how", "most"),
+    [
+        ("bears three at once", 1.3),
+        ("fails every tenth upload", 1.2),
+        ("stalls all but one connection", 2.0),
+        ("gets slower", 1.0),
+    ],
+)
+def test_an_index_that_bears_less(how: str, most: float) -> None:
+    """Every file is stored, once, and with few requests more than there are files."""
+    wheels = [a_distribution(f"sample-1.0-cp3{number}-cp3{number}-win32.whl") for number in range(60)]
+    with Struggling(how) as service:
+        service.identities.append(_identity_token(0))
+        repository = Repository("own", f"{service.url}/legacy/")
+        ambient = partial(detect, {"MY_TOKEN": service.identities[0]}, "MY_TOKEN", 30.0)
+        done = Run()
+        with Client(repository.certificates, 1.0 if "stalls" in how else 30.0, "tests/1.0") as client:
+            job = Job(Settings(repository, concurrency=8), find_index(repository), client, Recorder(), done)
+            release(job, wheels, Project(), ambient)
+
+    assert {"uploaded"} == {one.result for one in done.outcomes.values()}
+    assert {one.filename: 1 for one in wheels} == service.stores
+    assert service.uploads <= most * len(wheels)
 
 
 def test_the_table_is_whole() -> None:
