@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from packaging.requirements import Requirement
 
 from hatch_trusted_publish.settings import options as settings
 from hatch_trusted_publish.settings.repositories import REPO_KEYS
@@ -281,6 +282,35 @@ def test_pages_that_the_code_names() -> None:
     named = {page for module in modules for page in re.findall(r"docs/[\w/-]+\.md", module.read_text("utf-8"))}
     assert named
     assert [] == [page for page in sorted(named) if not (ROOT / page).is_file()]
+
+
+def test_rooms() -> None:
+    """The design page lists every room, and each module that it names exists."""
+    package = ROOT / "src" / "hatch_trusted_publish"
+    page = ROOT / "docs" / "explanation" / "design.md"
+    rooms = {path.name for path in package.iterdir()} - {"__init__.py", "__pycache__", "py.typed"}
+    assert rooms == {name.rstrip("/") for name in rows(page, "The flow")}
+    modules = set(re.findall(r"`([a-z_/]+(?:/|\.py|\.toml))`", page.read_text("utf-8")))
+    assert modules
+    assert [] == [name for name in sorted(modules) if not (package / name).exists()]
+
+
+def test_dependencies() -> None:
+    """The design page gives a reason for each dependency, and for no other package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    groups = {"base": project["dependencies"], **project["optional-dependencies"]}
+    section = (ROOT / "docs" / "explanation" / "design.md").read_text("utf-8").partition("\n## Dependencies\n")[2]
+    told: dict[str, set[str]] = {}
+    for line in section.splitlines():
+        if head := re.match(r"\| (?:extra )?`?(\w+)`? \| why \|", line):
+            names = told.setdefault(head[1], set())
+        elif line.startswith("| "):
+            names |= {name.partition("[")[0] for name in re.findall("`([^`]+)`", line.split("|")[1])}
+    wanted = {
+        group: {Requirement(each).name for each in listed} - {"hatch-trusted-publish"}
+        for group, listed in groups.items()
+    }
+    assert wanted == {group: names - {"publish"} for group, names in told.items()}
 
 
 def test_commands_to_try() -> None:
