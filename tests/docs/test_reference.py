@@ -46,6 +46,7 @@ NO_VARIABLES: Final = {
     "GIT_TERMINAL_PROMPT": "set for Git",
     "GCM_INTERACTIVE": "set for Git",
     "O_NOFOLLOW": "a flag of os.open",
+    "O_NONBLOCK": "a flag of os.open",
 }
 """Strings in the code that look like variables, and what they are."""
 
