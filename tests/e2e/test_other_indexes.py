@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.rehearsal.installing import find_uv
 
-from .world import PROJECT, SDIST, WHEEL, Index, Job, Run, clean_environ, identity_token
+from .world import PROJECT, SDIST, WHEEL, Index, Job, Run, clean_environ, identity_token, outcome
 
 PASSWORD = "a-token_that_the_exchange_knows"
 EXCHANGE = ["GET /exchange/audience 200", "POST /exchange/mint 200"]
@@ -84,7 +85,6 @@ def _released(job: Job, exchange: Index, url: str, simple_url: str) -> None:
     job.configure(f"""
 [tool.hatch.publish.trusted]
 repo = "other"
-identity-variable = "MY_TOKEN"
 [tool.hatch.publish.trusted.repos.other]
 url = "{url}"
 simple-url = "{simple_url}"
@@ -93,13 +93,15 @@ audience-endpoint = "{exchange.url}/exchange/audience"
 token-mint-endpoint = "{exchange.url}/exchange/mint"
 """)
     job.environ["MY_TOKEN"] = identity_token("buildkite", "127.0.0.1")
-    first, last = f"{PROJECT} 1.2.3 → other ({url})", f"{simple_url}{PROJECT}/"
-    lines = [first, f"dist/{WHEEL} ... success", f"dist/{SDIST} ... success", last]
-    assert Run(0, "", "\n".join(lines) + "\n") == job.publish()
+    first = str(Message("release-target", project=PROJECT, version="1.2.3", index="other", url=url))
+    last = f"{simple_url}{PROJECT}/"
+    lines = [first, outcome(WHEEL, "uploaded"), outcome(SDIST, "uploaded"), last]
+    options = ["-o", "identity-variable=MY_TOKEN"]
+    assert Run(0, "", "\n".join(lines) + "\n") == job.publish(*options)
     assert EXCHANGE == exchange.requests
     exchange.forget()
-    there = [f"dist/{WHEEL} ... already there", f"dist/{SDIST} ... already there", "Nothing was left to upload."]
-    assert Run(0, "", "\n".join([first, *there, last]) + "\n") == job.publish()
+    there = [outcome(WHEEL, "there"), outcome(SDIST, "there"), str(Message("nothing-uploaded"))]
+    assert Run(0, "", "\n".join([first, *there, last]) + "\n") == job.publish(*options)
     assert [] == exchange.requests_but_terms
     assert f"{PROJECT} 1.2.3" == _installed(job, simple_url, "--only-binary")
     assert f"{PROJECT} 1.2.3" == _installed(job, simple_url, "--no-binary")
