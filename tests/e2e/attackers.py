@@ -38,6 +38,7 @@ STEPS: Final = ("nothing", LISTING, IDENTITY, MINT, UPLOAD, BURN)
 SIMPLE: Final = "application/vnd.pypi.simple.v1+json"
 UPLOAD_TOKEN: Final = "pypi-AgEIcHlwaS5vcmcCJDZkNjQ2Zjc1LTYyNmMtNjU2"
 REQUEST_TOKEN: Final = "the-token-of-the-job-for-the-token-service"
+PRECIOUS: Final = "yours"
 SECONDS: Final = 60
 """That an attack may hold a run."""
 LARGEST: Final = 200_000
@@ -50,6 +51,11 @@ Lazy = Reply | Callable[[], Reply]
 Certificate = Literal["sound", "another name", "expired", "unknown authority", "none"]
 
 
+def precious(job: Job) -> Path:
+    """A file outside of the project that no run may touch."""
+    return job.folder / "precious"
+
+
 def nothing(_job: Job) -> None:
     """Leave the job as it is."""
 
@@ -58,7 +64,7 @@ def nothing(_job: Job) -> None:
 class Attack:
     """One row: what the attacker does, and what must become of the run.
 
-    In all texts, ``{index}`` and ``{elsewhere}`` stand for the URLs of the index, and of a server that must not
+    In arguments and replies, ``{index}`` and ``{elsewhere}`` stand for the URLs of the index, and of a server that must not
     be asked for anything.
     """
 
@@ -66,12 +72,10 @@ class Attack:
     replies: Mapping[str, Lazy] = field(default_factory=dict)
     """What is answered instead of the truth, by the step."""
     says: str = ""
-    """A part of what the run says of it."""
-    whole: bool = False
-    """Whether that is all of the error."""
+    """The code of the error or warning; none where the run goes on in silence."""
     reached: str = LISTING
     """The last step that the run may come to."""
-    code: int = 1
+    exit_code: int = 1
     arguments: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Job], object] = nothing
@@ -203,6 +207,7 @@ def run(attack: Attack, job: Job, folder: Path) -> Ended:
             others = proxy.asked
             environ |= {"ALL_PROXY": proxy.url, "NO_PROXY": "127.0.0.1", "HATCH_INDEX_CA_CERT": str(authority.path)}
         job.environ |= environ | {name: _placed(value, places) for name, value in attack.environ.items()}
+        precious(job).write_text(PRECIOUS, "utf-8")
         attack.prepare(job)
         arguments = ("-r", attack.repo, "-o", "check-version=false", *attack.arguments)
         code, out, err, peak = _measured(job, *(_placed(argument, places) for argument in arguments))

@@ -1,7 +1,7 @@
 """The attack table: what a hostile index, CI, network or file does, and what must not come of it.
 
-Each row runs the real command. Whatever the attack: it ends in time and in little memory, tells nobody a secret that
-he should not have, and nothing that it prints is obeyed by a terminal or a CI.
+Each row runs the real command. Whatever the attack: the run ends in time and in little memory, sends no secret to where it
+does not belong, overwrites no file elsewhere, and prints nothing that a terminal or a CI obeys.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from hatch_trusted_publish.output.records import DOTENV
 from tests.artifacts.test_archive import TarMember, ZipMember, entry, link, member, tar_of, zip_of
 from tests.support.helpers import core_metadata, make_wheel
 from tests.support.scripted import Answer, Asked
@@ -34,6 +35,7 @@ from .attackers import (
     LARGEST,
     LISTING,
     MINT,
+    PRECIOUS,
     REQUEST_TOKEN,
     SIMPLE,
     UPLOAD,
@@ -42,10 +44,11 @@ from .attackers import (
     Certificate,
     Ended,
     Lazy,
+    precious,
     run,
     token_of,
 )
-from .world import CLAIMS, PROJECT, SDIST, WHEEL, Job, as_read, identity_token
+from .world import CLAIMS, PROJECT, SDIST, WHEEL, Job, as_read, codes_in, identity_token
 
 MIB: Final = 1024 * 1024
 HOSTILE: Final = (
@@ -70,9 +73,10 @@ def refusal(status: int, text: str) -> Answer:
     return Answer.of(dict.fromkeys(keys, text) | {"errors": errors}, status)
 
 
-def held(digest: str) -> Answer:
+def held(digest: str | None, url: str = "") -> Answer:
     """A list with other bytes under the name of the job's wheel."""
-    return page(json.dumps({"files": [{"filename": WHEEL, "hashes": {"sha256": digest}}]}).encode())
+    hashes = {} if digest is None else {"sha256": digest}
+    return page(json.dumps({"files": [{"filename": WHEEL, "url": url, "hashes": hashes}]}).encode())
 
 
 def redirect(to: str, status: int = 302) -> Answer:
@@ -178,14 +182,31 @@ DEFLATED: Final = zipfile.ZIP_DEFLATED
 FAST: Final = ("-o", "timeout=1")
 
 
-def row(step: str, last: str, name: str, reply: Lazy, says: str, **more: object) -> Attack:
+def row(step: str, last: str, name: str, reply: Lazy, says: str = "", **more: object) -> Attack:
     """An attack by what is answered at one step."""
     return Attack(f"{NAMES[step]}: {name}", {step: reply}, says, **({"reached": last} | more))  # type: ignore[arg-type]
 
 
-def bad_file(name: str, prepare: Callable[[Job], object], says: str, **more: object) -> Attack:
-    """An attack by a file, before anything is sent."""
+def bad_file(name: str, prepare: Callable[[Job], object], says: str = "", **more: object) -> Attack:
+    """An attack by a file, before anything is requested."""
     return Attack(name, says=says, prepare=prepare, **({"reached": "nothing"} | more))  # type: ignore[arg-type]
+
+
+def written(name: str, text: str, job: Job) -> None:
+    (job.root / name).write_text(text, "utf-8")
+
+
+def linked(name: str, job: Job) -> None:
+    (job.root / name).symlink_to(precious(job))
+
+
+def led_out(job: Job) -> None:
+    written(PYPROJECT, f'[{TABLE}]\nreport = "out/report.json"', job)
+    (job.root / "out").symlink_to(job.home)
+
+
+def piped(name: str, job: Job) -> None:
+    os.mkfifo(job.root / name)
 
 
 NAMES: Final = {
@@ -197,220 +218,124 @@ NAMES: Final = {
     UPLOAD: "upload",
     BURN: "burn",
 }
-# The audience and the endpoints are asked for beside the list; all that follows comes after.
+# The audience and the endpoints are asked for at the time of the list; all that follows comes after.
 listing, discovery, audience = (partial(row, step, LISTING) for step in (LISTING, DISCOVERY, AUDIENCE))
 identity, mint = partial(row, IDENTITY, IDENTITY), partial(row, MINT, MINT)
-upload, burn = partial(row, UPLOAD, BURN), partial(row, BURN, BURN, code=0)
+upload, burn = partial(row, UPLOAD, BURN), partial(row, BURN, BURN, exit_code=0)
+TABLE: Final = "tool.hatch.publish.trusted"
+PYPROJECT: Final = "pyproject.toml"
+REPORT: Final = ("-o", "report=report.json")
+GITLAB: Final = {"GITLAB_CI": "true"}
 
-GOOD: Final = {"code": 0, "reached": BURN}
+GOOD: Final[Mapping[str, Any]] = {"exit_code": 0, "reached": BURN}
 """What the run carries on with."""
-DONE: Final = f"dist/{WHEEL} ... success\n"
-ASKED: Final = "{index}/legacy/ was asked what it holds of sample-project ({index}/simple/sample-project/) and"
-LIST_UNKNOWN: Final = (
-    "It is not known which files are there, so the run ends. If that address is not the index's simple API, set "
-    "`simple-url` in its table in `tool.hatch.publish.trusted.repos`; else run the same command again later."
-)
-NO_LIST: Final = f"{ASKED} answered with something that is no list of files ({SIMPLE}). {LIST_UNKNOWN}"
-LISTING_LATER: Final = (
-    "While reading the files of sample-project on {index}/legacy/: %s. The network, a proxy or the index may be at fault. "
-    "Run the same command again; what is on the index by now is not sent again."
-)
-BROKE: Final = "the connection broke (RemoteProtocolError)"
-LATE: Final = "no whole reply came in time"
-ELSEWHERE: Final = (
-    "The index {index}/legacy/ supplied a token mint endpoint that must not be used: %s. This is on the index's side, no "
-    "identity was asked for. If you know a right address, name it by `audience-endpoint` and `token-mint-endpoint` in the "
-    "index's table in `tool.hatch.publish.trusted.repos`."
-)
-NOT_PEP_807: Final = "{index}/legacy/ says where it exchanges identities, but not in the way of PEP 807. "
-TOO_LONG: Final = "the reply is longer than 1,048,576 bytes, so it is none. That is on the index's side."
-ANOTHERS: Final = (
-    "The index {index}/legacy/ asks for an identity token with the audience '%s', but that is the audience of another "
-    "service, where the identity could be used in your name. No identity was asked for. Do not publish to this index before "
-    "its operator has explained that."
-)
-NO_AUDIENCE: Final = "{index}/legacy/ was asked for its audience and gave none. "
-NO_JWT: Final = "What GitHub Actions gave as an identity token is not a JSON Web Token. Nothing was sent to the index."
-NO_IDENTITY: Final = (
-    "GitHub Actions was asked for an identity token and %s, 4 times. Nothing was sent to the index. If GitHub Actions is "
-    "not having an outage, run the job again."
-)
-LATER: Final = (
-    "That is on the index's side; nothing is lost. Run the same command again later, and look at https://status.python.org "
-    "if the index is PyPI."
-)
-NO_TOKEN: Final = "{index}/legacy/ took the identity, but gave no usable upload token for it. " + LATER
-INERT: Final = (
-    "?[2J?]0;owned? : :set-env name=PATH: :/evil : :add-mask: :e # #[error]no # #vso[task.complete] "
-    "section_start:1:evil[collapsed=true] ?[0K?gnp.exe? ?31m??"
-)
-"""What is shown of the hostile text."""
-NOT_SENT_ON: Final = "The index takes no uploads at this address, and none is sent on to another: it carries a token."
-NOT_BURNED: Final = "The upload token was not burned; it ends by itself within 15 minutes. (%s)\n"
-UNTRUSTED: Final[Mapping[Certificate, str]] = {
-    "another name": "Hostname mismatch, certificate is not valid for 'pypi.org'",
-    "expired": "certificate has expired",
-    "unknown authority": "unable to get local issuer certificate",
-}
-CHANGED: Final = (
-    "ACTIONS_ID_TOKEN_REQUEST_URL, where this job is to ask for its identity token, is not a URL by https://. GitHub's "
-    "runner sets it, so something in this job has changed it. Nothing was sent there."
-)
-AS_THEY_ARE: Final = (
-    "These files must not be published as they are; nothing was sent:\n  - dist/%s %s. Build it again, and publish what was "
-    "built."
-)
+UNTRUSTED: Final[tuple[Certificate, ...]] = ("another name", "expired", "unknown authority")
 
 ROWS: Final[tuple[Attack, ...]] = (
     # The list of files
-    listing(
-        "to another host",
-        redirect("{elsewhere}/simple/"),
-        f"{ASKED} answered 302 and pointed to {{elsewhere}}/simple/, where nothing of yours need be. {LIST_UNKNOWN}",
-        whole=True,
-    ),
-    listing("to http", redirect("http://pypi.example/simple/", 301), "pointed to http://pypi.example/simple/, where"),
-    listing("in a loop", redirect("{index}" + LISTING[4:], 308), f"{ASKED} answered 308 and pointed to"),
-    listing("a location with escapes", redirect(IN_HEADER), LISTING_LATER % BROKE, whole=True),
-    listing(
-        "an endless body",
-        page(b"[" * MIB, endless=True),
-        "While reading the files of sample-project on {index}/legacy/: the reply is longer than 50,331,648 bytes, so it is "
-        "none. That is on the index's side.",
-        whole=True,
-    ),
-    listing("an endless header", raw(b"HTTP/1.1 200 OK\r\nA: ", body=b"a" * MIB, endless=True), BROKE),
-    listing("endless interim replies", raw(INTERIM, body=INTERIM * 999, endless=True), LATE, arguments=FAST),
-    listing("10 MB of depth", page(b"[" * (10 * MIB)), NO_LIST, whole=True),
-    listing("33 MB of lists", lists, NO_LIST),
-    listing("a million files", many_files, NO_LIST),
-    listing("two million links", many_links, "is no list of files (text/html)"),
-    listing("a tag of 10 MB", page(b"<a" + b" a" * (5 * MIB), "text/html"), "is no list of files (text/html)"),
-    listing("a gzip bomb", partial(bomb, 1), "the reply is longer than 50,331,648 bytes, so it is none"),
-    listing("a bomb in a bomb", partial(bomb, 2), "the connection broke (DecodingError)"),
-    listing("the files twice", page(b'{"files": [], "files": []}'), NO_LIST),
-    listing("NaN", page(b'{"files": [], "meta": NaN}'), NO_LIST),
-    listing("no UTF-8", page(b'{"files": [], "name": "\xff"}'), NO_LIST),
-    listing("garbage for HTTP", raw(GARBAGE), BROKE),
-    listing("a type with escapes", page(b"no", IN_HEADER), "no list of files (?[2j: :error: :no ?31m)"),
-    listing("a hash with escapes", held(HOSTILE[:9]), "has another file of this name (sha256 ?[2J?]0;o there,"),
-    listing("silence", SILENCE, LATE, arguments=FAST),
-    listing("byte by byte", DRIP, LISTING_LATER % LATE, whole=True, arguments=FAST),
-    listing("cut", CUT, BROKE),
-    listing("lines in the status", LINES_IN_STATUS, BROKE),
+    listing("to another host", redirect("{elsewhere}/simple/"), "listing-unreadable"),
+    listing("to http", redirect("http://pypi.example/simple/", 301), "listing-unreadable"),
+    listing("in a loop", redirect("{index}" + LISTING[4:], 308), "listing-unreadable"),
+    listing("a location with escapes", redirect(IN_HEADER), "connection-lost"),
+    listing("an endless body", page(b"[" * MIB, endless=True), "unreadable-response"),
+    listing("an endless header", raw(b"HTTP/1.1 200 OK\r\nA: ", body=b"a" * MIB, endless=True), "connection-lost"),
+    listing("endless interim replies", raw(INTERIM, body=INTERIM * 999, endless=True), "timed-out", arguments=FAST),
+    listing("10 MB of depth", page(b"[" * (10 * MIB)), "listing-unreadable"),
+    listing("33 MB of lists", lists, "listing-unreadable"),
+    listing("a million files", many_files, "listing-unreadable"),
+    listing("two million links", many_links, "listing-unreadable"),
+    listing("a tag of 10 MB", page(b"<a" + b" a" * (5 * MIB), "text/html"), "listing-unreadable"),
+    listing("a gzip bomb", partial(bomb, 1), "unreadable-response"),
+    listing("a bomb in a bomb", partial(bomb, 2), "unreadable-response"),
+    listing("the files twice", page(b'{"files": [], "files": []}'), "listing-unreadable"),
+    listing("NaN", page(b'{"files": [], "meta": NaN}'), "listing-unreadable"),
+    listing("no UTF-8", page(b'{"files": [], "name": "\xff"}'), "listing-unreadable"),
+    listing("garbage for HTTP", raw(GARBAGE), "connection-lost"),
+    listing("a type with escapes", page(b"no", IN_HEADER), "listing-unreadable"),
+    listing("a hash with escapes", held(HOSTILE[:9]), "different-bytes"),
+    listing("a URL with half a character", held(None, "https://files.example/\ud800\x1b"), "no-hash"),
+    listing("silence", SILENCE, "timed-out", arguments=FAST),
+    listing("byte by byte", DRIP, "timed-out", arguments=FAST),
+    listing("cut", CUT, "connection-lost"),
+    listing("lines in the status", LINES_IN_STATUS, "connection-lost"),
     listing(
         "headers ended by CR LF LF",
         raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\n", body=b"<html>"),
-        DONE,
         **GOOD,
     ),
-    listing("two lengths", page(b"{}", headers={"Content-length": "9"}), BROKE),
-    listing(
-        "come again in a hundred years", Answer(503, headers={"Retry-After": "9" * 10}), "answered 503 and asks to wait"
-    ),
+    listing("two lengths", page(b"{}", headers={"Content-length": "9"}), "connection-lost"),
+    listing("come again in a hundred years", Answer(503, headers={"Retry-After": "9" * 10}), "retry-later"),
     # Where identities are exchanged
     *(
-        discovery(name, endpoints(url), ELSEWHERE % problem, whole=True)
-        for name, url, problem in (
-            ("another host", "{elsewhere}/mint", "'{elsewhere}/mint' is on another host than {index}/legacy/"),
-            (
-                "http",
-                "http://127.0.0.1.example/mint",
-                "'http://127.0.0.1.example/mint' is refused: http:// would show the upload token to the network, use https://",
-            ),
-            ("another scheme", "ftp://127.0.0.1/mint", "'ftp://127.0.0.1/mint' is not a URL that begins with https://"),
-            ("no scheme", "//pypi.example/mint", "'//pypi.example/mint' is not a URL that begins with https://"),
-            (
-                "credentials",
-                "https://127.0.0.1:80@pypi.example/mint",
-                (
-                    "a URL with a user name or password in it is refused: trusted publishing needs neither, remove the part "
-                    "before the @"
-                ),
-            ),
-            (
-                "a backslash",
-                "https://127.0.0.1\\@pypi.example/mint",
-                "'//***@pypi.example/mint' is not a URL: it holds white space, control characters or a backslash",
-            ),
-            (
-                "lines and escapes",
-                HOSTILE,
-                f"'{INERT}' is not a URL: it holds white space, control characters or a backslash",
-            ),
-            (
-                "a look-alike",
-                "https://127\u30020\u30020\u30021/mint",
-                (
-                    "'https://127\u30020\u30020\u30021/mint' is not a URL that is read in one way only: write its host in the "
-                    "ASCII form, xn--…"
-                ),
-            ),
-            ("no text", ["{index}/mint"], "it is not a text"),
-        )
+        discovery(name, endpoints(url), "untrusted-endpoint")
+        for name, url in {
+            "another host": "{elsewhere}/mint",
+            "http": "http://127.0.0.1.example/mint",
+            "another scheme": "ftp://127.0.0.1/mint",
+            "no scheme": "//pypi.example/mint",
+            "credentials": "https://127.0.0.1:80@pypi.example/mint",
+            "a backslash": "https://127.0.0.1\\@pypi.example/mint",
+            "lines and escapes": HOSTILE,
+            "a look-alike": "https://127\u30020\u30020\u30021/mint",
+            "half a character": "https://127.0.0.1/\ud800",
+            "no text": ["{index}/mint"],
+        }.items()
     ),
-    discovery(
-        "another host for the audience", endpoints("{index}/m", "{elsewhere}/"), "'{elsewhere}/' is on another host"
-    ),
-    discovery("10 MB", Answer(body=b" " * 10 * MIB), TOO_LONG),
-    discovery("an endless body", ENDLESS, TOO_LONG),
-    discovery("depth", Answer(body=DEEP), NOT_PEP_807),
-    discovery("a key twice", Answer(body=b'{"audience-endpoint": 1, "audience-endpoint": 2}'), NOT_PEP_807),
-    discovery("no UTF-8", Answer(body=b'{"features": "\xff"}'), NOT_PEP_807),
-    discovery("to another host", redirect("{elsewhere}/"), DONE, **GOOD),
-    discovery("in a loop", redirect("{index}" + DISCOVERY[4:]), DONE, **GOOD),
-    discovery("silence", SILENCE, LATE, arguments=FAST),
+    discovery("another host for the audience", endpoints("{index}/m", "{elsewhere}/"), "untrusted-endpoint"),
+    discovery("10 MB", Answer(body=b" " * 10 * MIB), "unreadable-response"),
+    discovery("an endless body", ENDLESS, "unreadable-response"),
+    discovery("depth", Answer(body=DEEP), "malformed-discovery"),
+    discovery("a key twice", Answer(body=b'{"audience-endpoint": 1, "audience-endpoint": 2}'), "malformed-discovery"),
+    discovery("no UTF-8", Answer(body=b'{"features": "\xff"}'), "malformed-discovery"),
+    discovery("to another host", redirect("{elsewhere}/"), **GOOD),
+    discovery("in a loop", redirect("{index}" + DISCOVERY[4:]), **GOOD),
+    discovery("silence", SILENCE, "timed-out", arguments=FAST),
     # The audience
     *(
-        audience(ascii(text), Answer.of({"audience": text}), ANOTHERS % text.strip(), whole=True)
+        audience(ascii(text), Answer.of({"audience": text}), "reserved-audience")
         for text in ("pypi", "testpypi", "sigstore", "PyPI ", "pyp\u0131", "\uff50ypi")
     ),
-    audience(
-        "another host", Answer.of({"audience": "pypi.example"}), "it does not name the index's own host, 127.0.0.1"
-    ),
-    audience("escapes", Answer.of({"audience": HOSTILE}), f"'{INERT}'"),
-    audience("a list", Answer.of({"audience": ["127.0.0.1", "pypi"]}), NO_AUDIENCE),
-    audience("two", Answer(body=b'{"audience": "127.0.0.1", "audience": "pypi"}'), NO_AUDIENCE),
-    audience("depth", Answer(body=DEEP), NO_AUDIENCE + LATER, whole=True),
-    audience("to another host", redirect("{elsewhere}/"), "was asked for its audience and answered 302"),
-    audience("in a loop", redirect("{index}" + AUDIENCE[4:], 307), "was asked for its audience and answered 307"),
-    audience("an error with escapes", refusal(403, HOSTILE), f"and answered 403: {INERT}. {LATER}"),
-    audience("silence", SILENCE, LATE, arguments=FAST),
+    audience("another host", Answer.of({"audience": "pypi.example"}), "foreign-audience"),
+    audience("escapes", Answer.of({"audience": HOSTILE}), "foreign-audience"),
+    audience("half a character", Answer.of({"audience": "\ud800"}), "foreign-audience"),
+    audience("a list", Answer.of({"audience": ["127.0.0.1", "pypi"]}), "no-audience"),
+    audience("two", Answer(body=b'{"audience": "127.0.0.1", "audience": "pypi"}'), "no-audience"),
+    audience("depth", Answer(body=DEEP), "no-audience"),
+    audience("to another host", redirect("{elsewhere}/"), "no-exchange"),
+    audience("in a loop", redirect("{index}" + AUDIENCE[4:], 307), "no-exchange"),
+    audience("an error with escapes", refusal(403, HOSTILE), "exchange-failed"),
+    audience("silence", SILENCE, "timed-out", arguments=FAST),
     # The CI's token
-    identity(
-        "for PyPI",
-        lambda: Answer.of({"value": identity_token("github", "pypi")}),
-        "The identity token that GitHub Actions gave is made for the audience 'pypi', but this index asks for '127.0.0.1'.",
-    ),
-    identity("no token", Answer.of({"value": HOSTILE}), NO_JWT, whole=True),
-    identity("a line more", Answer.of({"value": f"{token_of(OURS)}\n::error::no"}), NO_JWT, whole=True),
-    identity("no text", Answer.of({"value": [1]}), NO_IDENTITY % "gave no usable answer"),
-    identity("depth", Answer(body=DEEP), NO_IDENTITY % "gave no usable answer", whole=True),
-    identity("an endless body", ENDLESS, NO_IDENTITY % "gave no usable answer"),
-    identity("to another host", redirect("{elsewhere}/"), NO_IDENTITY % "answered 302", whole=True),
-    identity("in a loop", redirect("/token"), NO_IDENTITY % "answered 302"),
-    identity("an error with escapes", refusal(403, HOSTILE), "was asked for an identity token and answered 403."),
-    identity("lines in the status", LINES_IN_STATUS, "was asked for an identity token and answered 400."),
-    identity("silence", SILENCE, NO_IDENTITY % "gave no usable answer", arguments=FAST),
+    identity("for PyPI", lambda: Answer.of({"value": identity_token("github", "pypi")}), "other-audience"),
+    identity("no token", Answer.of({"value": HOSTILE}), "malformed-identity-token"),
+    identity("a line more", Answer.of({"value": f"{token_of(OURS)}\n::error::no"}), "malformed-identity-token"),
+    identity("no text", Answer.of({"value": [1]}), "malformed-identity-token"),
+    identity("depth", Answer(body=DEEP), "malformed-identity-token"),
+    identity("an endless body", ENDLESS, "token-service-unreachable"),
+    identity("to another host", redirect("{elsewhere}/"), "token-service-refused"),
+    identity("in a loop", redirect("/token"), "token-service-refused"),
+    identity("an error with escapes", refusal(403, HOSTILE), "token-service-refused"),
+    identity("lines in the status", LINES_IN_STATUS, "token-service-unreachable"),
+    identity("silence", SILENCE, "token-service-unreachable", arguments=FAST),
     Attack(
         "identity: claims with escapes",
         {
             IDENTITY: Answer.of({"value": token_of(OURS | dict.fromkeys(CLAIMS["github"], HOSTILE) | OURS)}),
             MINT: Answer.of({"errors": [{"code": "invalid-publisher", "description": HOSTILE}]}, 422),
         },
-        f"What GitHub Actions said of this job:\n  repository: {INERT[:80]}",
+        "invalid-publisher",
         reached=MINT,
     ),
     Attack(
         "identity: claims with escapes, against a publisher",
         {IDENTITY: Answer.of({"value": token_of(OURS | {"repository": f"{HOSTILE[:9]}/a", "environment": HOSTILE})})},
-        "This job is not the one that the table `publisher` describes",
+        "publisher-mismatch",
         prepare=publisher,
         reached=IDENTITY,
     ),
     # The exchange
     *(
-        mint(name, Answer.of({"token": token}), NO_TOKEN)
+        mint(name, Answer.of({"token": token}), "no-upload-token")
         for name, token in {
             "no text": 17,
             "new lines": f"{UPLOAD_TOKEN}\n::error::no",
@@ -418,71 +343,61 @@ ROWS: Final[tuple[Attack, ...]] = (
             "1 MB": "pypi-" + "A" * (MIB - 30),
         }.items()
     ),
-    mint("an end that is no number", Answer(body=b'{"token": "pypi-x", "expires": NaN}'), NO_TOKEN, whole=True),
-    mint("a token that never ends", Answer(body=b'{"token": "pypi-x", "expires": 1e999}'), NO_TOKEN, whole=True),
-    mint("two tokens", Answer(body=b'{"token": "pypi-x", "token": "pypi-y"}'), NO_TOKEN, whole=True),
-    mint("an endless body", ENDLESS, TOO_LONG),
-    mint(
-        "an error with escapes",
-        refusal(422, HOSTILE),
-        "{index}/legacy/ refused the identity: invalid-?[2J?]0;owned? : :set-env name=PATH: :/evil : :add-… "
-        f"({INERT}). {LATER}",
-        whole=True,
-    ),
-    mint("an error of 5 MB", refusal(422, "no " * (2 * MIB)), TOO_LONG),
-    mint(
-        "plain text with escapes",
-        Answer(400, HOSTILE.encode(), "text/plain"),
-        f"{{index}}/legacy/ answered 400 to the identity: {INERT}. {LATER}",
-        whole=True,
-    ),
-    mint(
-        "to another host",
-        redirect("{elsewhere}/", 307),
-        "answered 307 to the identity: Scripted. " + LATER,
-        whole=False,
-    ),
-    mint("to http", redirect("http://pypi.example/", 308), "answered 308 to the identity: Scripted. " + LATER),
-    mint("in a loop", redirect("{index}" + MINT[5:], 307), "answered 307 to the identity: Scripted. " + LATER),
-    mint("lines in the status", LINES_IN_STATUS, BROKE),
-    mint("cut", CUT, BROKE),
-    mint("before the body was sent", Answer(400, b"{}", fault="early"), "answered 400 to the identity"),
-    mint("silence", SILENCE, LATE, arguments=FAST),
+    mint("an end that is no number", Answer(body=b'{"token": "pypi-x", "expires": NaN}'), "no-upload-token"),
+    mint("a token that never ends", Answer(body=b'{"token": "pypi-x", "expires": 1e999}'), "no-upload-token"),
+    mint("two tokens", Answer(body=b'{"token": "pypi-x", "token": "pypi-y"}'), "no-upload-token"),
+    mint("an endless body", ENDLESS, "unreadable-response"),
+    mint("an error with escapes", refusal(422, HOSTILE), "identity-refused"),
+    mint("an error with half a character", refusal(422, "\ud800"), "identity-refused"),
+    mint("an error of 5 MB", refusal(422, "no " * (2 * MIB)), "unreadable-response"),
+    mint("plain text with escapes", Answer(400, HOSTILE.encode(), "text/plain"), "exchange-failed"),
+    mint("to another host", redirect("{elsewhere}/", 307), "exchange-failed"),
+    mint("to http", redirect("http://pypi.example/", 308), "exchange-failed"),
+    mint("in a loop", redirect("{index}" + MINT[5:], 307), "exchange-failed"),
+    mint("lines in the status", LINES_IN_STATUS, "connection-lost"),
+    mint("cut", CUT, "connection-lost"),
+    mint("before the body was sent", Answer(400, b"{}", fault="early"), "exchange-failed"),
+    mint("silence", SILENCE, "timed-out", arguments=FAST),
     # The upload
-    upload("to another host", redirect("{elsewhere}/", 307), f"with 307: Scripted. {NOT_SENT_ON}"),
-    upload("to http", redirect("http://pypi.example/legacy/", 308), f"with 308: Scripted. {NOT_SENT_ON}"),
-    upload("an error with escapes", refusal(400, HOSTILE), f"refused dist/{WHEEL} with 400: {INERT}. "),
-    upload("an error of 5 MB", refusal(400, "no " * (2 * MIB)), TOO_LONG),
-    upload("lines in the status", LINES_IN_STATUS, BROKE),
-    upload("headers ended by CR LF LF", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\n"), DONE, code=0),
-    upload("cut", CUT, BROKE),
-    upload("before the body was sent", Answer(400, b"{}", fault="early"), f"refused dist/{WHEEL} with 400"),
-    upload("an endless body", ENDLESS, TOO_LONG),
-    upload("byte by byte", DRIP, LATE, arguments=FAST),
-    upload("the token is expired, for ever", refusal(403, "token is expired"), "with 403: token is expired."),
-    upload(
-        "it is there, but is not listed", refusal(400, f"already exists {HOSTILE}"), "already, but does not list it."
-    ),
+    upload("to another host", redirect("{elsewhere}/", 307), "no-uploads-here"),
+    upload("to http", redirect("http://pypi.example/legacy/", 308), "no-uploads-here"),
+    upload("an error with escapes", refusal(400, HOSTILE), "file-refused"),
+    upload("an error with half a character", refusal(400, "\ud800"), "file-refused"),
+    upload("an error of 5 MB", refusal(400, "no " * (2 * MIB)), "unreadable-response"),
+    upload("lines in the status", LINES_IN_STATUS, "connection-lost"),
+    upload("headers ended by CR LF LF", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\n"), exit_code=0),
+    upload("cut", CUT, "connection-lost"),
+    upload("before the body was sent", Answer(400, b"{}", fault="early"), "file-refused"),
+    upload("an endless body", ENDLESS, "unreadable-response"),
+    upload("byte by byte", DRIP, "timed-out", arguments=FAST),
+    upload("the token is expired, for ever", refusal(403, "token is expired"), "token-expired"),
+    upload("it is there, but is not listed", refusal(400, f"already exists {HOSTILE}"), "taken-not-listed"),
     Attack(
         "upload: it is there, in a list with escapes",
         {UPLOAD: Answer(409), LISTING: [page(b'{"files": []}'), held(HOSTILE[:9])]},
-        "has another file of this name (sha256 ?[2J?]0;o there,",
+        "different-bytes",
         reached=BURN,
     ),
     # The end
-    burn("garbage", raw(GARBAGE), NOT_BURNED % f"While burning the upload token at {{index}}/legacy/: {BROKE}"),
-    burn("an error with escapes", refusal(400, HOSTILE), NOT_BURNED % "the index answered 400"),
-    burn("to another host", redirect("{elsewhere}/", 307), NOT_BURNED % "the index answered 307"),
-    burn("an endless body", ENDLESS, "the reply is longer than 1,048,576 bytes"),
-    burn("silence", SILENCE, LATE, arguments=FAST),
+    burn("garbage", raw(GARBAGE), "token-not-burned"),
+    burn("an error with escapes", refusal(400, HOSTILE), "token-not-burned"),
+    burn("to another host", redirect("{elsewhere}/", 307), "token-not-burned"),
+    burn("an endless body", ENDLESS, "token-not-burned"),
+    burn("silence", SILENCE, "token-not-burned", arguments=FAST),
     # The way there
     *(
-        Attack(f"on the way: {kind}", says=says, middle={"pypi.org": kind}, repo="main", reached="nothing")
-        for kind, says in UNTRUSTED.items()
+        Attack(
+            f"on the way: {kind}",
+            says="untrusted-certificate",
+            middle={"pypi.org": kind},
+            repo="main",
+            reached="nothing",
+        )
+        for kind in UNTRUSTED
     ),
     Attack(
         "on the way to the uploads: another name",
-        says="Hostname mismatch, certificate is not valid for 'upload.pypi.org'",
+        says="untrusted-certificate",
         middle={"pypi.org": "sound", "upload.pypi.org": "another name"},
         repo="main",
         reached=BURN,
@@ -490,24 +405,21 @@ ROWS: Final[tuple[Attack, ...]] = (
     Attack(
         "PyPI itself: TestPyPI's audience",
         {AUDIENCE: Answer.of({"audience": "testpypi"})},
-        "The index main asks for an identity token with the audience 'testpypi', but the audience to be expected of it is "
-        "'pypi'. No identity was asked for. PyPI has never answered that: check the network between here and there, and try "
-        "again later.",
-        whole=True,
+        "wrong-audience-of-pypi",
         middle={"pypi.org": "sound"},
         repo="main",
     ),
     Attack(
         "PyPI itself: to another host",
         {AUDIENCE: redirect("https://pypi.example/")},
-        "main was asked for its audience and answered 302",
+        "no-exchange",
         middle={"pypi.org": "sound"},
         repo="main",
     ),
     Attack(
         "PyPI itself: uploads to another host",
         {UPLOAD: redirect("https://upload.pypi.example/legacy/", 307)},
-        NOT_SENT_ON,
+        "no-uploads-here",
         middle={"pypi.org": "sound", "upload.pypi.org": "sound"},
         repo="main",
         reached=BURN,
@@ -517,8 +429,7 @@ ROWS: Final[tuple[Attack, ...]] = (
         Attack(
             f"a look-alike that exists: {host!a}",
             {AUDIENCE: Answer.of({"audience": "pypi"})},
-            ANOTHERS.replace("{index}/legacy/", f"https://{host}/legacy/") % "pypi",
-            whole=True,
+            "reserved-audience",
             middle={name: "sound"},
             repo=f"https://{host}/legacy/",
         )
@@ -530,61 +441,58 @@ ROWS: Final[tuple[Attack, ...]] = (
         }.items()
     ),
     *(
-        Attack(f"a look-alike: {url!a}", says=says, repo=url, reached="nothing")
-        for url, says in {
-            "https://UPLOAD.PyPI.org/legacy/": "'https://UPLOAD.PyPI.org/legacy/' is always there as `main`: use that name",
-            "https://upload.pypi.org:8443/legacy/": "is always there as `main`: use that name instead",
-            "https://upload.pypi.org@pypi.example/": "`--repo`: a URL with a user name or password in it is refused",
-            "https://upload.pypi.org\\@pypi.example/": "is not a URL: it holds white space, control characters or a backslash",
-            "https://upload.pypi\u3002org/legacy/": "is not a URL that is read in one way only",
-            "http://upload.pypi.org/legacy/": "is refused: http:// would show the upload token to the network",
-            f"https://{HOSTILE[:20]}.example/": "'https://?[2J?]0;owned? : :se.example/' is not a URL",
-            "pyp\u0456": "there is no repository 'pyp\u0456'",
+        Attack(f"a look-alike: {url!a}", says=code, repo=url, reached="nothing")
+        for url, code in {
+            "https://UPLOAD.PyPI.org/legacy/": "bad-url",
+            "https://upload.pypi.org:8443/legacy/": "bad-url",
+            "https://upload.pypi.org@pypi.example/": "bad-url",
+            "https://upload.pypi.org\\@pypi.example/": "bad-url",
+            "https://upload.pypi\u3002org/legacy/": "bad-url",
+            "http://upload.pypi.org/legacy/": "bad-url",
+            f"https://{HOSTILE[:20]}.example/": "bad-url",
+            "pyp\u0456": "unknown-index",
         }.items()
     ),
     # The environment
     Attack(
         "environment: a token with lines in `identity-variable`",
-        says="What the variable MINE gave as an identity token is not a JSON Web Token. Nothing was sent to the index.",
-        whole=True,
+        says="malformed-identity-token",
         arguments=("-o", "identity-variable=MINE"),
         environ={"MINE": f"{token_of(OURS)}\n::set-env name=PATH::/evil"},
     ),
     Attack(
         "environment: a name with escapes for `identity-variable`",
-        says="The variable ?[2J: :error: :no, which `identity-variable` names, is not set in this job.",
+        says="unusable-value",
         arguments=("-o", "identity-variable=\x1b[2J::error::no"),
+        reached="nothing",
     ),
     Attack(
         "environment: lines in GitLab's token",
-        says="What GitLab CI/CD gave as an identity token is not a JSON Web Token. Nothing was sent to the index.",
-        whole=True,
+        says="malformed-identity-token",
         environ={"GITHUB_ACTIONS": "", "GITLAB_CI": "true", "_27_0_0_1_ID_TOKEN": f"{token_of(OURS)}\nX: y"},
     ),
     Attack(
         "environment: PyPI's token in the variable of another index",
-        says="The identity token that GitLab CI/CD gave is made for the audience 'pypi', but this index asks for '127.0.0.1'.",
+        says="other-audience",
         environ={"GITHUB_ACTIONS": "", "GITLAB_CI": "true", "_27_0_0_1_ID_TOKEN": token_of({"aud": "pypi"})},
     ),
     *(
         Attack(
             f"environment: the token service is {url!a}",
-            says=CHANGED,
-            whole=True,
+            says="foreign-token-service",
             environ={"ACTIONS_ID_TOKEN_REQUEST_URL": url},
         )
         for url in ("http://pypi.example/a?b=c", "{ci}/token\r\nX: y", "https://a@pypi.example/", "file:///etc/passwd")
     ),
     Attack(
         "environment: lines in the job's credential",
-        says=NO_IDENTITY % "gave no usable answer",
-        whole=True,
+        says="token-service-unreachable",
         environ={"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "a\r\nX: y"},
     ),
     *(
         Attack(
             f"environment: the event is {kind}",
-            says="GitHub gave this job no identity token: ACTIONS_ID_TOKEN_REQUEST_TOKEN not set.",
+            says="no-id-token-permission",
             environ={
                 "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "",
                 "GITHUB_EVENT_NAME": "pull_request",
@@ -594,80 +502,72 @@ ROWS: Final[tuple[Attack, ...]] = (
         )
         for kind, path in {"a device": "/dev/zero", "a pipe": "a-pipe", "deep": "deep"}.items()
     ),
-    # The files
-    bad_file(
-        "wheel: a zip bomb for METADATA",
-        wheel(entry(INFO, bytes(64 * MIB), DEFLATED)),
-        AS_THEY_ARE % (WHEEL, "has core metadata of more than 2 MiB"),
-        whole=True,
+    # The project's own files
+    *(
+        bad_file(f"project: {name}", partial(written, PYPROJECT, text), code, **more)
+        for name, text, code, more in (
+            ("a name with escapes", 'name = "\\u001b]0;owned\\u0007::add-mask::e"', "", GOOD),
+            ("a version with escapes", 'name = "a"\nversion = "\\u001b[2J::error::no"', "", GOOD),
+        )
     ),
-    bad_file("wheel: a zip bomb beside it", wheel(ITS, entry("a", bytes(64 * MIB), DEFLATED)), DONE, **GOOD),
-    bad_file("wheel: 100,000 members", partial(many_members, count=100_000), DONE, **GOOD),
-    bad_file(
-        "wheel: a million members",
-        partial(many_members, count=1_000_000),
-        AS_THEY_ARE % (WHEEL, "has a table of contents of more than 10 MiB"),
-        whole=True,
+    *(
+        bad_file(f"table: {name}", partial(written, PYPROJECT, f"[{TABLE}]\n{text}"), code)
+        for name, text, code in (
+            ("a repository with escapes", '"repos" = { "\\u001b[2J\\n::error::no" = "https://h/" }', "reserved-name"),
+            ("a key with escapes", '"\\u001b[2J\\n##[error]no" = 1', "unknown-key"),
+            ("a null in a path", 'report = "a\\u0000b"', "unusable-value"),
+            ("a path that is too long", f'report = "{"a" * 5000}"', "unusable-value"),
+            ("a report elsewhere", 'report = "../precious"', "workflow-only"),
+        )
     ),
-    bad_file("wheel: two METADATA", wheel(ITS, ITS), f"has more than one {INFO}"),
-    bad_file("wheel: a link for METADATA", wheel(link(INFO)), "has a METADATA that is a symbolic link"),
-    bad_file("wheel: an absolute METADATA", wheel(entry(f"/{INFO}")), f"has no {INFO}"),
-    bad_file("wheel: absolute names", wheel(ITS, entry("/tmp/a"), entry("../../a"), entry("C:\\a")), DONE, **GOOD),
-    bad_file("wheel: names with escapes", wheel(ITS, entry(HOSTILE)), DONE, **GOOD),
+    bad_file("report: a link to a file elsewhere", partial(linked, "report.json"), arguments=REPORT, **GOOD),
+    bad_file("report: a pipe", partial(piped, "report.json"), "report-refused", arguments=REPORT),
+    bad_file("report: a path through a link", led_out, "report-outside"),
+    bad_file("GitLab's variables: a link", partial(linked, DOTENV), environ=GITLAB, **GOOD),
+    bad_file("GitLab's variables: a pipe", partial(piped, DOTENV), "record-not-written", environ=GITLAB, **GOOD),
     bad_file(
-        "wheel: a folder with escapes",
-        wheel(entry(f"{IN_HEADER}.dist-info/METADATA")),
-        f"holds ?[2J: :error: :no ?31m.dist-info/METADATA where its name asks for {INFO}",
-    ),
-    bad_file(
-        "wheel: a project with escapes",
-        wheel(entry(INFO, core_metadata(IN_HEADER, "1.2.3"))),
-        "has the name '?[2J: :error: :no ?31m' in its metadata, which is not one (PEP 508)",
-    ),
-    bad_file(
-        "wheel: a million fields", wheel(entry(INFO, MANY_FIELDS, DEFLATED)), "with more than 100 different fields"
-    ),
-    bad_file(
-        "wheel: a field many times",
-        wheel(entry(INFO, ONE_FIELD, DEFLATED)),
-        "not known here and are not sent: a;",
+        "GitHub's summary: a pipe",
+        partial(piped, "summary"),
+        "record-not-written",
+        environ={"GITHUB_STEP_SUMMARY": "summary"},
         **GOOD,
     ),
+    # The files
+    bad_file("wheel: a zip bomb for METADATA", wheel(entry(INFO, bytes(64 * MIB), DEFLATED)), "large-metadata"),
+    bad_file("wheel: a zip bomb beside it", wheel(ITS, entry("a", bytes(64 * MIB), DEFLATED)), **GOOD),
+    bad_file("wheel: 100,000 members", partial(many_members, count=100_000), **GOOD),
+    bad_file("wheel: a million members", partial(many_members, count=1_000_000), "large-zip-directory"),
+    bad_file("wheel: two METADATA", wheel(ITS, ITS), "repeated-metadata"),
+    bad_file("wheel: a link for METADATA", wheel(link(INFO)), "metadata-not-a-file"),
+    bad_file("wheel: an absolute METADATA", wheel(entry(f"/{INFO}")), "no-metadata"),
+    bad_file("wheel: absolute names", wheel(ITS, entry("/tmp/a"), entry("../../a"), entry("C:\\a")), **GOOD),
+    bad_file("wheel: names with escapes", wheel(ITS, entry(HOSTILE)), **GOOD),
+    bad_file("wheel: a folder with escapes", wheel(entry(f"{IN_HEADER}.dist-info/METADATA")), "misplaced-metadata"),
+    bad_file("wheel: a project with escapes", wheel(entry(INFO, core_metadata(IN_HEADER, "1.2.3"))), "invalid-name"),
+    bad_file("wheel: a million fields", wheel(entry(INFO, MANY_FIELDS, DEFLATED)), "too-many-fields"),
+    bad_file("wheel: a field many times", wheel(entry(INFO, ONE_FIELD, DEFLATED)), "too-many-fields"),
     bad_file(
         "wheel: a file name with escapes",
         lambda job: (job.dist / WHEEL).rename(job.dist / f"a\x1b[2J\n::error::-{WHEEL}"),
-        f"dist/a?[2J : :error: :-{WHEEL} has a name with characters that are in none of a wheel or sdist",
+        "unsafe-file-name",
     ),
-    bad_file(
-        "sdist: a sparse PKG-INFO",
-        sdist(member(PKG_INFO, type=tarfile.GNUTYPE_SPARSE)),
-        AS_THEY_ARE % (SDIST, "has a PKG-INFO that is not a plain file"),
-        whole=True,
-    ),
-    bad_file(
-        "sdist: a pipe for PKG-INFO",
-        sdist(member(PKG_INFO, b"", type=tarfile.FIFOTYPE)),
-        AS_THEY_ARE % (SDIST, "has a PKG-INFO that is not a plain file"),
-        whole=True,
-    ),
-    bad_file(
-        "sdist: PKG-INFO out of the tree", sdist(out_of_the_tree(PKG_INFO)), "has a PKG-INFO that is not a plain file"
-    ),
+    bad_file("sdist: a sparse PKG-INFO", sdist(member(PKG_INFO, type=tarfile.GNUTYPE_SPARSE)), "metadata-not-a-file"),
+    bad_file("sdist: a pipe for PKG-INFO", sdist(member(PKG_INFO, b"", type=tarfile.FIFOTYPE)), "metadata-not-a-file"),
+    bad_file("sdist: PKG-INFO out of the tree", sdist(out_of_the_tree(PKG_INFO)), "metadata-not-a-file"),
     bad_file(
         "sdist: a link out of the tree",
         sdist(member(PKG_INFO, THEIRS), out_of_the_tree("sample_project-1.2.3/a")),
-        DONE,
         **GOOD,
     ),
-    bad_file("sdist: absolute names", sdist(member(PKG_INFO, THEIRS), member(f"/{IN_HEADER}")), DONE, **GOOD),
-    bad_file("sdist: a bomb", lambda job: (job.dist / SDIST).write_bytes(zeros()), "has no PKG-INFO"),
+    bad_file("sdist: absolute names", sdist(member(PKG_INFO, THEIRS), member(f"/{IN_HEADER}")), **GOOD),
+    bad_file("sdist: a bomb", lambda job: (job.dist / SDIST).write_bytes(zeros()), "no-metadata"),
     bad_file(
         "sdist: a pipe itself",
         lambda job: os.mkfifo(job.dist / SDIST),
-        f"dist/{SDIST}: is neither a wheel (.whl) nor an sdist (.tar.gz)",
+        "not-a-distribution",
         arguments=(f"dist/{SDIST}",),
     ),
-    bad_file("sdist: itself a link out of the tree", linked_itself, f"dist/{SDIST} is not a sound gzipped tar file"),
+    bad_file("sdist: itself a link out of the tree", linked_itself, "broken-sdist"),
 )
 
 
@@ -705,18 +605,16 @@ def obeyed(text: str, masked: Mapping[str, None]) -> list[str]:
 def test_attack(job: Job, tmp_path: Path, attack: Attack) -> None:
     """The run ends as it should, in time and in little memory, and no secret goes astray."""
     ended = run(attack, job, tmp_path)
-    assert (attack.code, attack.reached) == (ended.code, ended.reached), ended.err
-    said = as_read(ended.err.replace("\r", "\n"))
-    if attack.whole:
-        assert f"\n{said}".endswith(f"\n{attack.says}\n"), said
-    assert attack.says in said
+    assert (attack.exit_code, attack.reached) == (ended.code, ended.reached), ended.err
+    assert ([attack.says] if attack.says else []) == codes_in(as_read(ended.err.replace("\r", "\n"))), ended.err
     # One error has one annotation: another would be somebody else's.
-    assert len(re.findall("^::error::", ended.err, re.MULTILINE)) <= attack.code
+    assert len(re.findall("^::error::", ended.err, re.MULTILINE)) <= attack.exit_code
     masked = dict.fromkeys(f"::add-mask::{token}" for token in (*ended.identities, UPLOAD_TOKEN))
     assert [] == obeyed(ended.out + ended.err, masked)
     assert "Traceback" not in ended.out + ended.err
     assert [] == ended.misplaced()
     assert [] == ended.elsewhere
+    assert PRECIOUS == precious(job).read_text("utf-8")
     assert ended.peak < LARGEST
 
 
