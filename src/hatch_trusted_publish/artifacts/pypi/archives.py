@@ -14,6 +14,7 @@ from ...errors import DistributionError
 from ..archive import BROKEN, LARGEST_DIRECTORY, open_wheel, sdist_members
 from . import zips
 
+BAD: Final = "Invalid distribution file. "
 LARGEST_SCANNED: Final = 5 * 1024**2
 """Bytes of a Python file that is searched for what PyPI forbids."""
 _RATIO: Final = 50
@@ -37,42 +38,49 @@ def refusals(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Ite
     A file that is not a sound archive gets one reason.
     """
     file.seek(0)
-    look = _sdist if filename.endswith(".tar.gz") else _zip
     try:
-        yield from look(file, filename, license_files)
-    except zipfile.BadZipFile as error:
-        yield f"Invalid distribution file. ZIP archive not accepted: {error}. {_SEE}"
+        yield from (_sdist if filename.endswith(".tar.gz") else _zip)(file, filename, license_files)
     except (*BROKEN, DistributionError):
         file.seek(0)
-        is_named_rightly = zipfile.is_zipfile(file) if look is _zip else tarfile.is_tarfile(file)
-        kind = "zipfile" if look is _zip else "tarfile"
-        yield f"Invalid distribution file. {None if is_named_rightly else f'File is not a {kind}'}"
+        is_no_tar = filename.endswith(".tar.gz") and not _is_tar(file)
+        yield f"{BAD}{'File is not a tarfile' if is_no_tar else None}"
+
+
+def _is_tar(file: BinaryIO) -> bool:
+    try:
+        return tarfile.is_tarfile(file)
+    except EOFError:  # it begins like one
+        return True
 
 
 def _zip(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Iterator[str]:
     if not zipfile.is_zipfile(file):
-        yield "Invalid distribution file. File is not a zipfile"
+        yield f"{BAD}File is not a zipfile"
         return
     with open_wheel(file, filename) as archive:
         members = archive.infolist()
         unpacked = sum(member.file_size for member in members)
         if unpacked > max(_SMALLEST_BOMB, _RATIO * file.seek(0, 2)):
-            yield f"Invalid distribution file. File exceeds compression ratio of {_RATIO}"
+            yield f"{BAD}File exceeds compression ratio of {_RATIO}"
             return
         if any(member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} for member in members):
-            yield "Invalid distribution file. File does not use a supported compression type"
+            yield f"{BAD}File does not use a supported compression type"
             return
         is_wheel = filename.endswith(".whl")
         folder = dist_info(filename) if is_wheel else _top(member.filename for member in members)
         needed = "WHEEL" if is_wheel else "PKG-INFO"
         names = set(archive.namelist())
         if (place := posixpath.join(folder, needed)) not in names:
-            yield f"Invalid distribution file. {needed} not found at {place}"
+            yield f"{BAD}{needed} not found at {place}"
             return
-        zips.check(file, {member.orig_filename: (member.compress_size, member.file_size) for member in members})
+        try:
+            zips.check(file, {member.orig_filename: (member.compress_size, member.file_size) for member in members})
+        except zipfile.BadZipFile as error:
+            yield f"{BAD}ZIP archive not accepted: {error}. {_SEE}"
+            return
         scanned = (one for one in members if _is_scanned(one.filename, one.file_size))
         if said := _forbidden(archive.read(member) for member in scanned):
-            yield f"Invalid distribution file. {said}"
+            yield f"{BAD}{said}"
             return
         licenses = posixpath.join(folder, "licenses") if is_wheel else folder
         yield from _missing_licenses(filename, licenses, license_files, names)
@@ -141,13 +149,13 @@ def _sdist(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Itera
         if content is not None and _is_scanned(name, member.size):
             said = said or _forbidden([content.read()])
     if is_sparse:
-        yield f"Invalid distribution file. tar archive not accepted: Sparse members are not allowed. {_SEE}"
+        yield f"{BAD}tar archive not accepted: Sparse members are not allowed. {_SEE}"
     elif not top:
-        yield "Invalid distribution file. Incorrect number of top-level directories in sdist"
+        yield f"{BAD}Incorrect number of top-level directories in sdist"
     elif f"{top}/PKG-INFO" not in found:
-        yield f"Invalid distribution file. PKG-INFO not found at {top}/PKG-INFO"
+        yield f"{BAD}PKG-INFO not found at {top}/PKG-INFO"
     elif said:
-        yield f"Invalid distribution file. {said}"
+        yield f"{BAD}{said}"
     else:
         yield from _missing_licenses(filename, top, license_files, found)
 

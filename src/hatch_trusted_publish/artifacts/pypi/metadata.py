@@ -158,7 +158,7 @@ def _is_url(url: str) -> bool:
     validator.check_validity_of("scheme", "host", "port", "path", "query")
     try:
         validator.validate(library.uri_reference(url).normalize())
-    except (library.exceptions.RFC3986Exception, ValueError):
+    except library.exceptions.RFC3986Exception:
         return False
     return True
 
