@@ -205,5 +205,9 @@ class Interrupted(TrustedPublishError):
     """Somebody stopped the run: Ctrl-C, or SIGTERM."""
 
 
+class VersionError(TrustedPublishError):
+    """No version can be computed, or none that is safe to use."""
+
+
 class RehearsalError(TrustedPublishError):
     """The rehearsal could not be held."""

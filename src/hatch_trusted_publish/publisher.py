@@ -116,7 +116,7 @@ class TrustedPublisher(PublisherInterface):
             tokens = Path(self.cache_dir).resolve() / "tokens"
             problems += [Message(found) for found in [problem(tokens, root)] if found]
         if project.unknown is not None:
-            log.say(f"The files' version is not compared with the project's: {project.unknown}.")
+            log.say(str(Message("version-not-compared", reason=project.unknown)))
         with (
             _place(settings, repository, distributions, root, log.say) as index,
             Client(repository.certificates, settings.timeout, _user_agent()) as client,

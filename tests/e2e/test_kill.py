@@ -18,13 +18,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tests.support.helpers import make_sdist, make_wheel
 
-from .world import EXCHANGE, PROJECT, SEARCH, Answer, Ci, Index, Job, as_read, masks, served, uploads
+from .world import EXCHANGE, NOT_COMPARED, PROJECT, SEARCH, Answer, Ci, Index, Job, as_read, masks, served, uploads
 
 VERSION: Final = "1.2.3"
 POINTS: Final = 40
 EVENTS: Final = 3 * 3 + 14 * 4
 """What happens in a run of 12 files: three requests without a body, and 14 with one."""
-UNKNOWN: Final = "The files' version is not compared with the project's: there is no pyproject.toml here."
 BURN: Final = "POST /_/oidc/burn-token"
 PATIENCE: Final = 30
 """Seconds after which something has gone wrong; it is measured in none of the tests."""
@@ -226,7 +225,7 @@ def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: sign
     unknown = ", ".join(f"{name} (sent, but no clear reply came)" for name in names[1:5])
     end = "Stopped from outside. Run the same command again to finish; nothing is sent twice."
     lines = [
-        UNKNOWN,
+        NOT_COMPARED,
         f"{PROJECT} {VERSION} → {index.upload_url} ({index.upload_url})",
         f"dist/{names[0]} ... success",
         *[

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+from hatch_trusted_publish.errors import Message
 from tests.support.pages import ROOT, Person, blocks_of
 
 from .world import PUBLISHERS, Ci, Index, clean_environ, git
@@ -50,7 +51,7 @@ def test_rehearsal(person: Person) -> None:
     """One package is counted from its own tags, and rehearsed from its own folder."""
     code, said = person.type(REHEARSE)
     assert 0 == code
-    assert "The files' version is not compared with the project's: its raw-options could run a command." in said
+    assert str(Message("raw-options-not-safe", options=["git_describe_command"])) in said
     assert "example-core 1.0.0 → rehearsal" in said
 
 

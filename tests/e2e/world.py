@@ -44,6 +44,7 @@ from hatch_trusted_publish.rehearsal.server import listening, serving
 from hatch_trusted_publish.rehearsal.store import File, Project, Store
 
 PROJECT: Final = "sample-project"
+NOT_COMPARED: Final = str(Message("version-not-compared", reason=Message("no-pyproject")))
 WHEEL: Final = "sample_project-1.2.3-py3-none-any.whl"
 SDIST: Final = "sample_project-1.2.3.tar.gz"
 PYPROJECT: Final = f"""\

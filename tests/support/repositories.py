@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,49 @@ class Repository:
         date = when or self._when.isoformat()
         self.git(*arguments, GIT_AUTHOR_DATE=date, GIT_COMMITTER_DATE=date)
         self._when += timedelta(minutes=1)
+
+
+def give_away(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    """Let another user own *repository*, as far as Git can see."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        os.chown(repository / ".git", 12345, 12345)
+    else:
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # Git's own way to play that
+
+
+def booby_trap(repository: Path, folder: Path) -> Path:
+    """Let everything that the configuration of *repository* can name write to a file, which is returned."""
+    folder.mkdir()
+    trace, command = folder / "trace", folder / "trap"
+    write_lines(command, ["#!/bin/sh", f'echo "$0 $@" >> "{trace}"', "exit 1"])
+    command.chmod(0o755)
+    settings = {
+        "core.fsmonitor": command,
+        "core.hooksPath": folder,
+        "core.sshCommand": command,
+        "gpg.program": command,
+        "log.showSignature": "true",
+        "filter.trap.clean": command,
+        "filter.trap.process": command,
+        "diff.trap.textconv": command,
+        "diff.external": command,
+    }
+    for name, value in settings.items():
+        git(repository, "config", name, str(value))
+    (repository / ".git" / "info").mkdir(exist_ok=True)
+    write_lines(repository / ".git" / "info" / "attributes", ["* filter=trap diff=trap"])
+    return trace
+
+
+def count_processes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Let each process of Git write a line to a file, which is returned."""
+    log = folder / "processes"
+    program = folder / "counting" / "git"
+    program.parent.mkdir()
+    write_lines(program, ["#!/bin/sh", f'echo "$@" >> "{log}"', f'exec {shutil.which("git")} "$@"'])
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    return log
 
 
 def write_project(root: Path, table: str) -> None:

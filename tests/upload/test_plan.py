@@ -214,7 +214,7 @@ STALE = [a_distribution(WHEEL), a_distribution(SDIST)]
     [
         pytest.param(Project(canonicalize_name("sample"), Version("1.0.0")), "", {}, id="same"),
         pytest.param(Project(), "", {}, id="nothing known"),
-        pytest.param(Project(canonicalize_name("sample"), unknown="of a shallow clone"), "", {}, id="only the name"),
+        pytest.param(Project(canonicalize_name("sample"), unknown=Message("no-pyproject")), "", {}, id="only the name"),
         pytest.param(
             Project(canonicalize_name("sample"), Version("1.1.dev3")),
             "stale-file",
@@ -228,7 +228,7 @@ STALE = [a_distribution(WHEEL), a_distribution(SDIST)]
                 {"found": "sample", "project": "other"},
                 id=f"other name, version {version}",
             )
-            for version, unknown in ((Version("1.1"), None), (None, "of a shallow clone"))
+            for version, unknown in ((Version("1.1"), None), (None, Message("no-pyproject")))
         ],
     ],
 )
@@ -420,9 +420,7 @@ def test_any_check(settings: Settings, index: Index, files: list[Distribution], 
     """Any files pass or are refused by a PlanError, and pass only if each and all together are right."""
     releases = {(one.name, one.version) for one in files}
     names = [one.filename for one in files]
-    is_stale = any(
-        (project.name or one.name, project.version or one.version) != (one.name, one.version) for one in files
-    )
+    is_stale = any(one.name != (project.name or one.name) or not project.has(one.version) for one in files)
     expected = (
         all(is_right(one, index) for one in files)
         and (len(releases) == 1 or settings.several)

@@ -7,35 +7,21 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import which
 
 import pytest
+from packaging.version import Version
 
-from hatch_trusted_publish.errors import clean
+from hatch_trusted_publish.errors import Message, VersionError
 from hatch_trusted_publish.versions import history
-from tests.support.repositories import Repository, git, isolate, write_lines
+from tests.support.repositories import Repository, booby_trap, count_processes, git, give_away, isolate, write_lines
 
-NO_CI: dict[str, str] = {}
-BY_HAND = "Run `git fetch --unshallow --tags` (`git fetch --tags` in a full clone), or clone without --depth"
-NO_COMMITS = "this is a shallow clone without the commits since the last tag, so a version would be a guess"
-NO_TAGS = "this clone has no tags though its remote may have some, so a version would be a guess"
-REQUIRED = "`history` is `require`"
-NO_DATE = (
-    '`dev-number = "commit-time"` needs the date of a commit, and none is known here. Build from a checkout, or use '
-    "`distance`"
+BY_HAND, ON_GITHUB, ON_GITLAB = map(
+    Message, ("full-history-by-hand", "full-history-on-github", "full-history-on-gitlab")
 )
-
-
-@dataclass(frozen=True)
-class State:
-    """As much of setuptools-scm's ``ScmVersion`` as is read."""
-
-    tag: str = "0.0"
-    distance: int = 1
+REQUIRED, SHALLOW_REMOTE = Message("history-required"), Message("shallow-remote")
 
 
 @pytest.fixture(autouse=True)
@@ -62,10 +48,26 @@ def described(root: Path) -> str:
     return git(root, "describe", "--tags", "--long").rpartition("-")[0]
 
 
-def refusal(root: Path, state: State, mode: str, environ: dict[str, str] = NO_CI, seconds: float = 60) -> str:
-    with pytest.raises(history.Incomplete) as refused:
-        history.mend(root, state, mode, environ, seconds)
-    return str(refused.value)
+def incomplete(code: str, why: Message | None, remedy: Message = BY_HAND) -> Message:
+    return Message(code, version="", why=why, remedy=remedy)
+
+
+def failed(said: str) -> Message:
+    return Message("fetch-failed", said=said)
+
+
+def mended(root: Path, distance: int | None, mode: str = "fetch") -> bool:
+    """Whether the clone has a gap that was filled."""
+    found = history.gap(root, distance)
+    return found is not None and history.fill(root, found, mode)
+
+
+def refusal(root: Path, distance: int | None, mode: str, seconds: float = 60) -> Message:
+    found = history.gap(root, distance)
+    assert found is not None
+    with pytest.raises(VersionError) as refused:
+        history.fill(root, found, mode, seconds)
+    return refused.value.message
 
 
 def complaint(root: Path, *arguments: str) -> str:
@@ -73,65 +75,88 @@ def complaint(root: Path, *arguments: str) -> str:
     environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, env=environ)
     assert done.returncode
-    return clean(done.stderr, 200)
+    return done.stderr.strip()
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [("true", True), ("1", True), ("woodpecker", True), ("", False), ("0", False), ("false", False), ("FALSE", False)],
 )
-def test_in_ci(value: str, expected: bool) -> None:
-    """CIs set ``CI`` to many words; a person can say that this is none."""
-    assert expected == history.in_ci({"CI": value})
+def test_in_ci(monkeypatch: pytest.MonkeyPatch, value: str, expected: bool) -> None:
+    """CIs set ``CI`` to many words, and you can switch it off; without it, this is no CI."""
+    assert not history.in_ci()
+    monkeypatch.setenv("CI", value)
+    assert expected == history.in_ci()
 
 
-def test_in_no_ci() -> None:
-    """Without the variable this is no CI."""
-    assert not history.in_ci({})
+class TestWorkingTree:
+    """Git says which repository a directory is in, and whether it may be read."""
+
+    def test_found(self, origin: Repository, tmp_path: Path) -> None:
+        """A directory belongs to the repository around it."""
+        package = origin.root / "package"
+        package.mkdir()
+        assert (origin.root, origin.root) == (history.working_tree(origin.root), history.working_tree(package))
+        assert history.working_tree(tmp_path) is None
+
+    @pytest.mark.parametrize("place", [".", "package"])
+    def test_of_another_user(
+        self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        """A repository that Git distrusts is not read, and the line that trusts it is shown."""
+        trace = booby_trap(origin.root, tmp_path / "traps")
+        give_away(monkeypatch, origin.root)
+        (origin.root / "package").mkdir()
+        with pytest.raises(VersionError) as refused:
+            history.working_tree(origin.root / place)
+        said = f"fatal: detected dubious ownership in repository at '{origin.root}'"
+        expected = Message("dubious-ownership", said=said, directory=str(origin.root))
+        assert expected == refused.value.message
+        assert not trace.exists()
+
+    def test_no_git(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Git has to be there."""
+        monkeypatch.setenv("PATH", str(tmp_path))
+        with pytest.raises(VersionError) as refused:
+            history.working_tree(tmp_path)
+        assert Message("no-git") == refused.value.message
 
 
-class TestMend:
-    """The history is there, is fetched, or is missed."""
+class TestGap:
+    """The history is complete, is fetched, or is missing."""
 
-    @pytest.mark.parametrize("mode", ["fetch", "require", "any"])
+    @pytest.mark.parametrize("mode", ["fetch", "require"])
     def test_full_clone(self, origin: Repository, tmp_path: Path, mode: str) -> None:
         """Nothing is fetched for a full clone with tags: its remote is gone."""
         clone = origin.clone(tmp_path / "clone")
         git(clone, "remote", "set-url", "origin", str(tmp_path / "gone"))
-        assert not history.mend(clone, State("1.0", 2), mode, NO_CI)
+        assert not mended(clone, 2, mode)
 
     def test_shallow_is_fetched(self, origin: Repository, tmp_path: Path) -> None:
         """A clone of depth 1 becomes a full one, with tags."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
-        assert history.mend(clone, State(), "fetch", NO_CI)
+        assert mended(clone, None)
         assert described(clone) == "v1.0-2"
         assert not is_shallow(clone)
 
     def test_tags_of_a_shallow_clone_are_fetched(self, origin: Repository, tmp_path: Path) -> None:
         """Also a clone that was told to take no tags gets them, as CIs make it."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--no-tags")
-        assert history.mend(clone, State(), "fetch", NO_CI)
+        assert mended(clone, None)
         assert described(clone) == "v1.0-2"
 
-    def test_shallow_is_taken_as_it_is(self, origin: Repository, tmp_path: Path) -> None:
-        """``any`` changes nothing."""
-        clone = origin.clone(tmp_path / "clone", "--depth=1")
-        assert not history.mend(clone, State(), "any", NO_CI)
-        assert is_shallow(clone)
-
     @pytest.mark.parametrize(
-        ("environ", "remedy"),
-        [
-            ({"GITHUB_ACTIONS": "true"}, "Add `fetch-depth: 0` under `with:` of actions/checkout in this job"),
-            ({"GITLAB_CI": "true"}, 'Add `GIT_DEPTH: "0"` under `variables:` of this job in .gitlab-ci.yml'),
-            (NO_CI, BY_HAND),
-        ],
+        ("variable", "remedy"),
+        [("GITHUB_ACTIONS", ON_GITHUB), ("GITLAB_CI", ON_GITLAB), ("OTHER", BY_HAND)],
         ids=["github", "gitlab", "by-hand"],
     )
-    def test_shallow_is_refused(self, origin: Repository, tmp_path: Path, environ: dict[str, str], remedy: str) -> None:
-        """``require`` fetches nothing, and names the remedy of the CI at hand."""
+    def test_shallow_is_refused(
+        self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, remedy: Message
+    ) -> None:
+        """``require`` fetches nothing, and shows the remedy for the CI at hand."""
+        monkeypatch.setenv(variable, "true")
         clone = origin.clone(tmp_path / "clone", "--depth=1")
-        assert f"{NO_COMMITS} ({REQUIRED}). {remedy}" == refusal(clone, State(), "require", environ)
+        assert incomplete("shallow-clone", REQUIRED, remedy) == refusal(clone, None, "require")
         assert is_shallow(clone)
 
     @pytest.mark.parametrize("mode", ["fetch", "require"])
@@ -143,13 +168,13 @@ class TestMend:
         clone = origin.clone(tmp_path / "clone", f"--depth={depth}")
         git(clone, "remote", "set-url", "origin", str(tmp_path / "gone"))
         assert is_shallow(clone)
-        assert not history.mend(clone, State("1.0", distance), mode, NO_CI)
+        assert not mended(clone, distance, mode)
 
     def test_tagged_commit(self, origin: Repository, tmp_path: Path) -> None:
         """The commit with the tag alone is enough for a release."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--branch=v1.0")
         assert is_shallow(clone)
-        assert not history.mend(clone, State("1.0", 0), "require", NO_CI)
+        assert not mended(clone, 0, "require")
 
     @pytest.mark.parametrize("depth", [2, 3, 4])
     def test_merge_beyond_the_cut(self, origin: Repository, tmp_path: Path, depth: int) -> None:
@@ -162,8 +187,8 @@ class TestMend:
         origin.git("checkout", "--quiet", "-B", "main")
         clone = origin.clone(tmp_path / "clone", f"--depth={depth}")
         assert f"v1.0-{depth}" == described(clone)
-        assert f"{NO_COMMITS} ({REQUIRED}). {BY_HAND}" == refusal(clone, State("1.0", depth), "require")
-        assert history.mend(clone, State("1.0", depth), "fetch", NO_CI)
+        assert incomplete("shallow-clone", REQUIRED) == refusal(clone, depth, "require")
+        assert mended(clone, depth)
         assert described(clone) == "v1.0-6"
 
     @pytest.mark.parametrize("depth", [4, 5])
@@ -181,28 +206,28 @@ class TestMend:
         assert described(origin.root) == "v1.0-2"
         clone = origin.clone(tmp_path / "clone", f"--depth={depth}")
         assert described(clone) == "v1.0-3"
-        assert f"{NO_COMMITS} ({REQUIRED}). {BY_HAND}" == refusal(clone, State("1.0", 3), "require")
-        assert history.mend(clone, State("1.0", 3), "fetch", NO_CI)
+        assert incomplete("shallow-clone", REQUIRED) == refusal(clone, 3, "require")
+        assert mended(clone, 3)
         assert described(clone) == "v1.0-2"
 
     def test_worktree(self, origin: Repository, tmp_path: Path) -> None:
-        """A worktree of a shallow clone, where ``.git`` is a file, is as shallow, and mended the same way."""
+        """A worktree of a shallow clone, where ``.git`` is a file, is as shallow, and filled the same way."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         worktree = tmp_path / "worktree"
         git(clone, "worktree", "add", "--quiet", str(worktree))
         assert (worktree / ".git").is_file()
-        assert f"{NO_COMMITS} ({REQUIRED}). {BY_HAND}" == refusal(worktree, State(), "require")
-        assert history.mend(worktree, State(), "fetch", NO_CI)
+        assert incomplete("shallow-clone", REQUIRED) == refusal(worktree, None, "require")
+        assert mended(worktree, None)
         assert described(worktree) == "v1.0-2"
 
     def test_submodule(self, origin: Repository, tmp_path: Path) -> None:
-        """A shallow submodule is mended, and what contains it is not touched."""
+        """A shallow submodule is filled, and what contains it is not touched."""
         around = Repository(tmp_path / "around")
         around.git("submodule", "--quiet", "add", "--depth=1", origin.root.as_uri(), "inside")
         around.commit()
         inside = around.root / "inside"
         assert (inside / ".git").is_file()
-        assert history.mend(inside, State(), "fetch", NO_CI)
+        assert mended(inside, None)
         assert described(inside) == "v1.0-2"
 
     def test_folder_in_the_repository(self, origin: Repository, tmp_path: Path) -> None:
@@ -211,25 +236,18 @@ class TestMend:
         (origin.root / "package" / "file").touch()
         origin.commit()
         package = origin.clone(tmp_path / "clone", "--depth=1") / "package"
-        assert f"{NO_COMMITS} ({REQUIRED}). {BY_HAND}" == refusal(package, State(), "require")
-
-    def test_folder_of_another_user(self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where git distrusts the owner of the folder, as in containers, a shallow clone is seen all the same."""
-        clone = origin.clone(tmp_path / "clone", "--depth=1")
-        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-        assert complaint(clone, "status").startswith("fatal: detected dubious ownership")
-        assert f"{NO_COMMITS} ({REQUIRED}). {BY_HAND}" == refusal(clone, State(), "require")
+        assert incomplete("shallow-clone", REQUIRED) == refusal(package, None, "require")
 
     def test_tags_are_fetched(self, origin: Repository, tmp_path: Path) -> None:
         """A full clone without tags gets those of its remote."""
         clone = origin.clone(tmp_path / "clone", "--no-tags")
-        assert history.mend(clone, State(distance=4), "fetch", NO_CI)
+        assert mended(clone, None)
         assert described(clone) == "v1.0-2"
 
     def test_tags_are_required(self, origin: Repository, tmp_path: Path) -> None:
         """A remote with tags is asked, and nothing is taken from it."""
         clone = origin.clone(tmp_path / "clone", "--no-tags")
-        assert f"{NO_TAGS} ({REQUIRED}). {BY_HAND}" == refusal(clone, State(distance=4), "require")
+        assert incomplete("no-tags", REQUIRED) == refusal(clone, None, "require")
         assert git(clone, "tag") == ""
 
     @pytest.mark.parametrize(("mode", "fetched"), [("fetch", True), ("require", False)])
@@ -238,19 +256,19 @@ class TestMend:
         origin = Repository(tmp_path / "origin")
         origin.commit()
         clone = origin.clone(tmp_path / "clone")
-        assert fetched == history.mend(clone, State(), mode, NO_CI)
+        assert fetched == mended(clone, None, mode)
 
     @pytest.mark.parametrize("mode", ["fetch", "require"])
     def test_no_remote(self, tmp_path: Path, mode: str) -> None:
         """Without a remote there is nothing to miss."""
         repository = Repository(tmp_path / "alone")
         repository.commit()
-        assert not history.mend(repository.root, State(), mode, NO_CI)
+        assert not mended(repository.root, None, mode)
 
     def test_remote_by_another_name(self, origin: Repository, tmp_path: Path) -> None:
         """The only remote is used, whatever its name."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--origin=upstream")
-        assert history.mend(clone, State(), "fetch", NO_CI)
+        assert mended(clone, None)
         assert described(clone) == "v1.0-2"
 
     def test_shallow_without_a_remote(self, origin: Repository, tmp_path: Path) -> None:
@@ -258,7 +276,7 @@ class TestMend:
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         git(clone, "remote", "remove", "origin")
         said = complaint(clone, "fetch", "--unshallow", "origin")
-        assert f"{NO_COMMITS} (Git could not mend that: {said}). {BY_HAND}" == refusal(clone, State(), "fetch")
+        assert incomplete("shallow-clone", failed(said)) == refusal(clone, None, "fetch")
 
     @pytest.mark.parametrize(("mode", "command"), [("fetch", "fetch"), ("require", "ls-remote")])
     def test_remote_is_gone(self, origin: Repository, tmp_path: Path, mode: str, command: str) -> None:
@@ -266,37 +284,30 @@ class TestMend:
         clone = origin.clone(tmp_path / "clone", "--no-tags")
         git(clone, "remote", "set-url", "origin", str(tmp_path / "gone"))
         said = complaint(clone, command, "origin")
-        expected = f"{NO_TAGS} (Git could not mend that: {said}). {BY_HAND}"
-        assert expected == refusal(clone, State(distance=4), mode)
+        expected = incomplete("no-tags", failed(said))
+        assert expected == refusal(clone, None, mode)
 
     def test_remote_is_shallow(self, origin: Repository, tmp_path: Path) -> None:
         """A remote cannot give what it lacks itself."""
         remote = origin.clone(tmp_path / "remote", "--depth=2")
         clone = tmp_path / "clone"
         git(tmp_path, "clone", "--quiet", "--depth=1", remote.as_uri(), str(clone))
-        assert f"{NO_COMMITS} (the remote is shallow itself). {BY_HAND}" == refusal(clone, State(), "fetch")
+        assert incomplete("shallow-clone", SHALLOW_REMOTE) == refusal(clone, None, "fetch")
 
     def test_remote_asks_for_a_password(self, origin: Repository, tmp_path: Path, locked: str) -> None:
         """Nobody is asked for a password."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         git(clone, "remote", "set-url", "origin", locked)
         said = f"fatal: could not read Username for '{locked.rpartition('/')[0]}': terminal prompts disabled"
-        said = clean(said)
-        assert f"{NO_COMMITS} (Git could not mend that: {said}). {BY_HAND}" == refusal(clone, State(), "fetch")
+        assert incomplete("shallow-clone", failed(said)) == refusal(clone, None, "fetch")
 
     def test_remote_hangs(self, origin: Repository, tmp_path: Path) -> None:
-        """A remote that never answers is given up, and git's helpers with it."""
+        """A remote that never answers is given up."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         with socket.create_server(("127.0.0.1", 0)) as server:
             git(clone, "remote", "set-url", "origin", f"http://127.0.0.1:{server.getsockname()[1]}/x.git")
-            said = refusal(clone, State(), "fetch", seconds=2)
-            server.settimeout(20)
-            connection = server.accept()[0]
-            connection.settimeout(20)
-            with closing(connection), connection.makefile("rb") as stream:
-                # The end of the stream comes only once all of git's processes are gone.
-                assert stream.read().startswith(b"GET /x.git/info/refs?service=git-upload-pack HTTP/1.1\r\n")
-        assert f"{NO_COMMITS} (Git could not mend that: no end after 2 seconds). {BY_HAND}" == said
+            said = refusal(clone, None, "fetch", seconds=0.5)
+        assert incomplete("shallow-clone", Message("fetch-timeout", seconds=0.5)) == said
 
     def test_command_that_fails_silently(
         self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -307,28 +318,7 @@ class TestMend:
         write_lines(program, ["#!/bin/sh", 'case "$*" in *" fetch "*) exit 3 ;; esac', f'exec {which("git")} "$@"'])
         program.chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-        assert f"{NO_COMMITS} (Git could not mend that: exit code 3). {BY_HAND}" == refusal(clone, State(), "fetch")
-
-    def test_broken_repository(self, origin: Repository) -> None:
-        """What setuptools-scm takes for a history without tags may be one that git cannot read."""
-        (origin.root / ".git" / "index").write_bytes(b"garbage")
-        said = complaint(origin.root, "--git-dir=.git", "describe", "--always", "--dirty")
-        expected = f"Git cannot read this repository ({said}). Mend what it says, or clone anew"
-        assert expected == refusal(origin.root, State(), "any")
-
-    def test_mercurial(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where git is not used, it need not be there, and nothing is said of history."""
-        (tmp_path / ".hg").mkdir()
-        monkeypatch.setenv("PATH", "")
-        assert not history.mend(tmp_path, State("1.0", 3), "require", NO_CI)
-        with pytest.raises(history.Incomplete) as refused:
-            history.commit_time(tmp_path)
-        assert str(refused.value) == NO_DATE
-
-    def test_archive(self, tmp_path: Path) -> None:
-        """An archive is complete by what is written in it, with or without git."""
-        write_lines(tmp_path / ".git_archival.txt", ["node: 1234"])
-        assert not history.mend(tmp_path, State(), "require", NO_CI)
+        assert incomplete("shallow-clone", failed("exit code 3")) == refusal(clone, None, "fetch")
 
 
 @pytest.fixture
@@ -353,6 +343,16 @@ def locked() -> Iterator[str]:
         thread.join()
 
 
+def number(root: Path) -> str:
+    return f"{history.commit_times(root)[0]:%Y%m%d%H%M%S}"
+
+
+def no_number(root: Path) -> Message:
+    with pytest.raises(VersionError) as refused:
+        history.commit_times(root)
+    return refused.value.message
+
+
 class TestCommitTime:
     """The committer's date, the same on every machine."""
 
@@ -374,8 +374,8 @@ class TestCommitTime:
         repository = Repository(tmp_path / "repository")
         repository.commit(when=when)
         monkeypatch.setenv("TZ", zone)
-        assert expected == history.commit_time(repository.root)
-        assert expected == history.commit_time(repository.clone(tmp_path / "other"))
+        assert expected == number(repository.root)
+        assert expected == number(repository.clone(tmp_path / "other"))
 
     def test_committer(self, tmp_path: Path) -> None:
         """The author's date, which a rebase keeps, is not it."""
@@ -385,14 +385,14 @@ class TestCommitTime:
         repository.git(
             "commit", "--quiet", "--amend", "--no-edit", "--date=2020-01-01T00:00:00Z", GIT_COMMITTER_DATE=date
         )
-        assert history.commit_time(repository.root) == "20240601000000"
+        assert number(repository.root) == "20240601000000"
 
     def test_signed_commits(self, tmp_path: Path) -> None:
         """Git's setting to show signatures adds nothing."""
         repository = Repository(tmp_path / "repository")
         repository.commit()
         repository.git("config", "log.showSignature", "true")
-        assert history.commit_time(repository.root) == "20240101000000"
+        assert number(repository.root) == "20240101000000"
 
     def test_order(self, tmp_path: Path) -> None:
         """Later commits of a branch have higher numbers."""
@@ -400,20 +400,19 @@ class TestCommitTime:
         numbers = []
         for _ in range(4):
             repository.commit()
-            numbers.append(int(history.commit_time(repository.root)))
+            numbers.append(int(number(repository.root)))
         assert sorted(set(numbers)) == numbers
 
     @pytest.mark.parametrize(
         ("written", "expected"),
         [("2024-05-06T23:30:00-05:00", "20240507043000"), ("2024-05-06T07:08:09Z", "20240506070809")],
     )
-    @pytest.mark.parametrize("folder", [".", "package"])
-    def test_archive(self, tmp_path: Path, written: str, expected: str, folder: str) -> None:
-        """An archive tells the date of its commit, to a project below its root too."""
+    def test_archive(self, tmp_path: Path, written: str, expected: str) -> None:
+        """An archive knows the date of its commit."""
         write_lines(
             tmp_path / ".git_archival.txt", ["node: 1234", f"node-date: {written}", "describe-name: v1.0-1-g1234"]
         )
-        assert expected == history.commit_time(tmp_path / folder)
+        assert expected == number(tmp_path)
 
     @pytest.mark.parametrize(
         "line",
@@ -422,41 +421,43 @@ class TestCommitTime:
             "node-date: $Format:%cI$",
             "node-date: 2024-05-06T07:08:09",
             "node-date: 2024-05-06 07:08:09 +0200",
+            "node-date: todayZ",
         ],
-        ids=["none", "not-filled-in", "no-zone", "another-format"],
+        ids=["none", "not-filled-in", "no-zone", "another-format", "no-date"],
     )
     def test_archive_without_a_date(self, tmp_path: Path, line: str) -> None:
         """A date that means something else on another machine is none."""
         write_lines(tmp_path / ".git_archival.txt", [line])
-        with pytest.raises(history.Incomplete) as refused:
-            history.commit_time(tmp_path)
-        assert str(refused.value) == NO_DATE
+        assert Message("no-commit-date") == no_number(tmp_path)
 
     def test_archival_file_in_a_checkout(self, tmp_path: Path) -> None:
         """In a checkout the file is a template: the commit's own date counts."""
         repository = Repository(tmp_path / "repository")
         write_lines(repository.root / ".git_archival.txt", ["node-date: 2024-05-06T07:08:09Z"])
         repository.commit()
-        assert history.commit_time(repository.root) == "20240101000000"
+        assert number(repository.root) == "20240101000000"
 
     def test_no_commit(self, tmp_path: Path) -> None:
-        """A repository without commits has no date."""
-        with pytest.raises(history.Incomplete) as refused:
-            history.commit_time(Repository(tmp_path / "repository").root)
-        assert str(refused.value) == NO_DATE
+        """A repository without commits has no date, and neither has a directory that is none of Git's."""
+        assert Message("no-commit-date") == no_number(tmp_path)
+        assert Message("no-commit-date") == no_number(Repository(tmp_path / "repository").root)
 
     def test_future(self, tmp_path: Path) -> None:
         """A clock that ran ahead would spoil the order of all later releases."""
         repository = Repository(tmp_path / "repository")
         repository.commit(when="2090-01-02T03:04:05+02:00")
-        with pytest.raises(history.Incomplete) as refused:
-            history.commit_time(repository.root)
-        expected = (
-            "the committer date of this commit, 2090-01-02 01:04 UTC, lies in the future: releases of later commits would "
-            "come before it. Set the clock of the machine that commits (or of this one), and make the commit anew with `git "
-            "commit --amend --no-edit`"
-        )
-        assert expected == str(refused.value)
+        assert Message("commit-from-the-future", time="2090-01-02 01:04") == no_number(repository.root)
+
+    def test_parents(self, tmp_path: Path) -> None:
+        """The dates of all parents follow, so that a clock that went back is seen."""
+        repository = Repository(tmp_path / "repository")
+        repository.commit()
+        repository.git("checkout", "--quiet", "-b", "side")
+        repository.commit()
+        repository.git("checkout", "--quiet", "main")
+        repository.commit()
+        repository.merge("side")
+        assert [3, 2, 1] == [when.minute for when in history.commit_times(repository.root)]
 
 
 class TestChangedFiles:
@@ -482,48 +483,119 @@ class TestChangedFiles:
         assert expected == sorted(history.changed_files(repository.root))
 
 
-class TestProblem:
-    """Why a repository cannot give a version."""
+class TestCheck:
+    """Whether Git can read a repository."""
 
-    def test_none(self, origin: Repository) -> None:
-        """A sound repository has none, in folders below its root too."""
-        assert history.problem(origin.root) is None
-        assert history.problem(origin.root / "package") is None
+    def test_sound(self, origin: Repository, tmp_path: Path) -> None:
+        """A repository is sound with commits and without."""
+        history.check(origin.root)
+        history.check(Repository(tmp_path / "new").root)
 
-    def test_no_repository(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where there is no repository of Git's, nothing can be wrong with it: Mercurial's need no git."""
-        monkeypatch.setenv("PATH", "")
-        assert history.problem(tmp_path) is None
+    @pytest.mark.parametrize("part", ["commit", "old commit", "index", "HEAD"])
+    def test_broken(self, origin: Repository, part: str) -> None:
+        """What setuptools-scm takes for a history without tags is refused with Git's words."""
+        if part.endswith("commit"):
+            lost = origin.git("rev-parse", "HEAD" if part == "commit" else "HEAD~3")
+            (origin.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+        else:
+            (origin.root / ".git" / part).write_bytes(b"garbage")
+        command = ["ls-files"] if part == "index" else ["rev-list", "--all"]
+        with pytest.raises(VersionError) as refused:
+            history.check(origin.root)
+        assert Message("broken-repository", said=complaint(origin.root, *command)) == refused.value.message
 
-    def test_no_commit(self, tmp_path: Path) -> None:
-        """A repository without commits is not broken."""
-        assert history.problem(Repository(tmp_path / "repository").root) is None
 
-    def test_no_git(self, origin: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """Git has to be there."""
-        monkeypatch.setenv("PATH", str(tmp_path))
-        expected = "Git is not installed, or not on the PATH. Install it; the version comes from it"
-        assert expected == history.problem(origin.root)
+@pytest.fixture
+def merged_back(tmp_path: Path) -> Repository:
+    """A branch with 1.1.0, into which a maintenance branch with a later 1.0.1 was merged."""
+    repository = Repository(tmp_path / "merged")
+    repository.commit("v1.0.0")
+    repository.git("branch", "maintenance")
+    repository.commit("v1.1.0")
+    repository.commits(2)
+    repository.git("checkout", "--quiet", "maintenance")
+    repository.commit("v1.0.1")
+    repository.git("checkout", "--quiet", "main")
+    repository.merge("maintenance")
+    return repository
 
-    def test_missing_commit(self, origin: Repository) -> None:
-        """A commit whose object is lost is found, however old it is."""
-        lost = origin.git("rev-parse", "HEAD~3")
-        (origin.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
-        said = complaint(origin.root, "rev-list", "--count", "HEAD")
-        expected = f"Git cannot read this repository ({said}). Mend what it says, or clone anew"
-        assert expected == history.problem(origin.root)
 
-    def test_unreadable_head(self, origin: Repository) -> None:
-        """A folder that git no longer takes for a repository is a broken one."""
-        (origin.root / ".git" / "HEAD").write_bytes(b"garbage")
-        expected = (
-            "Git cannot read this repository (fatal: not a git repository: '.git'). Mend what it says, or clone anew"
+class TestHigherTag:
+    """The tag that counts instead of the nearest one."""
+
+    ANY = Version("0.dev0")
+
+    def test_merged_back(self, merged_back: Repository) -> None:
+        """A maintenance release that was merged back is nearer, and does not count."""
+        assert "v1.0.1-4" == described(merged_back.root)
+        assert "v1.1.0" == history.higher_tag(merged_back.root, self.ANY)
+        assert "v1.1.0" == history.higher_tag(merged_back.root, Version("1.0.1"))
+
+    @pytest.mark.parametrize("tag", ["other-9", "v2.0/x", "nightly", "other/v3.0"])
+    def test_of_others(self, merged_back: Repository, tag: str) -> None:
+        """A higher tag of another project, or one that is no version, does not count."""
+        merged_back.git("tag", tag, "v1.1.0")
+        assert "v1.1.0" == history.higher_tag(merged_back.root, self.ANY)
+
+    def test_nearest_of_others(self, merged_back: Repository) -> None:
+        """If the nearest tag is no version, nothing can be compared with it."""
+        merged_back.git("tag", "nightly-7x")
+        assert history.higher_tag(merged_back.root, self.ANY) is None
+
+    def test_elsewhere(self, origin: Repository) -> None:
+        """A tag that HEAD does not descend from says nothing about it."""
+        origin.git("checkout", "--quiet", "-b", "next")
+        origin.commit("v2.0")
+        origin.git("checkout", "--quiet", "main")
+        assert history.higher_tag(origin.root, self.ANY) is None
+
+    def test_given_up(self, origin: Repository) -> None:
+        """Whoever tags 1.1 after a mistaken 20.0 means it."""
+        origin.commit("v20.0")
+        origin.commit("v1.1")
+        origin.commit()
+        assert history.higher_tag(origin.root, self.ANY) is None
+
+    @pytest.mark.parametrize("since", [0, 1])
+    @pytest.mark.parametrize(("annotated", "light"), [("v2.0rc1", "v2.0"), ("v2.0", "v2.0rc1"), ("2.0rc1", "v2.0")])
+    def test_of_one_commit(self, origin: Repository, annotated: str, light: str, since: int) -> None:
+        """Of the tags of one commit, the highest counts, whatever kind it is and however it is spelled."""
+        origin.commit(light)
+        origin.git("tag", "--annotate", "--message=x", annotated)
+        origin.commits(since)
+        assert f"{annotated}-{since}" == described(origin.root)
+        assert (None if annotated == "v2.0" else light) == history.higher_tag(origin.root, self.ANY)
+
+    def test_name_with_special_characters(self, origin: Repository) -> None:
+        """A tag is described by its name, which is no pattern."""
+        tag = "a{b}!-v3.0"
+        origin.commit(tag)
+        origin.commit()
+        assert f"{tag}-1" == history.describe(origin.root, tag).rpartition("-")[0]
+        assert (r"\*\?\[\\]", "v1.0") == (history.exactly(r"*?[\]"), history.exactly("v1.0"))
+
+    @pytest.mark.parametrize("config", ["column.ui", "tag.sort"])
+    def test_configuration(self, merged_back: Repository, config: str) -> None:
+        """How the user likes lists of tags does not matter."""
+        merged_back.git("config", config, {"column.ui": "always", "tag.sort": "-version:refname"}[config])
+        assert "v1.1.0" == history.higher_tag(merged_back.root, self.ANY)
+
+    @pytest.mark.parametrize("count", [3, 400])
+    def test_processes(
+        self, merged_back: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+    ) -> None:
+        """The number of processes does not depend on the number of tags, wherever these are."""
+        elsewhere = merged_back.git("commit-tree", "-m", "x", "HEAD^{tree}")
+        places = {f"v9.{number}": elsewhere for number in range(count)}
+        places |= {f"v0.{number}": "v1.0.1" for number in range(count)}
+        places |= {f"v1.1.{number}": "v1.1.0" for number in range(1, count)}
+        tags = "".join(
+            f"create refs/tags/{name} {merged_back.git('rev-parse', place)}\n"
+            for place in set(places.values())
+            for name in places
+            if places[name] == place
         )
-        assert expected == history.problem(origin.root)
-
-
-@pytest.mark.parametrize(("folder", "expected"), [("repository/package", True), ("elsewhere", False)])
-def test_is_repository(tmp_path: Path, folder: str, expected: bool) -> None:
-    """A folder belongs to the repository around it."""
-    Repository(tmp_path / "repository")
-    assert expected == history.is_repository(tmp_path / folder)
+        subprocess.run(["git", "update-ref", "--stdin"], cwd=merged_back.root, input=tags, text=True, check=True)
+        log = count_processes(monkeypatch, tmp_path)
+        assert f"v1.1.{count - 1}" == history.higher_tag(merged_back.root, self.ANY)
+        assert 5 == len(log.read_text("utf-8").splitlines())

@@ -13,18 +13,16 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from hatch_trusted_publish.versions.project import Project, read_project, untracked_files
+from hatch_trusted_publish.errors import Message
+from hatch_trusted_publish.versions.project import LONGEST_FILE, Project, read_project, untracked_files
 from tests.support.helpers import in_ascii
-from tests.support.repositories import Repository, git, isolate, write_lines
+from tests.support.repositories import Repository, booby_trap, git, give_away, isolate, write_lines
 
 NAME = canonicalize_name("sample")
 HATCHLING = ["[build-system]", 'requires = ["hatchling"]', 'build-backend = "hatchling.build"']
 SETUPTOOLS = ["[build-system]", 'requires = ["setuptools"]', 'build-backend = "setuptools.build_meta"']
 NAMED = ["[project]", 'name = "Sample"']
 DYNAMIC = [*NAMED, 'dynamic = ["version"]', "[tool.hatch.version]"]
-COULD_RUN = "its raw-options could run a command"
-NAMES_CODE = "its raw-options name code of the project"
-NOT_READ = "is none that is read without running the project's code or build"
 
 
 @pytest.fixture(autouse=True)
@@ -72,12 +70,7 @@ def make(tmp_path: Path, *lines: str, files: dict[str, str] | None = None) -> Pa
         pytest.param([*HATCHLING, *DYNAMIC, 'path = "version.py"'], "4.5", id="regex by default"),
         pytest.param([*HATCHLING, *DYNAMIC, 'source = "regex"', 'path = "version.py"'], "4.5", id="regex"),
         pytest.param(
-            [*HATCHLING, *DYNAMIC, 'path = "version.py"', "pattern = \"return '(?P<version>[^']+)'\""],
-            "6.6",
-            id="regex with a pattern",
-        ),
-        pytest.param(
-            [*HATCHLING, *DYNAMIC, 'source = "vcs"', 'fallback-version = "3.0+loc"'], "3.0+loc", id="fallback of vcs"
+            [*HATCHLING, *DYNAMIC, 'source = "vcs"', 'fallback-version = "3.0+loc"'], "3.0", id="fallback of vcs"
         ),
         pytest.param(
             [*HATCHLING, *DYNAMIC, 'source = "vcs-public"', 'fallback-version = "3.0+loc"'],
@@ -104,94 +97,144 @@ def test_readable(tmp_path: Path, lines: list[str], version: str | None) -> None
     [
         pytest.param(
             [*SETUPTOOLS, *NAMED, 'dynamic = ["version"]'],
-            "it is dynamic, and 'setuptools.build_meta' would have to run to compute it",
+            Message("version-needs-backend", backend="setuptools.build_meta"),
             id="setuptools",
         ),
         pytest.param(
             [*NAMED, 'dynamic = ["version"]'],
-            "it is dynamic, and 'setuptools.build_meta' would have to run to compute it",
+            Message("version-needs-backend", backend="setuptools.build_meta"),
             id="no backend",
-        ),
-        pytest.param(
-            ["[build-system]", 'build-backend = "\\u001b[2J"', *NAMED, 'dynamic = ["version"]'],
-            "it is dynamic, and '?[2J' would have to run to compute it",
-            id="hostile backend",
-        ),
-        pytest.param(
-            [*HATCHLING, *DYNAMIC, 'source = "code"', 'path = "version.py"'],
-            f"its source, 'code', {NOT_READ}",
-            id="code",
-        ),
-        pytest.param(
-            [*HATCHLING, *DYNAMIC, 'source = "env"', 'variable = "HOME"'], f"its source, 'env', {NOT_READ}", id="env"
-        ),
-        pytest.param([*HATCHLING, *DYNAMIC, 'source = "custom"'], f"its source, 'custom', {NOT_READ}", id="custom"),
-        pytest.param([*HATCHLING, *DYNAMIC, 'source = "evil"'], f"its source, 'evil', {NOT_READ}", id="a plugin's"),
-        pytest.param(
-            [*HATCHLING, *DYNAMIC],
-            "it cannot be computed here (option `path` must be specified)",
-            id="regex without a path",
-        ),
-        pytest.param(
-            [*HATCHLING, *DYNAMIC, 'path = "nowhere.py"'],
-            "it cannot be computed here (file does not exist: nowhere.py)",
-            id="regex without a file",
-        ),
-        pytest.param(
-            [*HATCHLING, *DYNAMIC, "source = 1"],
-            "it cannot be computed here (Field `tool.hatch.version.source` must be a string)",
-            id="source of another type",
-        ),
-        pytest.param(
-            [*HATCHLING, *NAMED, 'version = "one"'],
-            "it cannot be computed here (Invalid version: 'one')",
-            id="no version",
-        ),
-        pytest.param(
-            [*HATCHLING, *DYNAMIC, 'source = "vcs-public"', "fallback-version = 1"],
-            "it cannot be computed here (vcs-public: `fallback-version` in [tool.hatch.version] must be a string, not '1')",
-            id="bad option of vcs-public",
         ),
         *[
             pytest.param(
-                [*HATCHLING, *DYNAMIC, 'source = "vcs"', 'fallback-version = "1.0"', f"raw-options = {options}"],
-                unknown,
-                id=options,
+                [*HATCHLING, *DYNAMIC, f'source = "{source}"', 'path = "version.py"', 'variable = "HOME"'],
+                Message("version-needs-code", source=source),
+                id=source,
             )
-            for options, unknown in {
-                '{ git_describe_command = "evil-command" }': COULD_RUN,
-                '{ parse = "evil:get_version" }': COULD_RUN,
-                '{ version_cls = "evil.get_version" }': COULD_RUN,
-                '{ scm = { git = { describe_command = "evil-command" } } }': COULD_RUN,
-                '{ fallback_root = ".." }': COULD_RUN,
-                '["evil-command"]': COULD_RUN,
-                '{ version_scheme = "evil:get_version" }': NAMES_CODE,
-                '{ version_scheme = "evil" }': NAMES_CODE,
-                '{ local_scheme = "evil:get_version" }': NAMES_CODE,
-                '{ local_scheme = ["no-local-version", "evil"] }': NAMES_CODE,
+            for source in ("code", "env", "custom", "evil")
+        ],
+        pytest.param([*HATCHLING, *DYNAMIC], Message("bad-version-file", path=""), id="regex without a path"),
+        pytest.param(
+            [*HATCHLING, *DYNAMIC, 'path = "nowhere.py"'],
+            Message("bad-version-file", path="nowhere.py"),
+            id="regex without a file",
+        ),
+        pytest.param(
+            [*HATCHLING, *DYNAMIC, 'path = "pyproject.toml"'],
+            Message("no-version-in-file", path="pyproject.toml"),
+            id="regex without a version",
+        ),
+        pytest.param(
+            [*HATCHLING, *DYNAMIC, 'path = "version.py"', "pattern = '(?P<version>(x+x+)+y)'"],
+            Message("own-pattern", key="pattern"),
+            id="a pattern that may take forever",
+        ),
+        pytest.param(
+            [*HATCHLING, *DYNAMIC, 'source = "vcs"', "tag-pattern = '(?P<version>(x+x+)+y)'"],
+            Message("own-pattern", key="tag-pattern"),
+            id="a tag pattern that may take forever",
+        ),
+        pytest.param(
+            [*HATCHLING, *DYNAMIC, 'source = "vcs"', "raw-options = { parentdir_prefix_version = 'pro' }"],
+            Message("no-repository"),
+            id="the name of the directory",
+        ),
+        pytest.param([*HATCHLING, *NAMED, 'version = "one"'], Message("invalid-project-version"), id="no version"),
+        *[
+            pytest.param(
+                [*HATCHLING, *DYNAMIC, 'source = "vcs"', 'fallback-version = "1.0"', f"raw-options = {{ {option} }}"],
+                unknown,
+                id=option,
+            )
+            for option, unknown in {
+                'git_describe_command = "evil-command"': Message(
+                    "raw-options-not-safe", options=["git_describe_command"]
+                ),
+                'parse = "evil:get_version"': Message("raw-options-not-safe", options=["parse"]),
+                'version_cls = "evil.get_version"': Message("raw-options-not-safe", options=["version_cls"]),
+                'scm = { git = { describe_command = "x" } }': Message("raw-options-not-safe", options=["scm"]),
+                'fallback_root = "..", tag_regex = "x"': Message(
+                    "raw-options-not-safe", options=["fallback_root", "tag_regex"]
+                ),
+                'version_scheme = "evil:get_version"': Message("scheme-not-safe", scheme="evil:get_version"),
+                'version_scheme = "evil"': Message("scheme-not-safe", scheme="evil"),
+                'version_scheme = "calver-by-date"': Message("scheme-not-safe", scheme="calver-by-date"),
             }.items()
         ],
     ],
 )
-def test_unknown(tmp_path: Path, lines: list[str], unknown: str) -> None:
-    """What would run code, or cannot be read, is left unknown with the reason; the name is known all the same."""
+def test_unknown(tmp_path: Path, lines: list[str], unknown: Message) -> None:
+    """What would run code, or cannot be read, stays unknown with the reason; the name is known all the same."""
     assert Project(NAME, unknown=unknown) == read_project(make(tmp_path, *lines))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [*HATCHLING, *DYNAMIC, "source = 1"],
+        [*HATCHLING, *DYNAMIC, "path = 1"],
+        [*HATCHLING, *DYNAMIC, 'source = "vcs"', 'raw-options = ["evil-command"]'],
+        [*HATCHLING, *DYNAMIC, 'source = "vcs"', 'raw-options = { version_scheme = ["evil"] }'],
+        [*HATCHLING, *DYNAMIC, 'source = "vcs"', "raw-options = { root = 5 }"],
+    ],
+)
+def test_unreadable(tmp_path: Path, lines: list[str]) -> None:
+    """A value of a wrong type is a reason, whatever hatchling or Python say about it."""
+    project = read_project(make(tmp_path, *lines))
+    assert project.unknown is not None
+    assert (NAME, None, "version-unreadable") == (project.name, project.version, project.unknown.code)
+
+
+@pytest.mark.parametrize("kind", ["above", "absolute", "link", "linked directory", "directory", "pipe", "too long"])
+def test_files_elsewhere(tmp_path: Path, kind: str) -> None:
+    """Only a regular file of the project is read, and only a reasonable amount of it."""
+    (tmp_path / "secret.py").write_text('VERSION = "1.0"\n')
+    path = {"above": "../secret.py", "absolute": f"{tmp_path}/secret.py", "linked directory": "up/secret.py"}.get(
+        kind, "f"
+    )
+    root = make(tmp_path, *HATCHLING, *DYNAMIC, f"path = '{path}'")
+    match kind:
+        case "link":
+            (root / "f").symlink_to("../secret.py")
+        case "linked directory":
+            (root / "up").symlink_to("..")
+        case "directory":
+            (root / "f").mkdir()
+        case "pipe":
+            os.mkfifo(root / "f")
+        case "too long":
+            (root / "f").write_text(f'VERSION = "1.0"\n{"#" * LONGEST_FILE}')
+    assert Project(NAME, unknown=Message("bad-version-file", path=path)) == read_project(root)
+
+
+@pytest.mark.parametrize("name", ["f", "PKG-INFO", "pyproject.toml"])
+def test_secrets_are_not_shown(tmp_path: Path, name: str) -> None:
+    """What is found is shown only if it is a version."""
+    texts = {"f": 'VERSION = "s3cret"\n', "PKG-INFO": "Metadata-Version: 2.4\nName: sample\nVersion: s3cret\n"}
+    static = (
+        ['version = "s3cret"']
+        if name == "pyproject.toml"
+        else ['dynamic = ["version"]', "[tool.hatch.version]", 'path = "f"']
+    )
+    root = make(tmp_path, *HATCHLING, *NAMED, *static, files={name: texts[name]} if name in texts else {})
+    assert Project(NAME, unknown=Message("invalid-project-version")) == read_project(root)
 
 
 @pytest.mark.parametrize(
     ("lines", "unknown"),
     [
-        pytest.param(
-            ["[project"], "Expected ']' at the end of a table declaration (at line 1, column 9)", id="no TOML"
-        ),
-        pytest.param(["[tool.x]"], "Missing `project` metadata table in configuration", id="no [project]"),
-        pytest.param(["project = 1"], "The `project` configuration must be a table", id="no table"),
-        pytest.param(["[project]"], "Missing required field `project.name`", id="no name"),
+        pytest.param(["[tool.x]"], Message("no-project-table"), id="no [project]"),
+        pytest.param(["[project"], None, id="no TOML"),
+        pytest.param(["project = 1"], None, id="no table"),
+        pytest.param(["[project]"], None, id="no name"),
     ],
 )
-def test_broken(tmp_path: Path, lines: list[str], unknown: str) -> None:
-    """Of a pyproject.toml that cannot be read, nothing is known but why."""
-    assert Project(unknown=f"pyproject.toml cannot be read ({unknown})") == read_project(make(tmp_path, *lines))
+def test_broken(tmp_path: Path, lines: list[str], unknown: Message | None) -> None:
+    """In a pyproject.toml that cannot be read, nothing is known except why."""
+    project = read_project(make(tmp_path, *lines))
+    assert project.unknown is not None
+    expected = unknown or Message("version-unreadable", said=project.unknown.facts.get("said"))
+    assert Project(unknown=expected) == project
 
 
 def test_no_project(tmp_path: Path) -> None:
@@ -199,7 +242,7 @@ def test_no_project(tmp_path: Path) -> None:
     write_lines(tmp_path / "pyproject.toml", [*NAMED, 'version = "1.0"'])
     (tmp_path / "project").mkdir()
 
-    assert Project(unknown="there is no pyproject.toml here") == read_project(tmp_path / "project")
+    assert Project(unknown=Message("no-pyproject")) == read_project(tmp_path / "project")
 
 
 def test_hatch_toml(tmp_path: Path) -> None:
@@ -234,33 +277,49 @@ def repository(tmp_path: Path) -> Repository:
         (['source = "vcs-public"'], "1.1.dev2"),
         (['source = "vcs"', 'raw-options = { local_scheme = "no-local-version" }'], "1.1.dev2"),
         (
-            [
-                'source = "vcs"',
-                'raw-options = { local_scheme = ["no-local-version"], version_scheme = "post-release" }',
-            ],
+            ['source = "vcs"', 'raw-options = { local_scheme = "evil", version_scheme = "post-release" }'],
             "1.0.post2",
         ),
+        (['source = "vcs"', 'local-version = "ignored"'], "1.1.dev2"),
         (['source = "vcs-public"', 'raw-options = { version_scheme = "no-guess-dev" }'], "1.0.post1.dev2"),
-        (['source = "vcs-public"', 'raw-options = { root = "." , search_parent_directories = true }'], "1.1.dev2"),
+        (['source = "vcs-public"', 'raw-options = { root = ".", search_parent_directories = true }'], "1.1.dev2"),
+        (['source = "vcs-public"', 'dev-number = "commit-time"'], "1.1.dev20240101000200"),
+        (['source = "vcs-public"', 'fallback-version = "5.0"'], "1.1.dev2"),
     ],
 )
 def test_repository(repository: Repository, table: list[str], version: str) -> None:
-    """A version is counted from the history, with the schemes of setuptools-scm."""
+    """A version is counted from the history, with the schemes of setuptools-scm, and without a local segment."""
     write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, *table])
-    repository.git("commit", "--quiet", "--all", "--amend", "--no-edit")
+    repository.git("commit", "--quiet", "--all", "--amend", "--no-edit", GIT_COMMITTER_DATE="2024-01-01T00:02:00Z")
 
     assert Project(NAME, Version(version)) == read_project(repository.root)
 
 
-def test_local_version(repository: Repository) -> None:
-    """hatch-vcs keeps the local segment, and so does what is compared with its files."""
-    write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, 'source = "vcs"'])
-    repository.git("commit", "--quiet", "--all", "--amend", "--no-edit")
-    commit = repository.git("rev-parse", "HEAD")
-    version = read_project(repository.root).version
+@pytest.mark.parametrize(("source", "expected"), [("vcs", "2.0rc1"), ("vcs-public", "2.0")])
+def test_two_tags(repository: Repository, source: str, expected: str) -> None:
+    """Each source has its own way to choose among the tags of a commit."""
+    write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
+    repository.commit("v2.0")
+    repository.git("tag", "--annotate", "--message=x", "v2.0rc1")
 
-    assert version is not None
-    assert (version.public, version.local) == ("1.1.dev2", f"g{commit}"[: len(version.local or "")])
+    assert Project(NAME, Version(expected)) == read_project(repository.root)
+
+
+@pytest.mark.parametrize(
+    ("known", "version", "expected"),
+    [
+        (None, "1.0", True),
+        ("1.0", "1.0.0", True),
+        ("1.0", "1.0+local", True),
+        ("1.0", "1.1", False),
+        ("1.0+local", "1.0+local", True),
+        ("1.0+local", "1.0+other", False),
+        ("1.0+local", "1.0", False),
+    ],
+)
+def test_has(known: str | None, version: str, expected: bool) -> None:
+    """The local segment of a file counts only if the project's version has one: from the history, it has none."""
+    assert expected == Project(NAME, None if known is None else Version(known)).has(Version(version))
 
 
 def test_nothing_is_written(repository: Repository) -> None:
@@ -274,47 +333,86 @@ def test_nothing_is_written(repository: Repository) -> None:
     assert repository.git("status", "--porcelain", "--ignored") == ""
 
 
-def test_changed_tag(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What vcs-public refuses in a CI is no error here, but the reason why nothing is compared."""
+@pytest.mark.parametrize("source", ["vcs", "vcs-public"])
+def test_changed_tag(repository: Repository, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """The commit counts: whether files were changed since is not looked at, which could run filters."""
+    write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
     repository.commit("v2.0")
     write_lines(repository.root / "sample.py", ["changed"])
     monkeypatch.setenv("CI", "true")
-    project = read_project(repository.root)
 
-    assert project.version is None
-    assert str(project.unknown).startswith(
-        "it cannot be computed here (vcs-public: this commit has the tag of 2.0, but "
-    )
+    assert Project(NAME, Version("2.0")) == read_project(repository.root)
 
 
-@pytest.mark.parametrize("owner", ["0", "1"], ids=["own", "another user's"])
 @pytest.mark.parametrize("source", ["vcs", "vcs-public"])
 @pytest.mark.parametrize(
-    ("options", "unknown"),
-    [
-        ("--depth=1", "this is a shallow clone, in which a version would be a guess"),
-        ("--no-tags", "this clone has no tags, so a version would be a guess"),
-    ],
+    ("options", "code"), [("--depth=1", "shallow-clone"), ("--no-tags", "no-tags"), ("--depth=2", None)]
 )
 def test_incomplete_clone(
     repository: Repository,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    owner: str,
     source: str,
     options: str,
-    unknown: str,
+    code: str | None,
 ) -> None:
-    """Without the history that a version is counted from there is none, and nothing is fetched for it, in a CI neither."""
+    """Without the history that a version is counted from, there is none; nothing is fetched, even in a CI."""
     write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
+    repository.commit("v2.0")
     repository.commit()
     clone = repository.clone(tmp_path / "clone", options)
     monkeypatch.setenv("CI", "true")
-    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", owner)  # git's own way to play that
     before = sorted((clone / ".git").rglob("*"))
+    project = read_project(clone)
 
-    assert Project(NAME, unknown=unknown) == read_project(clone)
+    if code is None:
+        assert Project(NAME, Version("2.1.dev1")) == project
+    else:
+        remedy = Message("full-history-by-hand")
+        assert Project(NAME, unknown=Message(code, version="", why=None, remedy=remedy)) == project
     assert before == sorted((clone / ".git").rglob("*"))
+
+
+def test_no_tag_yet(repository: Repository) -> None:
+    """Before the first tag there is nothing to compare, also in a repository without a remote."""
+    repository.git("tag", "--delete", "v1.0")
+    project = read_project(repository.root)
+
+    assert project.unknown is not None
+    assert "no-tags" == project.unknown.code
+
+
+@pytest.mark.parametrize("source", ["vcs", "vcs-public"])
+@pytest.mark.parametrize("place", [".", "package"])
+def test_repository_of_another_user(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, place: str
+) -> None:
+    """What Git refuses to read is not read, and nothing that it names runs; that is the reason."""
+    root = repository.root / place
+    root.mkdir(exist_ok=True)
+    write_lines(root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
+    trace = booby_trap(repository.root, tmp_path / "traps")
+    give_away(monkeypatch, repository.root)
+    project = read_project(root)
+
+    assert project.unknown is not None
+    assert ("dubious-ownership", str(repository.root)) == (project.unknown.code, project.unknown.facts["directory"])
+    assert frozenset() == untracked_files(root)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("source", ["vcs", "vcs-public"])
+def test_own_repository(repository: Repository, tmp_path: Path, source: str) -> None:
+    """What the configuration of your own repository names does not run either."""
+    write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
+    repository.commit("v2.0")
+    trace = booby_trap(repository.root, tmp_path / "traps")
+    (repository.root / "sample.py").write_text("changed\n")
+    (repository.root / "new").touch()
+
+    assert Project(NAME, Version("2.0")) == read_project(repository.root)
+    assert {"new"} == untracked_files(repository.root)
+    assert not trace.exists()
 
 
 def test_incomplete_clone_elsewhere(repository: Repository, tmp_path: Path) -> None:
@@ -323,19 +421,28 @@ def test_incomplete_clone_elsewhere(repository: Repository, tmp_path: Path) -> N
     options = 'raw-options = { root = "vendored" }'
     write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, 'source = "vcs"', options])
 
+    project = read_project(repository.root)
     assert clone.is_dir()
-    assert Project(NAME, unknown="this is a shallow clone, in which a version would be a guess") == read_project(
-        repository.root
-    )
+    assert project.unknown is not None
+    assert "shallow-clone" == project.unknown.code
 
 
 def test_without_git(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no git, nothing is computed."""
+    """Where there is no Git, nothing is computed."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    project = read_project(repository.root)
+    assert Project(NAME, unknown=Message("no-git")) == read_project(repository.root)
 
-    assert (project.name, project.version) == (NAME, None)
-    assert str(project.unknown).startswith("it cannot be computed here (vcs-public: Git is not installed")
+
+@pytest.mark.parametrize(("options", "expected"), [("", "5.0"), ("search_parent_directories = true", "1.0")])
+def test_repository_above(repository: Repository, options: str, expected: str) -> None:
+    """A repository above counts where setuptools-scm would look for it."""
+    below = repository.root / "package"
+    below.mkdir()
+    repository.git("checkout", "--quiet", "v1.0")
+    table = ['source = "vcs"', 'fallback-version = "5.0"', f"raw-options = {{ {options} }}"]
+    write_lines(below / "pyproject.toml", [*HATCHLING, *DYNAMIC, *table])
+
+    assert Project(NAME, Version(expected)) == read_project(below)
 
 
 def test_subfolder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,17 +460,14 @@ def test_subfolder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("marker", [".hg", ".jj"])
-@pytest.mark.parametrize("place", ["project", ".", "vendored"])
+@pytest.mark.parametrize("place", ["project", "."])
 def test_other_repositories(repository: Repository, tmp_path: Path, place: str, marker: str) -> None:
-    """A folder of another version control's, which Git would bring along, makes nothing run."""
-    folder = repository.root / "vendored" if place == "vendored" else tmp_path / place
-    (folder / marker).mkdir(parents=True)
-    write_lines(folder / marker / "hgrc", ["[extensions]", "evil = ../evil.py"])
-    options = 'raw-options = { root = "vendored" }' if place == "vendored" else ""
-    write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, 'source = "vcs"', options])
-    unknown = f"there is a {marker} folder, whose configuration could run a command"
+    """A directory of another version control system, which Git would bring along, makes nothing run."""
+    (tmp_path / place / marker).mkdir(parents=True)
+    write_lines(tmp_path / place / marker / "hgrc", ["[extensions]", "evil = ../evil.py"])
+    write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, 'source = "vcs"'])
 
-    assert Project(NAME, unknown=unknown) == read_project(repository.root)
+    assert Project(NAME, Version("1.1.dev2")) == read_project(repository.root)
 
 
 @pytest.mark.parametrize("source", ["vcs", "vcs-public"])

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hatch_vcs.version_source import VCSVersionSource
 
+from hatch_trusted_publish.errors import Message, VersionError
 from hatch_trusted_publish.versions.source import OVERRIDE, PublicVersionSource
-from tests.support.repositories import Repository, git, isolate, write_lines
+from tests.support.repositories import Repository, booby_trap, git, give_away, isolate, write_lines
 
 PRETEND = "SETUPTOOLS_SCM_PRETEND_VERSION"
-KNOWN = "dev-number, fallback-version, history, local-version, raw-options, scheme, source, tag-pattern, validate-bump"
-NO_CHECKOUT = (
-    "this folder is no Git checkout, and holds no PKG-INFO of an sdist and no .git_archival.txt of an archive. Build from a "
-    "clone or an sdist; a `fallback-version` in [tool.hatch.version] would be used here, if you want that"
-)
-NO_VERSION = (
-    "If a tag is not meant to be one, say by `tag-pattern` in [tool.hatch.version] which are; if the repository's root is "
-    "above this folder, name it by `raw-options.root`"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -63,11 +54,21 @@ def dashed(config: dict[str, Any]) -> dict[str, Any]:
     return {key.replace("_", "-"): value for key, value in config.items()}
 
 
-def refusal(root: Path, **config: Any) -> str:
+def refusal(root: Path, **config: Any) -> Message:
     """Why there is no version."""
-    with pytest.raises(SystemExit) as refused:
+    with pytest.raises(VersionError) as refused:
+        PublicVersionSource(str(root), dashed(config)).version()
+    with pytest.raises(SystemExit) as ended:
         version(root, **config)
-    return str(refused.value)
+    assert f"vcs-public: {refused.value}" == str(ended.value)
+    return refused.value.message
+
+
+def warnings_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The codes of the warnings that were written."""
+    lines = capsys.readouterr().err.splitlines()
+    assert [] == [line for line in lines if not line.startswith("vcs-public: warning: ")]
+    return [line.rpartition("[")[2].removesuffix("]") for line in lines]
 
 
 class TestLocalVersion:
@@ -104,7 +105,7 @@ class TestLocalVersion:
     def test_wrong_variable(self, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
         """A variable that says something else is not taken for a default."""
         monkeypatch.setenv(OVERRIDE, "Keep")
-        expected = f"vcs-public: the variable {OVERRIDE} must be drop or keep, not 'Keep'."
+        expected = Message("bad-local-version-variable", variable=OVERRIDE, found="Keep")
         assert expected == refusal(repository.root)
 
     @pytest.mark.parametrize("variable", ["", "drop"])
@@ -129,20 +130,12 @@ class TestLocalVersion:
     @pytest.mark.parametrize(
         ("config", "variable", "contradicted"),
         [
-            ({"local_scheme": "node-and-date"}, "", "`local-version` (drop) in [tool.hatch.version]"),
-            ({"local_scheme": "node-and-date"}, "keep", "`local-version` (drop) in [tool.hatch.version]"),
-            ({"local_scheme": ["dirty-tag"]}, "", "`local-version` (drop) in [tool.hatch.version]"),
-            ({"local_scheme": "no-local-version"}, "keep", f"the variable {OVERRIDE} (keep)"),
-            (
-                {"local-version": "keep", "local_scheme": "no-local-version"},
-                "",
-                "`local-version` (keep) in [tool.hatch.version]",
-            ),
-            (
-                {"local-version": "keep", "local_scheme": "no-local-version"},
-                "drop",
-                "`local-version` (keep) in [tool.hatch.version]",
-            ),
+            ({"local_scheme": "node-and-date"}, "", "local-version"),
+            ({"local_scheme": "node-and-date"}, "keep", "local-version"),
+            ({"local_scheme": ["dirty-tag"]}, "", "local-version"),
+            ({"local_scheme": "no-local-version"}, "keep", OVERRIDE),
+            ({"local-version": "keep", "local_scheme": "no-local-version"}, "", "local-version"),
+            ({"local-version": "keep", "local_scheme": "no-local-version"}, "drop", "local-version"),
         ],
         ids=["drop", "drop-kept-by-variable", "list", "variable", "keep", "keep-dropped-by-variable"],
     )
@@ -157,10 +150,7 @@ class TestLocalVersion:
         """Two options that say the opposite are refused; a variable does not settle that."""
         monkeypatch.setenv(OVERRIDE, variable)
         scheme = config.pop("local_scheme")
-        expected = (
-            f"vcs-public: `raw-options.local_scheme` ({scheme}) contradicts {contradicted}. Remove the former; "
-            "`local-version` decides."
-        )
+        expected = Message("contradicting-local-scheme", scheme=scheme, other=contradicted)
         assert expected == refusal(repository.root, raw_options={"local_scheme": scheme}, **config)
 
     @pytest.mark.parametrize(("key", "expected"), [("drop", "2.0"), ("keep", "2.0+dirty")])
@@ -302,11 +292,21 @@ class TestDevNumber:
     def test_no_date(self, folder: Path) -> None:
         """A number is not made up."""
         write_lines(folder / ".git_archival.txt", ["node: 0123456789", "describe-name: v1.0-2-g0123456789"])
-        expected = (
-            'vcs-public: `dev-number = "commit-time"` needs the date of a commit, and none is known here. Build from a '
-            "checkout, or use `distance`."
-        )
-        assert expected == refusal(folder, dev_number="commit-time")
+        assert Message("no-commit-date") == refusal(folder, dev_number="commit-time")
+
+    @pytest.mark.parametrize(
+        ("seconds", "expected"), [(1, []), (0, ["commit-time-not-later"]), (-60, ["commit-time-not-later"])]
+    )
+    def test_clock(
+        self, repository: Repository, capsys: pytest.CaptureFixture[str], seconds: int, expected: list[str]
+    ) -> None:
+        """A commit of the same second as its parent, or of an earlier one, has no later version: there is a warning."""
+        before = int(repository.git("show", "--no-patch", "--format=%ct"))
+        repository.commit(when=f"{before + seconds} +0000")
+        version(repository.root, dev_number="commit-time")
+        assert expected == warnings_of(capsys)
+        version(repository.root)
+        assert [] == warnings_of(capsys)
 
 
 class TestHistory:
@@ -321,22 +321,30 @@ class TestHistory:
         clone = repository.clone(tmp_path / "clone", "--depth=1")
         assert version(clone, **({} if mode is None else {"history": mode})) == "1.1.dev2"
 
+    @pytest.mark.parametrize("mode", ["auto", "any"])
     @pytest.mark.parametrize("value", [None, "", "false"])
-    @pytest.mark.filterwarnings("ignore:.*is shallow and may cause errors:UserWarning")
-    def test_taken_elsewhere(
-        self, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
+    @pytest.mark.parametrize(
+        ("options", "expected", "code"),
+        [("--depth=1", "0.1.dev1", "shallow-clone"), ("--no-tags", "0.1.dev3", "no-tags")],
+    )
+    def test_taken_with_a_warning(
+        self,
+        repository: Repository,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        mode: str,
+        value: str | None,
+        options: str,
+        expected: str,
+        code: str,
     ) -> None:
-        """On a person's machine nothing is fetched unasked."""
+        """On your own machine nothing is fetched unasked; one warning says that the version is a guess."""
         if value is not None:
             monkeypatch.setenv("CI", value)
-        clone = repository.clone(tmp_path / "clone", "--depth=1")
-        assert version(clone) == "0.1.dev1"
-
-    def test_taken_with_a_warning(self, repository: Repository, tmp_path: Path) -> None:
-        """What hatch-vcs warns of is not hidden by ``any``."""
-        clone = repository.clone(tmp_path / "clone", "--depth=1")
-        with pytest.warns(UserWarning, match="is shallow and may cause errors"):
-            assert version(clone, history="any") == "0.1.dev1"
+        clone = repository.clone(tmp_path / "clone", options)
+        assert expected == version(clone, history=mode)
+        assert [code] == warnings_of(capsys)
 
     def test_fetched_elsewhere(self, repository: Repository, tmp_path: Path) -> None:
         """A person can ask for the whole history."""
@@ -347,9 +355,8 @@ class TestHistory:
         """``require`` refuses, in a CI too, with the remedy for it."""
         monkeypatch.setenv("CI", "true")
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
-        expected = (
-            "vcs-public: this is a shallow clone without the commits since the last tag, so a version would be a guess "
-            "(`history` is `require`). Add `fetch-depth: 0` under `with:` of actions/checkout in this job."
+        expected = Message(
+            "shallow-clone", version="", why=Message("history-required"), remedy=Message("full-history-on-github")
         )
         assert expected == refusal(repository.clone(tmp_path / "clone", "--depth=1"), history="require")
 
@@ -386,15 +393,10 @@ class TestChangedTag:
         (repository.root / "sample.py").write_text("changed\n", "utf-8")
         return repository
 
-    WHAT = "this commit has the tag of 1.2, but tracked files were changed since (sample.py)"
-
     def test_refused_in_ci(self, changed: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
         """In a CI a step before the build is at fault."""
         monkeypatch.setenv("CI", "true")
-        expected = (
-            f"vcs-public: {self.WHAT}: the version would silently be 1.3.dev0. See to it that no step before the build "
-            "changes them (`git diff` shows how they differ), or leave them out of Git."
-        )
+        expected = Message("changed-tag", tag="1.2", files=["sample.py"], version="1.3.dev0")
         assert expected == refusal(changed.root)
 
     @pytest.mark.parametrize("value", ["", "0"])
@@ -404,13 +406,12 @@ class TestChangedTag:
         """On a person's machine it is said."""
         monkeypatch.setenv("CI", value)
         assert version(changed.root) == "1.3.dev0"
-        assert f"vcs-public: warning: {self.WHAT}: the version is 1.3.dev0\n" == capsys.readouterr().err
+        assert ["changed-tag"] == warnings_of(capsys)
 
     def test_commit_time(self, changed: Repository, capsys: pytest.CaptureFixture[str]) -> None:
-        """What is said is the version that is given."""
-        expected = "1.3.dev20240101000300"
-        assert expected == version(changed.root, dev_number="commit-time")
-        assert f"vcs-public: warning: {self.WHAT}: the version is {expected}\n" == capsys.readouterr().err
+        """The version in the warning is the one that is used."""
+        assert "1.3.dev20240101000300" == version(changed.root, dev_number="commit-time")
+        assert "1.3.dev20240101000300" in capsys.readouterr().err
 
     @pytest.mark.parametrize("value", ["", "true"])
     def test_kept(
@@ -476,199 +477,191 @@ class TestKeys:
 
     def test_unknown(self, repository: Repository) -> None:
         """Nothing that is written is ignored."""
-        expected = f"vcs-public: [tool.hatch.version] has keys that nothing reads: devnumber, local_version. There are {KNOWN}."
-        with pytest.raises(SystemExit) as refused:
-            PublicVersionSource(str(repository.root), {"local_version": "keep", "devnumber": 1}).get_version_data()
-        assert expected == str(refused.value)
+        with pytest.raises(VersionError) as refused:
+            PublicVersionSource(str(repository.root), {"local_version": "keep", "devnumber": 1}).version()
+        assert "unknown-version-keys" == refused.value.message.code
+        assert ["devnumber", "local_version"] == refused.value.message.facts["keys"]
 
     def test_of_another_scheme(self, repository: Repository) -> None:
         """A version scheme of some other plugin has keys of its own."""
         assert version(repository.root, scheme="calver", zone="UTC") == "1.1.dev2"
 
     @pytest.mark.parametrize(
-        ("key", "value", "shown"),
+        ("key", "value", "choices"),
         [
-            ("local-version", "strip", "drop, keep, not 'strip'"),
-            ("local-version", False, "drop, keep, not 'False'"),
-            ("dev-number", "time", "distance, commit-time, not 'time'"),
-            ("dev-number", ["distance"], "distance, commit-time, not \"['distance']\""),
-            ("history", "full", "auto, fetch, require, any, not 'full'"),
-            ("history", {}, "auto, fetch, require, any, not '{}'"),
-            ("history", 0, "auto, fetch, require, any, not '0'"),
+            ("local-version", "strip", ("drop", "keep")),
+            ("local-version", False, ("drop", "keep")),
+            ("dev-number", "time", ("distance", "commit-time")),
+            ("dev-number", ["distance"], ("distance", "commit-time")),
+            ("history", "full", ("auto", "fetch", "require", "any")),
+            ("history", {}, ("auto", "fetch", "require", "any")),
+            ("history", 0, ("auto", "fetch", "require", "any")),
         ],
     )
-    def test_wrong_value(self, repository: Repository, key: str, value: object, shown: str) -> None:
+    def test_wrong_value(self, repository: Repository, key: str, value: object, choices: tuple[str, ...]) -> None:
         """A value that means nothing is refused with those that do."""
-        expected = f"vcs-public: `{key}` in [tool.hatch.version] must be one of {shown}."
-        assert expected == refusal(repository.root, **{key: value})
-
-    @pytest.mark.parametrize(
-        ("key", "value", "shown"),
-        [
-            ("tag-pattern", 5, "a string, not '5'"),
-            ("fallback-version", 1.5, "a string, not '1.5'"),
-            ("raw-options", "no-local-version", "a table, not 'no-local-version'"),
-        ],
-    )
-    def test_wrong_type(self, repository: Repository, key: str, value: object, shown: str) -> None:
-        """hatch-vcs's own keys have a type too."""
-        expected = f"vcs-public: `{key}` in [tool.hatch.version] must be {shown}."
+        expected = Message("bad-version-key", key=key, choices=choices, found=repr(value))
         assert expected == refusal(repository.root, **{key: value})
 
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            ({"colour": 1}, "get_version() got an unexpected keyword argument 'colour'"),
-            ({"root": 5}, "expected str, bytes or os.PathLike object, not int"),
+            ({"raw_options": {"colour": 1}}, "get_version() got an unexpected keyword argument 'colour'"),
+            ({"raw_options": {"root": 5}}, "expected str, bytes or os.PathLike object, not int"),
+            ({"raw_options": "no-local-version"}, "option `raw-options` must be a table"),
+            ({"tag_pattern": 5}, "option `tag-pattern` must be a string"),
+            ({"fallback_version": 1.5}, "option `fallback-version` must be a string"),
         ],
     )
-    def test_wrong_raw_options(self, repository: Repository, options: dict[str, object], said: str) -> None:
-        """What setuptools-scm cannot take is told in its words."""
-        expected = (
-            f"vcs-public: setuptools-scm cannot use the `raw-options` in [tool.hatch.version] ({said}). They are the "
-            "arguments of its `get_version`; remove or correct what is none."
-        )
-        assert expected == refusal(repository.root, raw_options=options)
+    def test_wrong_type(self, repository: Repository, options: dict[str, object], said: str) -> None:
+        """What hatch-vcs and setuptools-scm reject is shown in their words."""
+        message = refusal(repository.root, **options)
+        assert ("bad-version-options", said) == (message.code, str(message.facts["said"]))
 
 
 class TestRefusals:
     """No version is better than a wrong one."""
 
     def test_no_repository(self, folder: Path) -> None:
-        """A folder of files has no version."""
-        assert f"vcs-public: {NO_CHECKOUT}." == refusal(folder)
+        """A directory of files has no version."""
+        assert Message("no-repository") == refusal(folder)
 
     def test_root_is_above(self, repository: Repository) -> None:
-        """setuptools-scm looks for the repository in one folder only."""
+        """setuptools-scm looks for the repository in one directory only; its words are shown."""
         package = repository.root / "package"
         package.mkdir()
         with pytest.raises(LookupError) as error:
             hatch_vcs(package)
-        said = " ".join(str(error.value).split())[:199]
-        assert f"vcs-public: setuptools-scm found no version ({said}…). {NO_VERSION}." == refusal(package)
+        assert Message("no-version", said=str(error.value)) == refusal(package)
 
     def test_no_git(self, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """Git has to be there; logging works as before afterwards."""
+        """Git has to be there, unless a variable gives the version."""
         monkeypatch.setenv("PATH", str(tmp_path))
-        expected = "vcs-public: Git is not installed, or not on the PATH. Install it; the version comes from it."
-        assert expected == refusal(repository.root)
-        assert logging.root.manager.disable == logging.NOTSET
+        assert Message("no-git") == refusal(repository.root, fallback_version="3.0")
+        monkeypatch.setenv(PRETEND, "2.0")
+        assert "2.0" == version(repository.root)
 
     @pytest.mark.parametrize("mode", ["any", "fetch"])
-    def test_broken_index(self, repository: Repository, mode: str) -> None:
-        """What setuptools-scm takes for a history without tags is none."""
-        (repository.root / ".git" / "index").write_bytes(b"garbage")
-        assert hatch_vcs(repository.root).startswith("0.1.dev")
-        expected = (
-            "vcs-public: Git cannot read this repository (fatal: .git/index: index file smaller than expected). Mend what it "
-            "says, or clone anew."
-        )
-        assert expected == refusal(repository.root, history=mode)
-
-    def test_unreadable_repository(self, repository: Repository) -> None:
-        """Nor is a repository that git does not see one that is not there."""
-        (repository.root / ".git" / "HEAD").write_bytes(b"garbage")
-        expected = (
-            "vcs-public: Git cannot read this repository (fatal: not a git repository: '.git'). Mend what it says, or clone "
-            "anew."
-        )
-        assert expected == refusal(repository.root)
+    @pytest.mark.parametrize("part", ["index", "HEAD"])
+    def test_broken(self, repository: Repository, part: str, mode: str) -> None:
+        """What setuptools-scm takes for a history without tags, or for no repository, is refused."""
+        (repository.root / ".git" / part).write_bytes(b"garbage")
+        assert "broken-repository" == refusal(repository.root, history=mode).code
 
     @pytest.mark.parametrize("tag", ["release-2abc", "nightly-x9"])
     @pytest.mark.filterwarnings("ignore:tag .* could not be parsed:UserWarning")
     @pytest.mark.filterwarnings("ignore:tag .* will be stripped of its suffix:UserWarning")
     @pytest.mark.filterwarnings("ignore:tag .* no version found:UserWarning")
     def test_tag_that_is_no_version(self, repository: Repository, tag: str) -> None:
-        """The key that says which tags are versions is named; what setuptools-scm says differs by its version."""
+        """What setuptools-scm says about it differs by its version."""
         repository.commit(tag)
         with pytest.raises((AssertionError, ValueError)) as error:
             hatch_vcs(repository.root)
-        said = " ".join(str(error.value).split()) or "AssertionError"
-        said = said if len(said) <= 200 else f"{said[:199]}…"
-        assert f"vcs-public: setuptools-scm found no version ({said}). {NO_VERSION}." == refusal(repository.root)
+        assert Message("no-version", said=str(error.value) or "AssertionError") == refusal(repository.root)
+
+    @pytest.mark.filterwarnings("ignore:tag .* (could not be parsed|no version found):UserWarning")
+    def test_archive_of_a_tag_that_is_no_version(self, folder: Path) -> None:
+        """The same in an archive, where there is no repository to look at."""
+        write_lines(folder / ".git_archival.txt", ["node: 0123456789", "describe-name: nightly-x9"])
+        assert "no-version" == refusal(folder).code
 
     @pytest.mark.filterwarnings("ignore:.*'(tag_regex|git_describe_command)' is deprecated:DeprecationWarning")
-    def test_pattern_that_is_none(self, repository: Repository) -> None:
+    def test_broken_pattern(self, repository: Repository) -> None:
         """A broken expression ends no build in a traceback."""
         said = "missing ), unterminated subpattern at position 0"
-        expected = f"vcs-public: setuptools-scm found no version ({said}). {NO_VERSION}."
-        assert expected == refusal(repository.root, tag_pattern="(")
+        assert Message("no-version", said=said) == refusal(repository.root, tag_pattern="(")
 
     def test_future(self, repository: Repository) -> None:
         """A clock that ran ahead is not believed."""
         repository.commit(when="2090-01-02T03:04:05Z")
-        expected = (
-            "vcs-public: the committer date of this commit, 2090-01-02 03:04 UTC, lies in the future: releases of later "
-            "commits would come before it. Set the clock of the machine that commits (or of this one), and make the commit "
-            "anew with `git commit --amend --no-edit`."
-        )
+        expected = Message("commit-from-the-future", time="2090-01-02 03:04")
         assert expected == refusal(repository.root, dev_number="commit-time")
         assert version(repository.root) == "1.1.dev3"
 
     def test_not_a_version(self, folder: Path) -> None:
-        """Whatever gave it, the result is a version by PEP 440."""
+        """Wherever it comes from, the result is a version by PEP 440."""
         write_lines(folder / "PKG-INFO", ["Metadata-Version: 2.4", "Name: sample", "Version: latest"])
-        expected = (
-            "vcs-public: 'latest' is not a version (PEP 440). Look at the tag, variable, option or PKG-INFO that it was made "
-            "from."
-        )
-        assert expected == refusal(folder)
+        assert Message("not-a-version", version="latest") == refusal(folder)
 
     @pytest.mark.parametrize("content", [b"", b"Name: sample\n", b"\xff\xfe"])
     def test_empty_packaging(self, folder: Path, content: bytes) -> None:
-        """An sdist without a version is broken, also where a fallback is there."""
+        """An sdist without a version is broken, also where there is a fallback."""
         (folder / "PKG-INFO").write_bytes(content)
-        expected = (
-            "vcs-public: PKG-INFO, which says that this is an unpacked sdist, has no version in it. Unpack it again."
-        )
-        assert expected == refusal(folder, fallback_version="3.0")
+        assert Message("no-version-in-sdist") == refusal(folder, fallback_version="3.0")
+
+    def test_set_version(self, repository: Repository) -> None:
+        """``hatch version minor`` is answered with what changes the version."""
+        source = PublicVersionSource(str(repository.root), {})
+        with pytest.raises(SystemExit) as ended:
+            source.set_version("1.2", source.get_version_data())
+        assert str(ended.value).endswith("[version-comes-from-tags]")
 
 
-@pytest.fixture
-def merged_back(tmp_path: Path) -> Repository:
-    """A branch with 1.1.0, into which a maintenance branch was merged that has a later 1.0.1."""
-    repository = Repository(tmp_path / "merged")
-    repository.commit("v1.0.0")
-    repository.git("branch", "maintenance")
-    repository.commit("v1.1.0")
-    repository.commits(2)
-    repository.git("checkout", "--quiet", "maintenance")
-    repository.commit("v1.0.1")
-    repository.git("checkout", "--quiet", "main")
-    repository.merge("maintenance")
-    return repository
+class TestOwner:
+    """A repository of another user is not read: its configuration could run any command."""
+
+    @pytest.fixture
+    def trace(self, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        trace = booby_trap(repository.root, tmp_path / "traps")
+        give_away(monkeypatch, repository.root)
+        (repository.root / "package").mkdir()
+        return trace
+
+    @pytest.mark.parametrize("value", ["", "true"])
+    @pytest.mark.parametrize(
+        ("place", "options"),
+        [(".", {}), ("package", {"root": ".."}), ("package", {"search_parent_directories": True}), ("package", {})],
+        ids=["here", "named", "searched", "above"],
+    )
+    def test_refused(
+        self,
+        repository: Repository,
+        trace: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        place: str,
+        options: dict[str, object],
+        value: str,
+    ) -> None:
+        """Git's refusal ends the build before setuptools-scm overrides it."""
+        monkeypatch.setenv("CI", value)
+        monkeypatch.chdir(repository.root / place)
+        message = refusal(repository.root / place, raw_options=options)
+        assert ("dubious-ownership", str(repository.root)) == (message.code, message.facts["directory"])
+        assert not trace.exists()
+
+    @pytest.mark.parametrize("place", [".", "package"])
+    def test_not_asked(self, repository: Repository, trace: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+        """Where a variable gives the version, or setuptools-scm looks for no repository, there is nothing to refuse."""
+        if place == ".":
+            monkeypatch.setenv(PRETEND, "3.0")
+        assert "3.0" == version(repository.root / place, fallback_version="3.0")
+        assert not trace.exists()
 
 
-def test_a_maintenance_release_is_merged_back(merged_back: Repository) -> None:
-    """What comes after 1.1.0 stays above it, though the tag of the other branch is nearer."""
-    assert "1.0.2.dev4" == hatch_vcs(merged_back.root, raw_options={"local_scheme": "no-local-version"})
-    assert "1.1.1.dev4" == version(merged_back.root)
+class TestTags:
+    """Which tag counts, where hatch-vcs counts from another one; the rest is in test_history.py."""
 
+    def test_merged_back(self, tmp_path: Path) -> None:
+        """What comes after 1.1.0 stays above it, though a maintenance release that was merged back is nearer."""
+        repository = Repository(tmp_path / "merged")
+        repository.commit("v1.0.0")
+        repository.git("branch", "maintenance")
+        repository.commit("v1.1.0")
+        repository.commits(2)
+        repository.git("checkout", "--quiet", "maintenance")
+        repository.commit("v1.0.1")
+        repository.git("checkout", "--quiet", "main")
+        repository.merge("maintenance")
+        assert "1.0.2.dev4" == hatch_vcs(repository.root, raw_options={"local_scheme": "no-local-version"})
+        assert "1.1.1.dev4" == version(repository.root)
+        # Your own command decides.
+        command = ["git", "describe", "--dirty", "--tags", "--long", "--match", "*[0-9]*"]
+        assert "1.0.2.dev4" == version(repository.root, raw_options={"git_describe_command": command})
 
-def test_a_command_of_ones_own_decides(merged_back: Repository) -> None:
-    """Who says how the tag is found has said which one counts."""
-    options = {"git_describe_command": ["git", "describe", "--dirty", "--tags", "--long", "--match", "*[0-9]*"]}
-    assert "1.0.2.dev4" == version(merged_back.root, raw_options=options)
-
-
-@pytest.mark.parametrize("tag", ["other-9", "v2.0/x", "nightly"])
-def test_tags_of_others_do_not_count(merged_back: Repository, tag: str) -> None:
-    """A higher tag of another project, or one that is no version, is none to count from."""
-    merged_back.git("tag", tag, "v1.1.0")
-    assert "1.1.1.dev4" == version(merged_back.root)
-
-
-def test_a_higher_tag_that_is_elsewhere(repository: Repository) -> None:
-    """A tag that HEAD does not descend from says nothing of it."""
-    repository.git("checkout", "--quiet", "-b", "next")
-    repository.commit("v2.0")
-    repository.git("checkout", "--quiet", "main")
-    assert "1.1.dev2" == version(repository.root)
-
-
-def test_a_higher_tag_that_was_given_up(repository: Repository) -> None:
-    """Whoever tags 1.1 after a mistaken 20.0 means it."""
-    repository.commit("v20.0")
-    repository.commit("v1.1")
-    repository.commit()
-    assert "1.2.dev1" == version(repository.root)
+    def test_two_tags_on_a_commit(self, repository: Repository) -> None:
+        """The final release counts, though hatch-vcs prefers the annotated tag of the candidate."""
+        repository.commit("v2.0")
+        repository.git("tag", "--annotate", "--message=x", "v2.0rc1")
+        assert ("2.0rc1", "2.0") == (hatch_vcs(repository.root), version(repository.root))
+        repository.commit()
+        assert "2.1.dev1" == version(repository.root)

@@ -148,7 +148,7 @@ def _stale(distributions: Sequence[Distribution], project: Project) -> Iterable[
         file = distribution.shown
         if project.name is not None and distribution.name != project.name:
             yield Message("other-project", file=file, found=distribution.name, project=project.name)
-        elif project.version is not None and distribution.version != project.version:
+        elif not project.has(distribution.version):
             yield Message("stale-file", file=file, found=distribution.version, version=project.version)
 
 

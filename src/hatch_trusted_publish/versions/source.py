@@ -2,29 +2,27 @@
 
 Rules:
 
-- Whatever way leads to a version, with ``drop`` the *result* has no local segment: hatch-vcs's
+- Wherever a version comes from, with ``drop`` the *result* has no local segment: hatch-vcs's
   ``no-local-version`` does not see ``SETUPTOOLS_SCM_PRETEND_VERSION`` and ``fallback-version``.
-- What history, a dirty tree and the commit's time are checked for holds for versions that
-  setuptools-scm made from the state of a checkout: it shows that state to the local scheme.
-- A refusal ends the build by `SystemExit`: hatchling lets every other exception out as a traceback.
+- History, changed files and the commit's time are checked for versions that setuptools-scm made from the
+  state of a checkout: it shows that state to the local scheme.
+- setuptools-scm names the repository to Git, which switches off Git's check of who owns it. So Git is asked
+  first, and setuptools-scm only where Git does not refuse.
+- A refusal ends the build by `SystemExit`: hatchling shows every other exception as a traceback.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import shutil
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from hatch_vcs.version_source import VCSVersionSource
 from packaging.version import InvalidVersion, Version
 
-from ..errors import clean
+from ..errors import Message, VersionError
 from . import history
 
 OVERRIDE: Final = "HATCH_TRUSTED_PUBLISH_LOCAL_VERSION"
@@ -35,192 +33,173 @@ _CHOICES: Final = {
 }
 """The keys of this source; the first choice is the default."""
 _OTHER_KEYS: Final = frozenset({"source", "scheme", "tag-pattern", "fallback-version", "raw-options", "validate-bump"})
-"""hatchling's own keys, and hatch-vcs's."""
-_TYPES: Final = (
-    ("tag-pattern", str, "a string"),
-    ("fallback-version", str, "a string"),
-    ("raw-options", dict, "a table"),
-)
-"""Of those that hatch-vcs reads: it raises on others."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    local_version: str
-    dev_number: str
-    history: str
+"""The keys of hatchling and hatch-vcs."""
+_NO_TAG: Final = "0.0"
+"""What setuptools-scm takes for the tag where there is none."""
 
 
 class PublicVersionSource(VCSVersionSource):
-    """``source = "vcs-public"``; docs/reference/index.md says what each key means."""
+    """``source = "vcs-public"``; docs/reference/index.md describes the keys."""
 
     PLUGIN_NAME = "vcs-public"
 
     def get_version_data(self) -> dict[str, str]:
-        """The version, as hatchling asks for it.
+        """Return the version, as hatchling asks for it.
 
         Raises:
-            SystemExit: the options, the repository or the tag cannot be used; with what to do.
+            SystemExit: the options, the repository or the tag cannot be used.
+        """
+        try:
+            return {"version": self.version()}
+        except VersionError as error:
+            raise _ended(error) from None
+
+    def set_version(self, version: str, version_data: dict[str, str]) -> None:  # noqa: ARG002 - hatchling's
+        """Refuse ``hatch version NEW``: only a tag changes the version."""
+        raise _ended(VersionError("version-comes-from-tags", version=version))
+
+    def version(self) -> str:
+        """Return the version.
+
+        Raises:
+            VersionError: the options, the repository or the tag cannot be used.
         """
         options = self._options()
         self._state: Any = None
         self._tag: str | None = None
         packaged = Path(self.root, "PKG-INFO")
-        version = _packaged_version(packaged) if packaged.is_file() else self._from_checkout(options)
+        version = _packaged_version(packaged) if packaged.is_file() else self._from_checkout(options["history"])
         try:
             parsed = Version(version)
         except InvalidVersion:
-            _refuse(
-                f"{clean(version, 80)!r} is not a version (PEP 440). Look at the tag, variable, option or PKG-INFO that it "
-                "was made from"
-            )
-        # A tag that is a .devN itself is that release, and no other.
+            raise VersionError("not-a-version", version=version) from None
+        # A tag that is a .devN itself is that release.
         is_counted = self._state is not None and not self._state.exact and parsed.dev is not None
-        if options.dev_number == "commit-time" and is_counted:
+        if options["dev-number"] == "commit-time" and is_counted:
             version = self._with_commit_time(parsed)
-        if options.local_version == "drop":
+        if options["local-version"] == "drop":
             version = version.partition("+")[0]
             self._check_changed_tag(version)
-        return {"version": version}
+        return version
 
-    def _options(self) -> _Options:
+    @property
+    def _raw(self) -> dict[str, Any]:
+        options = self.config.get("raw-options")
+        return options if isinstance(options, dict) else {}  # hatch-vcs refuses other types
+
+    @property
+    def _repository(self) -> Path:
+        return Path(self.root, self._raw.get("root", "."))
+
+    def _options(self) -> dict[str, str]:
         known = _OTHER_KEYS | _CHOICES.keys()
         if self.config.get("scheme", "standard") == "standard" and (unknown := self.config.keys() - known):
-            names = ", ".join(clean(key, 40) for key in sorted(unknown))
-            _refuse(f"[tool.hatch.version] has keys that nothing reads: {names}. There are {', '.join(sorted(known))}")
-        for key, kind, name in _TYPES:
-            if key in self.config and not isinstance(self.config[key], kind):
-                _refuse(f"`{key}` in [tool.hatch.version] must be {name}, not {clean(self.config[key], 40)!r}")
+            raise VersionError("unknown-version-keys", keys=sorted(unknown), known=sorted(known))
         chosen = {key: self.config.get(key, choices[0]) for key, choices in _CHOICES.items()}
-        for key, choices in _CHOICES.items():
-            if chosen[key] not in choices:
-                _refuse(
-                    f"`{key}` in [tool.hatch.version] must be one of {', '.join(choices)}, not {clean(chosen[key], 40)!r}"
-                )
+        for key, value in chosen.items():
+            if value not in _CHOICES[key]:
+                raise VersionError("bad-version-key", key=key, choices=_CHOICES[key], found=repr(value))
         override = os.environ.get(OVERRIDE, "")
         if override and override not in _CHOICES["local-version"]:
-            _refuse(f"the variable {OVERRIDE} must be drop or keep, not {clean(override, 40)!r}")
-        self._check_local_scheme(chosen["local-version"], override)
-        if chosen["history"] == "auto":
-            chosen["history"] = "fetch" if history.in_ci(os.environ) else "any"
-        return _Options(override or chosen["local-version"], chosen["dev-number"], chosen["history"])
-
-    def _check_local_scheme(self, configured: str, override: str) -> None:
-        scheme = self.config.get("raw-options", {}).get("local_scheme")
-        if scheme is None:
-            return
+            raise VersionError("bad-local-version-variable", variable=OVERRIDE, found=override)
+        scheme = self._raw.get("local_scheme")
         drops = str(scheme).startswith("no-local-version")
-        if drops != (configured == "drop"):
-            wanted = f"`local-version` ({configured}) in [tool.hatch.version]"
-        elif drops and override == "keep":
-            wanted = f"the variable {OVERRIDE} (keep)"
-        else:
-            return
-        _refuse(
-            f"`raw-options.local_scheme` ({clean(scheme, 60)}) contradicts {wanted}. Remove the former; `local-version` "
-            "decides"
-        )
+        if scheme is not None and drops != (chosen["local-version"] == "drop"):
+            raise VersionError("contradicting-local-scheme", scheme=scheme, other="local-version")
+        if drops and override == "keep":
+            raise VersionError("contradicting-local-scheme", scheme=scheme, other=OVERRIDE)
+        if chosen["history"] == "auto":
+            chosen["history"] = "fetch" if history.in_ci() else "any"
+        return {**chosen, "local-version": override or chosen["local-version"]}
 
     def construct_setuptools_scm_config(self) -> dict[str, Any]:
-        """hatch-vcs's, with an observer before the local scheme: it gives no segment of its own."""
+        """Return hatch-vcs's, with an observer before the local scheme, which adds no segment of its own."""
         config: dict[str, Any] = super().construct_setuptools_scm_config()
         schemes = config.get("local_scheme", "node-and-date")
         config["local_scheme"] = [self._observe, *(schemes if isinstance(schemes, list) else [schemes])]
         if self._tag is not None:
-            exactly = re.sub(r"([*?\[\\])", r"\\\1", self._tag)
-            config["git_describe_command"] = ["git", "describe", "--dirty", "--tags", "--long", "--match", exactly]
+            describe = ["git", "describe", "--dirty", "--tags", "--long", "--match", history.exactly(self._tag)]
+            config["git_describe_command"] = describe
         return config
 
     def _observe(self, state: Any) -> None:
         self._state = state
 
-    def _from_checkout(self, options: _Options) -> str:
-        root = Path(self.root)
-        version = self._ask(options)
-        if self._state is None:
-            return version  # told by a variable, a fallback or an archive
+    def _from_checkout(self, mode: str) -> str:
+        version = self._ask()
+        root = self._repository
+        if self._state is None or history.is_archive(root):
+            return version
+        has_tag = str(self._state.tag) != _NO_TAG
+        if not has_tag:
+            history.check(root)
+        if found := history.gap(root, self._state.distance if has_tag else None):
+            if mode == "any":
+                _warn(history.incomplete(found, version=version).message)
+            elif history.fill(root, found, mode):
+                version = self._ask()
+        # With an own command, the user has decided which tag counts.
+        if not self._raw.keys() & {"git_describe_command", "scm", "tag"}:
+            self._tag = history.higher_tag(root, self._state.tag)
+        return version if self._tag is None else self._ask()
+
+    def _ask(self) -> str:
+        """Return what setuptools-scm says."""
         try:
-            if history.mend(root, self._state, options.history, os.environ):
-                version = self._ask(options)
-        except history.Incomplete as problem:
-            _refuse(str(problem))
-        # Who gives a command of their own has decided which tag counts.
-        if self._state.distance and not self.config.get("raw-options", {}).keys() & {
-            "git_describe_command",
-            "scm",
-            "tag",
-        }:
-            self._tag = history.higher_tag(root, self._state)
-            version = version if self._tag is None else self._ask(options)
-        return version
+            self._check_owner()
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*shallow")  # `history` decides that
+                warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*git_describe_command")
+                return str(super().get_version_data()["version"])
+        except VersionError:
+            raise
+        except TypeError as error:
+            raise VersionError("bad-version-options", said=error) from None
+        except Exception as error:  # noqa: BLE001 - setuptools-scm, and what its options name, raise anything
+            if (self._repository / ".git").exists() or history.working_tree(self._repository):
+                history.check(self._repository)
+            elif isinstance(error, LookupError):
+                raise VersionError("no-repository") from None
+            raise VersionError("no-version", said=str(error) or type(error).__name__) from None
+
+    def _check_owner(self) -> None:
+        """Let Git refuse a repository before setuptools-scm reads it, unless a variable gives the version."""
+        is_read = (self._repository / ".git").exists() or self._raw.get("search_parent_directories")
+        if is_read and not any("_PRETEND_VERSION" in name for name in os.environ):
+            history.working_tree(self._repository)
+
+    def _with_commit_time(self, version: Version) -> str:
+        when, *before = history.commit_times(self._repository)
+        if before and max(before) >= when:
+            _warn(Message("commit-time-not-later", time=f"{when:%Y-%m-%d %H:%M:%S}"))
+        public, plus, local = str(version).partition("+")
+        return f"{public.rpartition('.dev')[0]}.dev{when:%Y%m%d%H%M%S}{plus}{local}"
 
     def _check_changed_tag(self, version: str) -> None:
-        """Without its local segment, *version* does not tell that it is none of a commit."""
+        """Without its local segment, *version* does not show that it belongs to no commit."""
         state = self._state
         if state is None or not state.dirty or state.distance or state.node is None:
             return
-        changed = ", ".join(clean(name, 60) for name in history.changed_files(Path(self.root))[:10])
-        what = f"this commit has the tag of {state.tag}, but tracked files were changed since ({changed})"
-        if history.in_ci(os.environ):
-            _refuse(
-                f"{what}: the version would silently be {version}. See to it that no step before the build changes them "
-                "(`git diff` shows how they differ), or leave them out of Git"
-            )
-        sys.stderr.write(f"vcs-public: warning: {what}: the version is {version}\n")
-
-    def _ask(self, options: _Options) -> str:
-        with warnings.catch_warnings():
-            if options.history != "any":  # whether a shallow clone is a problem is for `history` to say
-                warnings.filterwarnings("ignore", message=".*shallow")
-            warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*git_describe_command")
-            if shutil.which("git") is None:
-                logging.disable()  # setuptools-scm before 10 logs a traceback of that
-            try:
-                return str(super().get_version_data()["version"])
-            except Exception as error:  # noqa: BLE001 - setuptools-scm, and what its options name, raise what they like
-                _refuse(_no_version(Path(self.root), error))
-            finally:
-                logging.disable(logging.NOTSET)
-
-    def _with_commit_time(self, version: Version) -> str:
-        try:
-            number = history.commit_time(Path(self.root))
-        except history.Incomplete as problem:
-            _refuse(str(problem))
-        public, plus, local = str(version).partition("+")
-        return f"{public.rpartition('.dev')[0]}.dev{number}{plus}{local}"
+        files = history.changed_files(self._repository)[:10]
+        changed = VersionError("changed-tag", tag=str(state.tag), files=files, version=version)
+        if history.in_ci():
+            raise changed
+        _warn(changed.message)
 
 
 def _packaged_version(packaged: Path) -> str:
-    """Inside an unpacked sdist its PKG-INFO is the truth, whatever repository lies around it."""
+    """Return the version of an unpacked sdist, whatever repository it is unpacked in."""
     from packaging.metadata import parse_email
 
     try:
         return parse_email(packaged.read_bytes())[0]["version"]
     except (OSError, KeyError):
-        _refuse("PKG-INFO, which says that this is an unpacked sdist, has no version in it. Unpack it again")
+        raise VersionError("no-version-in-sdist") from None
 
 
-def _no_version(root: Path, error: Exception) -> str:
-    """What is to be said when setuptools-scm found none."""
-    if problem := history.problem(root):
-        return problem
-    if isinstance(error, LookupError) and not history.is_repository(root):
-        return (
-            "this folder is no Git checkout, and holds no PKG-INFO of an sdist and no .git_archival.txt of an archive. Build "
-            "from a clone or an sdist; a `fallback-version` in [tool.hatch.version] would be used here, if you want that"
-        )
-    if isinstance(error, TypeError):
-        return (
-            f"setuptools-scm cannot use the `raw-options` in [tool.hatch.version] ({clean(error, 200)}). They are the arguments "
-            "of its `get_version`; remove or correct what is none"
-        )
-    said = clean(error, 200) or type(error).__name__
-    return (
-        f"setuptools-scm found no version ({said}). If a tag is not meant to be one, say by `tag-pattern` in "
-        "[tool.hatch.version] which are; if the repository's root is above this folder, name it by `raw-options.root`"
-    )
+def _ended(error: VersionError) -> SystemExit:
+    return SystemExit(f"vcs-public: {error}")
 
 
-def _refuse(problem: str) -> NoReturn:
-    raise SystemExit(f"vcs-public: {problem}.")
+def _warn(message: Message) -> None:
+    sys.stderr.write(f"vcs-public: warning: {message.coded}\n")
