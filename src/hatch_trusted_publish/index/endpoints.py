@@ -78,28 +78,19 @@ class Index:
 
 def find_index(repository: Repository) -> Index:
     """The index that *repository* names."""
-    if repository.name in _PYPI:
-        host, audience = _PYPI[repository.name]
-        return Index(
-            repository.name,
-            repository.url,
-            f"https://{host}/simple/",
-            audience=audience,
-            endpoints=pypi_endpoints(f"https://{host}/"),
-            project_url=f"https://{host}/project/",
-            pypi_rules=True,
-            attestations=True,
-        )
-    simple_url = repository.simple_url or _simple_url(repository.url)
-    configured = None
+    name, upload_url = repository.name, repository.url
+    if name in _PYPI:
+        host, audience = _PYPI[name]
+        return _pypi(name, upload_url, f"https://{host}/simple/", audience, project_url=f"https://{host}/project/")
+    endpoints = None
     if repository.audience_endpoint is not None and repository.token_mint_endpoint is not None:
-        configured = _endpoints(repository.audience_endpoint, repository.token_mint_endpoint)
+        endpoints = _endpoints(repository.audience_endpoint, repository.token_mint_endpoint)
     return Index(
-        repository.name,
-        repository.url,
-        simple_url if simple_url.endswith("/") else f"{simple_url}/",
-        audience=repository.audience,
-        endpoints=configured,
+        name,
+        upload_url,
+        f"{(repository.simple_url or _simple_url(upload_url)).removesuffix('/')}/",
+        repository.audience,
+        endpoints,
         local_versions=repository.local_versions,
         attestations=repository.attestations,
         listed=repository.listing is None,
@@ -108,16 +99,12 @@ def find_index(repository: Repository) -> Index:
 
 def rehearsal_index(upload_url: str, simple_url: str, audience: str, trust_config: str) -> Index:
     """The embedded index, which plays PyPI."""
-    return Index(
-        "rehearsal",
-        upload_url,
-        simple_url,
-        audience,
-        pypi_endpoints(upload_url),
-        pypi_rules=True,
-        attestations=True,
-        trust_config=trust_config,
-    )
+    return _pypi("rehearsal", upload_url, simple_url, audience, trust_config=trust_config)
+
+
+def _pypi(name: str, upload_url: str, simple_url: str, audience: str, **more: str) -> Index:
+    endpoints = pypi_endpoints(simple_url)
+    return Index(name, upload_url, simple_url, audience, endpoints, pypi_rules=True, attestations=True, **more)  # type: ignore[arg-type]
 
 
 def pypi_endpoints(url: str) -> Endpoints:

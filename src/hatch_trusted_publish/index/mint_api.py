@@ -19,18 +19,17 @@ from .origins import LONGEST_AUDIENCE, trusted_endpoint
 
 TOKEN_LIFE: Final = 900.0
 """Seconds, where an index does not say (PEP 807); PyPI's own life time."""
-_REFUSALS: Final = (
-    ("invalid-payload", "unknown trusted publishing issuer", "unknown-issuer"),
-    ("invalid-payload", "temporarily disabled", "not-enabled"),
-    ("invalid-payload", "The name '", "pending-name-refused"),
-    ("invalid-payload", "", "invalid-payload"),
-    ("not-enabled", "", "not-enabled"),
-    ("invalid-token", "", "invalid-token"),
-    ("invalid-pending-publisher", "", "invalid-pending-publisher"),
-    ("invalid-publisher", "", "invalid-publisher"),
-    ("invalid-reuse-token", "", "invalid-reuse-token"),
-)
-"""PyPI's code, a part of its description, the code to report. The first that fits counts."""
+_CODES: Final = {
+    *("invalid-payload", "not-enabled", "invalid-token", "invalid-reuse-token"),
+    *("invalid-pending-publisher", "invalid-publisher"),
+}
+"""PyPI's own."""
+_PAYLOADS: Final = {
+    "unknown trusted publishing issuer": "unknown-issuer",
+    "temporarily disabled": "not-enabled",
+    "The name '": "pending-name-refused",
+}
+"""Parts of the descriptions of ``invalid-payload`` that say more, with the codes to report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +120,10 @@ def read_mint(reply: Reply, index: Index, now: float) -> UploadToken:
     errors = _errors(reply)
     if not errors:
         raise _failed(reply, index)
-    found = (ours for ours, said in ((_known(code, said), said) for code, said in errors) if ours)
-    said = [f"{code}: {description}" for code, description in errors]
-    raise ExchangeError(next(found, "identity-refused"), index=index.title, said=said)
-
-
-def _known(code: str, said: str) -> str | None:
-    return next((ours for known, part, ours in _REFUSALS if code == known and part in said), None)
+    code, description = next((one for one in errors if one[0] in _CODES), ("identity-refused", ""))
+    if code == "invalid-payload":
+        code = next((better for part, better in _PAYLOADS.items() if part in description), code)
+    raise ExchangeError(code, index=index.title, said=[f"{code}: {description}" for code, description in errors])
 
 
 def minted(reply: Reply, now: float) -> UploadToken | None:
