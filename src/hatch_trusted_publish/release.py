@@ -65,6 +65,8 @@ def release(
     # Compare with the index. Meanwhile, ask it how it exchanges identities.
     terms = later(partial(_find_terms, index, client)) if settings.dry_run != "yes" else None
     names = dict.fromkeys(one.name for one in distributions)
+    if not index.listed:
+        events.warn(Message("not-compared", index=index.title))
     listings = {name: wait(later(partial(listing_of, index, name, client))) for name in names}
     plan = decide(settings, index, distributions, listings)
     job.run.follow(plan)

@@ -290,7 +290,7 @@ def test_in_order() -> None:
 
 
 SAME, OTHER, UNKNOWN = Listed(a_distribution(SDIST).sha256), Listed("0" * 64), Listed()
-FACTS = {"file": f"dist/{SDIST}", "index": "main", "here": a_distribution(SDIST).sha256[:11]}
+FACTS = {"file": f"dist/{SDIST}", "index": "PyPI", "here": a_distribution(SDIST).sha256[:11]}
 DIFFERENT, NO_HASH = Message("different-bytes", **FACTS, there="0" * 11), Message("no-hash", **FACTS, there="")
 
 
@@ -323,7 +323,7 @@ def test_compare(expected: Message | None, listed: Listed) -> None:
         ("skip", UNKNOWN, Outcome(a_distribution(SDIST), "differs", kept(NO_HASH))),
         ("fail", None, Outcome(a_distribution(SDIST))),
         *[
-            ("fail", listed, Message("file-exists", file=f"dist/{SDIST}", index="main"))
+            ("fail", listed, Message("file-exists", file=f"dist/{SDIST}", index="PyPI"))
             for listed in (SAME, OTHER, UNKNOWN)
         ],
     ],

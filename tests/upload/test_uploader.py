@@ -106,6 +106,7 @@ class World:
         self.events = Recorder()
         self.done = Run()
         self.upload_url = ""
+        self.listed = True
 
     def _answer(self, asked: Asked) -> Answer:
         if asked.line == "POST /mint":
@@ -134,7 +135,9 @@ class World:
             Scripted(self._answer) as server,
             Client(self.settings.repository.certificates, 20.0, "tests/1.0") as client,
         ):
-            index = Index("own", self.upload_url or f"{server.url}/legacy/", f"{server.url}/simple/")
+            index = Index(
+                "own", self.upload_url or f"{server.url}/legacy/", f"{server.url}/simple/", listed=self.listed
+            )
             self.done.follow(Plan(index, tuple(Outcome(one) for one in distributions)))
             endpoints = Endpoints(f"{server.url}/audience", f"{server.url}/mint", single_use=self.single_use)
             exchange = self.exchange(index, Terms(endpoints, "us"), self.ambient, client, lambda _: None, NOBODY)
@@ -580,6 +583,29 @@ def test_a_name_that_is_taken_by_nobody_knows_whom(listing: Answer, kind: type[T
     world.stopped(kind, wheels(1))
 
     assert ["unknown"] == world.results()
+
+
+@pytest.mark.parametrize(
+    ("answer", "existing", "result", "code"),
+    [
+        (STORED, "identical", "uploaded", ""),
+        (TAKEN, "identical", "failed", "taken-not-compared"),
+        (TAKEN, "fail", "failed", "taken-not-compared"),
+        (TAKEN, "skip", "differs", ""),
+        (Answer(202), "skip", "unknown", "unclear-reply"),
+    ],
+)
+def test_an_index_that_cannot_be_read(answer: Answer, existing: Any, result: Result, code: str) -> None:
+    """With ``listing = "none"`` the index is not asked, and a name that is taken cannot be compared."""
+    world = World(lambda *_: answer, Answer(500), existing=existing)
+    world.listed = False
+    files = wheels(1)
+    if code:
+        world.stopped(UploadError, files)
+    else:
+        world.run(files)
+
+    assert ([result], [code]) == (world.results(), world.errors())
 
 
 def test_a_run_that_is_stopped() -> None:

@@ -16,9 +16,11 @@ from ..index.simple_api import Listing
 
 
 def listing_of(index: Index, project: NormalizedName, client: Client) -> Listing:
-    """Return what *index* lists for *project* now.
+    """Return what *index* lists for *project* now; nothing for an index that cannot be asked (``listing = "none"``).
 
     Raises:
         IndexReadError, NetworkError: it is not known what the index holds.
     """
+    if not index.listed:
+        return Listing()
     return simple_api.read_listing(client.send(simple_api.ask_listing(index, project)), index, project)

@@ -173,7 +173,7 @@ def decide(
             continue
         difference = compare(distribution, listed, index)
         if settings.existing == "fail":
-            problems.append(Message("file-exists", file=distribution.shown, index=index.name))
+            problems.append(Message("file-exists", file=distribution.shown, index=index.title))
         elif difference is None:
             outcomes.append(Outcome(distribution, "there", url=listed.url))
         elif settings.existing == "skip":
@@ -182,7 +182,7 @@ def decide(
         else:
             problems.append(difference)
     if problems:
-        raise PlanError("index-has-files", problems, index=index.name)
+        raise PlanError("index-has-files", problems, index=index.title)
     new = dict.fromkeys(one.distribution.name for one in outcomes if one.result == "not tried")
     if closed := {name: code for name in new if (code := CLOSED.get(listings[name].status))}:
         found = [Message(code, project=name, index=index.title) for name, code in closed.items()]
@@ -196,7 +196,7 @@ def compare(distribution: Distribution, listed: Listed, index: Index) -> Message
     if there is not None and there.lower() == here:
         return None
     code = "no-hash" if there is None else "different-bytes"
-    return Message(code, file=distribution.shown, index=index.name, here=here[:11], there=(there or "")[:11])
+    return Message(code, file=distribution.shown, index=index.title, here=here[:11], there=(there or "")[:11])
 
 
 def kept(difference: Message) -> Message:

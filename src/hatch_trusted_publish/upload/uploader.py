@@ -186,6 +186,10 @@ class Uploads:
 
     def _not_listed(self, distribution: Distribution, listing: Listing, reply: Reply, *, was_taken: bool) -> Outcome:
         index, file = self._job.index.title, distribution.shown
+        if was_taken and not self._job.index.listed:
+            if self._job.settings.existing == "skip":
+                return Outcome(distribution, "differs", Message("taken-and-skipped", file=file, index=index))
+            raise UploadError("taken-not-compared", scope="file", file=file, index=index)
         twin = next((name for name, one in listing.files.items() if one.sha256 == distribution.sha256), None)
         if was_taken and twin:
             raise UploadError("same-bytes", scope="file", file=file, index=index, twin=twin)
