@@ -43,7 +43,6 @@ OF_OTHERS: Final = {
 """Variables in the reference that a dependency reads."""
 NO_VARIABLES: Final = {
     "CERTIFICATE_VERIFY_FAILED": "what OpenSSL says",
-    "GIT_TERMINAL_PROMPT": "set for Git",
     "GCM_INTERACTIVE": "set for Git",
     "O_NOFOLLOW": "a flag of os.open",
     "O_NONBLOCK": "a flag of os.open",
@@ -135,6 +134,7 @@ def variables(tree: ast.AST) -> Iterator[str]:
 def named() -> set[str]:
     """Return all variables that the code reads."""
     found = {name for path in MODULES for name in variables(ast.parse(path.read_text("utf-8")))}
+    found -= {name for name in found if name.startswith("GIT_")} - {"GIT_SSH_COMMAND"}  # set or removed for Git
     return found | {gitlab_variable("pypi"), gitlab_variable("testpypi"), gitlab_variable("…")[1:]}
 
 

@@ -31,6 +31,7 @@ WITHOUT_CODE: Final = frozenset(
         "exchange-reply",
         "listing-reply",
         "malformed-url",
+        "no-endpoint",
         "no-list-of-files",
         "no-provenance",
         "plain-http",
@@ -61,6 +62,22 @@ WITHOUT_CODE: Final = frozenset(
         "signing-too-slow",
         "signing-unreachable",
         "unknown-predicate",
+        # why a version is not known, or not compared
+        "bad-version-file",
+        "fetch-failed",
+        "fetch-timeout",
+        "full-history-by-hand",
+        "full-history-on-github",
+        "full-history-on-gitlab",
+        "history-required",
+        "no-version-in-file",
+        "own-pattern",
+        "raw-options-not-safe",
+        "scheme-not-safe",
+        "shallow-remote",
+        "version-needs-backend",
+        "version-needs-code",
+        "version-not-compared",
         # what a run reports
         "cut-short",
         "nothing-uploaded",
@@ -104,10 +121,7 @@ def uses(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 def is_sentence(template: str) -> bool:
     """Return whether this can stand alone, and not only within another message."""
-    return (
-        re.match(r"[A-Z{`]", template) is not None
-        and re.search(r"[\w)}`]\.(\s|\{|$)|\{problem\}$", template) is not None
-    )
+    return re.search(r"[\w)}`]\.(\s|\{|$)|\{problem\}$", template) is not None
 
 
 def expected() -> set[str]:
