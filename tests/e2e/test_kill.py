@@ -88,6 +88,14 @@ def build(job: Job, count: int, size: int = 100_000) -> list[str]:
     return sorted((path.name for path in job.dist.iterdir()), key=lambda name: (name.endswith(".tar.gz"), name))
 
 
+def in_order(job: Job) -> list[str]:
+    """The files, as they are uploaded one at a time: the smallest wheel, then the largest first, and the sdist."""
+    sizes = {path.name: path.stat().st_size for path in job.dist.iterdir()}
+    first, *rest = sorted(sizes, key=lambda name: (name.endswith(".tar.gz"), -sizes[name], name))
+    smallest = min([first, *rest], key=lambda name: (name.endswith(".tar.gz"), sizes[name]))
+    return [smallest, *(name for name in [first, *rest] if name != smallest)]
+
+
 def start(job: Job, index: Index, *arguments: str) -> subprocess.Popen[str]:
     return job.started("publish", "-p", "trusted", "-r", index.upload_url, *arguments)
 
@@ -162,7 +170,7 @@ def test_two_runs_at_once(job: Job, ci: Ci, index: Watched) -> None:
 
 
 def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
-    """Twelve jobs that each upload one file of a release that is not there: what PyPI does to most of them is mended."""
+    """Twelve jobs that each upload one file of a release that is not there: what PyPI does to most of them is made up for."""
     (tmp_path / "template" / "dist").mkdir(parents=True)
     jobs = [Job(tmp_path / str(number), tmp_path / "template") for number in range(12)]
     names = build(jobs[0], 12)
@@ -202,9 +210,10 @@ def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
     ids=["SIGINT", "SIGTERM", "SIGINT and the burning hangs"],
 )
 def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: signal.Signals, burns: bool) -> None:
-    """Nothing new is begun, the token is burned, and it is said what is on the index, what not, and what is not known."""
+    """No other file is started, the token is burned, and the report says what is known of each file."""
     job.on_github(ci)
-    names = build(job, 7)
+    build(job, 5)
+    first, *rest = in_order(job)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
     stopped: list[float] = []
     hanging = 0
@@ -212,56 +221,43 @@ def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: sign
     def stop() -> None:
         nonlocal hanging
         hanging += 1
-        if hanging == 4:
+        if hanging == 2:
             stopped.append(time.monotonic())
             started.get(timeout=PATIENCE).send_signal(sent)
 
-    index.answers["POST /legacy/"] = [Answer(), *[Answer(first=stop, never=True)] * 4]
+    index.answers["POST /legacy/"] = [Answer(), *[Answer(first=stop, never=True)] * 2]
     index.answers[BURN] = [Answer(never=not burns)]
     process = start(job, index, "-o", "report=report.json")
     started.put(process)
     out, err = process.communicate(timeout=PATIENCE)
     took = time.monotonic() - stopped[0]
-    unknown = ", ".join(f"{name} (sent, but no clear reply came)" for name in names[1:5])
-    end = "Stopped from outside. Run the same command again to finish; nothing is sent twice."
-    lines = [
-        NOT_COMPARED,
-        f"{PROJECT} {VERSION} → {index.upload_url} ({index.upload_url})",
-        f"dist/{names[0]} ... success",
-        *[
-            (
-                "The upload token was not burned; it ends by itself within 15 minutes. (While burning the upload token at "
-                f"{index.upload_url}: no whole reply came in time)"
-            )
-        ]
-        * (not burns),
-        end,
-        f"On the index: {names[0]}. Not there: {', '.join(f'{name} (not tried)' for name in names[5:])}. Perhaps there: {unknown}.",
-    ]
-    assert (1, masks(ci, index), "\n".join(lines) + "\n") == (process.returncode, out, as_read(err))
+    assert (1, masks(ci, index)) == (process.returncode, out)
+    assert "[interrupted]" in err
+    assert burns == ("[token-not-burned]" not in err)
     # It is to be two seconds; this is no clock for that, but less than any time-out of the run.
     assert 10 > took
     burned = f"{BURN} {'202' if burns else 'given up'}"
-    asked = [*SEARCH, *EXCHANGE, *uploads(1), *["POST /legacy/ given up"] * 4, burned]
+    asked = [*SEARCH, *EXCHANGE, *uploads(1), *["POST /legacy/ given up"] * 2, burned]
     assert sorted(asked) == sorted(index.requests)
     assert burns == (index.store.token(index.store.minted[0]) is None)
     report = json.loads((job.root / "report.json").read_text("utf-8"))
-    assert ["uploaded", *["unknown"] * 4, *["not tried"] * 2] == [file["outcome"] for file in report["files"]]
-    assert end == report["error"]
+    expected = {first: "uploaded", **dict.fromkeys(rest[:2], "unknown"), **dict.fromkeys(rest[2:], "not tried")}
+    assert expected == {file["filename"]: file["outcome"] for file in report["files"]}
+    assert report["error"].endswith("[interrupted]")
 
 
 @pytest.mark.parametrize(
-    ("line", "results"),
+    "line",
     [
-        (f"GET /simple/{PROJECT}/", None),
-        ("GET /.well-known/pytp", None),
-        ("GET /_/oidc/audience", None),
-        ("GET /github", None),
-        ("POST /_/oidc/mint-token", None),
-        (BURN, "uploaded"),
+        f"GET /simple/{PROJECT}/",
+        "GET /.well-known/pytp",
+        "GET /_/oidc/audience",
+        "GET /github",
+        "POST /_/oidc/mint-token",
+        BURN,
     ],
 )
-def test_stopped_while_another_request_hangs(job: Job, ci: Ci, index: Watched, line: str, results: str | None) -> None:
+def test_stopped_while_another_request_hangs(job: Job, ci: Ci, index: Watched, line: str) -> None:
     """Wherever it waits, the run ends."""
     job.on_github(ci)
     names = build(job, 2)
@@ -271,13 +267,8 @@ def test_stopped_while_another_request_hangs(job: Job, ci: Ci, index: Watched, l
     process = start(job, index)
     started.put(process)
     err = as_read(process.communicate(timeout=PATIENCE)[1])
-    assert 1 == process.returncode
-    last = err.splitlines()[-1 if results is None else -2 :]
-    said = ["Stopped from outside. Run the same command again to finish; nothing is sent twice."]
-    there = f"On the index: {', '.join(names)}. Not there: none."
-    assert [*said, *[there] * (results is not None)] == last
-    assert (names if results else []) == index.store.kept
-    assert "Traceback" not in err
+    assert (1, True, False) == (process.returncode, "[interrupted]" in err, "Traceback" in err)
+    assert (names if line == BURN else []) == index.store.kept
 
 
 def _peak(status: str) -> int:
@@ -324,4 +315,5 @@ def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempP
         sockets.append(sum(path.startswith("socket:") for path in opened))
     small, large = peaks
     assert 8 * 1024 > large - small
-    assert sockets[0] + 2 > sockets[1]
+    # As many as are uploaded at once, and one of the token service's.
+    assert 9 >= sockets[1]

@@ -52,7 +52,7 @@ def test_rehearsal(person: Person) -> None:
     code, said = person.type(REHEARSE)
     assert 0 == code
     assert str(Message("raw-options-not-safe", options=["git_describe_command"])) in said
-    assert "example-core 1.0.0 → rehearsal" in said
+    assert "example-core 1.0.0" in said
 
 
 def test_one_package_a_run(person: Person, two: Index) -> None:
@@ -78,9 +78,5 @@ def test_not_by_accident(person: Person, two: Index) -> None:
     """Without `several` the same files are refused."""
     code, said = person.type(TOGETHER.replace(" -o several", ""))
     assert 1 == code
-    expected = (
-        "these are files of several releases: example-core 1.0.0, example-web 2.0.1.dev1. Empty the folder and build "
-        "again, or allow it with `-o several`"
-    )
-    assert f"  - {expected}\n" in said
+    assert "[several-releases]" in said
     assert [] == two.files
