@@ -14,7 +14,6 @@ from typing import Any
 import click
 import pytest
 from hatch.cli.application import Application
-from stamina.instrumentation import set_on_retry_hooks
 
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.publisher import TrustedPublisher, _environ, _flags
@@ -79,8 +78,6 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         yield index
     for number, handler in before.items():
         signal.signal(number, handler)
-    # A run tells of retries by its own terminal.
-    set_on_retry_hooks(None)
 
 
 def publisher(root: Path, **table: object) -> Any:

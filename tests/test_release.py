@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from stamina.instrumentation import set_on_retry_hooks
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.errors import (
@@ -24,7 +23,6 @@ from hatch_trusted_publish.errors import (
 )
 from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.http.client import Client
-from hatch_trusted_publish.http.retries import announce
 from hatch_trusted_publish.identity.ambient import Ambient
 from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
@@ -85,7 +83,7 @@ class World:
     def run(self, server: Scripted) -> None:
         """The release, against *server*."""
         index = replace(find_index(Repository("own", f"{server.url}/legacy/")), name=self.name)
-        with Client(self.settings.repository.certificates, self.timeout, "tests/1.0") as client:
+        with Client(self.settings.repository.certificates, self.timeout, "tests/1.0", self.events.note) as client:
             self.index: Index = index
             job = Job(self.settings, index, client, self.events, self.done)
             try:
@@ -688,16 +686,11 @@ def test_terms_that_nobody_needs(fault: Answer, tmp_path: Path) -> None:
     """When all is there, an index whose exchange is out of order is no error, and its retries are not told."""
     world = World(tmp_path, {DISCOVERY: fault, AUDIENCE: fault})
     world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
-    told: list[str] = []
-    announce(told.append)
-    try:
-        lines = world.released()
-    finally:
-        set_on_retry_hooks(None)
+    lines = world.released()
 
     assert ([LISTING], 0) == ([line for line in lines if line not in TERMS], world.ambients)
     assert {WHEEL: "there", SDIST: "there"} == world.results()
-    assert [] == told
+    assert [] == world.events.notes
 
 
 def test_terms_that_cannot_be_had(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import io
 import json
@@ -13,8 +14,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hatch_trusted_publish.secret import Secret
+from hatch_trusted_publish.secret import Secret, redacted
 
 TEXT = "pypi-AgEIcHlwaS5vcmc"
 
@@ -111,3 +114,47 @@ def test_reveal() -> None:
     one, other = Secret(TEXT), Secret(TEXT)
     assert TEXT == one.reveal() == other.reveal()
     assert one != other
+
+
+LONG = "pypi-AgEIcHlwaS5vcmcCJDAwMDAtMDAwMC0wMDAw_x+y/z"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(f"token {LONG} is bad", "token *** is bad", id="as it is"),
+        pytest.param(f"{LONG[:7]}\n  {LONG[7:20]}\r\n{LONG[20:]}!", "***!", id="broken over lines"),
+        pytest.param(f"{LONG}, {LONG}", "***, ***", id="twice"),
+        pytest.param(f"{LONG}{LONG}", "***", id="twice, at once"),
+        pytest.param("\u200b".join(LONG), "***", id="with invisible characters between"),
+        pytest.param("no secret", "no secret", id="none"),
+        pytest.param("", "", id="no text"),
+        pytest.param(LONG[:-1], LONG[:-1], id="not all of it"),
+    ],
+)
+def test_is_struck_out(text: str, expected: str) -> None:
+    """A secret in a foreign text is found, and so is one whose parts are apart."""
+    assert expected == redacted(text, [Secret("another"), Secret(LONG)])
+
+
+@pytest.mark.parametrize("before", ["", "_", "__", "__token__:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
+def test_is_struck_out_of_base64(encode: Callable[[bytes], bytes], before: str) -> None:
+    """A secret in Base64 is found, whatever comes before it there, also broken over lines."""
+    shown = redacted(encode((before + LONG + "#").encode()).decode(), [Secret(LONG)])
+    assert len(shown) < 4 * len(before) // 3 + 12
+    assert "***" in shown
+
+
+@given(st.text(max_size=60), st.text(min_size=1, max_size=30), st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_no_secret_survives(before: str, secret: str, after: str) -> None:
+    """Whatever surrounds it, no secret with a letter or digit is left; nothing else is lost without one."""
+    shown = redacted(before + secret + after, [Secret(secret)])
+    comparable = any(char.isascii() and char.isalnum() for char in secret)
+    assert ("***" in shown or "***" in before + after) if comparable else shown == before + secret + after
+
+
+def test_a_secret_of_nothing() -> None:
+    """An empty secret is in no text."""
+    assert "text" == redacted("text", [Secret(""), Secret("...")])

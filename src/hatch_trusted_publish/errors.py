@@ -179,14 +179,17 @@ class IndexReadError(TrustedPublishError):
 
 
 class NetworkError(TrustedPublishError):
-    """No reply came: refused, cut, too slow, or a certificate that is not trusted."""
+    """No complete reply came: refused, cut, too slow, or a certificate that is not trusted."""
 
-    what = ""
-    """What happened, without what to do about it."""
-    was_sent = True
-    """Whether the index may have acted on the request, or on an earlier try, with its reply lost."""
-    can_pass = False
-    """Whether the next try may fare better."""
+    def __init__(self, code: str, /, *, was_sent: bool, can_pass: bool, **facts: object) -> None:
+        """
+        Args:
+            was_sent: whether the index may have acted on the request, or on an earlier try, with its reply lost.
+            can_pass: whether another try may succeed.
+        """
+        super().__init__(code, **facts)
+        self.was_sent: Final = was_sent
+        self.can_pass: Final = can_pass
 
 
 class UploadError(TrustedPublishError):

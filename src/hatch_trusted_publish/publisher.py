@@ -64,7 +64,6 @@ class TrustedPublisher(PublisherInterface):
             self.app.abort()  # with the text, -qqq would silence it
 
     def _publish(self, artifacts: list[str], options: dict[str, Any], console: Console) -> None:
-        from .http.retries import announce
         from .output.log import RunLog
         from .output.records import Records
         from .output.report import standing
@@ -75,7 +74,6 @@ class TrustedPublisher(PublisherInterface):
         run = Run()
         records = Records(settings, Path(self.root), run, os.environ)
         log = RunLog(console, settings, run, records)
-        announce(log.say)
         ended: TrustedPublishError | Message | None = Message("cut-short")
         try:
             self._release(artifacts, settings, log, run, records)
@@ -119,7 +117,7 @@ class TrustedPublisher(PublisherInterface):
             log.say(str(Message("version-not-compared", reason=project.unknown)))
         with (
             _place(settings, repository, distributions, root, log.say) as index,
-            Client(repository.certificates, settings.timeout, _user_agent()) as client,
+            Client(repository.certificates, settings.timeout, _user_agent(), log.note) as client,
         ):
 
             def ambient() -> Ambient:  # no partial: one shows the environment, where a traceback has its variables

@@ -15,12 +15,9 @@ from .artifacts.distribution import Distribution
 from .artifacts.pypi.rules import refusals
 from .attestations.signing import Signing
 from .errors import DistributionError, Message, UploadError
-from .http.client import Client
-from .http.retries import quiet
 from .identity.ambient import Ambient
-from .identity.exchange import Exchange, Terms, find_terms
+from .identity.exchange import Exchange, find_terms
 from .identity.publishers import Expected
-from .index.endpoints import Index
 from .threads import later, wait
 from .upload.job import Job
 from .upload.listings import listing_of
@@ -63,7 +60,7 @@ def release(
     signing.require(ambient, distributions, events)
 
     # Compare with the index. Meanwhile, ask it how it exchanges identities.
-    terms = later(partial(_find_terms, index, client)) if settings.dry_run != "yes" else None
+    terms = later(partial(find_terms, index, client)) if settings.dry_run != "yes" else None
     names = dict.fromkeys(one.name for one in distributions)
     if not index.listed:
         events.warn(Message("not-compared", index=index.title))
@@ -110,11 +107,6 @@ def release(
     # Wait until the index lists what was uploaded.
     if settings.wait:
         until_listed(job, attestations)
-
-
-def _find_terms(index: Index, client: Client) -> Terms:
-    with quiet():  # if nothing is left to upload, they are not needed
-        return find_terms(index, client)
 
 
 def read(

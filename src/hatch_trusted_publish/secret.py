@@ -1,16 +1,23 @@
-"""A value that must never be seen."""
+"""A value that must never be shown, and its removal from foreign text."""
 
 from __future__ import annotations
 
-from typing import NoReturn, final
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, NoReturn, final
+
+_SHORTEST_ENCODED: Final = 6
+"""Characters; fewer of Base64 appear in any text."""
 
 
 @final
 class Secret:
-    """A token whose text comes out by `reveal` alone.
+    """A token whose text is only available from `reveal`.
 
-    Tracebacks with locals, logs, f-strings and reports all go through ``repr`` or ``str``:
-    both are redacted. It cannot be pickled, and comparing it needs `reveal`.
+    Tracebacks with locals, logs, f-strings and reports all use ``repr`` or ``str``: both are
+    redacted. A secret cannot be pickled, and comparing it needs `reveal`.
     """
 
     __slots__ = ("__text",)
@@ -19,7 +26,7 @@ class Secret:
         self.__text = text
 
     def reveal(self) -> str:
-        """The text itself: for the wire and for the CI's mask command, nowhere else."""
+        """Return the text: for the wire and for the CI's mask command, nowhere else."""
         return self.__text
 
     def __repr__(self) -> str:
@@ -30,3 +37,38 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         msg = "a secret is not written anywhere"
         raise TypeError(msg)
+
+
+def redacted(text: str, secrets: Iterable[Secret]) -> str:
+    """Return *text* with ``***`` in place of each of *secrets*.
+
+    Only ASCII letters and digits are compared. So a secret that is broken over lines is found, and
+    one in either alphabet of Base64, alone or inside a longer text (``__token__:...``).
+    """
+    places = [place for place, char in enumerate(text) if _counts(char)]
+    compared = "".join(text[place] for place in places)
+    hidden = bytearray(len(text))
+    for form in {form for secret in secrets for form in _forms(secret.reveal()) if form}:
+        at = compared.find(form)
+        while at >= 0:
+            first, after = places[at], places[at + len(form) - 1] + 1
+            hidden[first:after] = b"\1" * (after - first)
+            at = compared.find(form, at + len(form))
+    runs = groupby(zip(hidden, text, strict=True), key=itemgetter(0))
+    return "".join("***" if is_secret else "".join(char for _, char in run) for is_secret, run in runs)
+
+
+def _counts(char: str) -> bool:
+    return char.isascii() and char.isalnum()
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Yield what stands for *text* among the letters and digits of another text."""
+    yield "".join(filter(_counts, text))
+    data = text.encode()
+    for before in range(3):  # Base64 takes three bytes at a time: what comes before decides the form
+        encoded = b64encode(bytes(before) + data).decode()
+        own = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        letters = "".join(filter(_counts, own))
+        if len(letters) >= _SHORTEST_ENCODED:
+            yield letters

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import random
 import threading
 from pathlib import Path
@@ -27,7 +29,20 @@ ANY_REPLY = st.builds(
 
 def test_json_object_is_read() -> None:
     """An object comes back as it is, whatever the media type says."""
-    assert {"a": [1, "ü"], "b": {}} == json_object(Reply(200, '{"a": [1, "ü"], "b": {}}'.encode(), "text/html"))
+    body = '{"a": [1, "ü"], "b": {"c": "\\ud83d\\ude00"}}'.encode()
+    assert {"a": [1, "ü"], "b": {"c": "\U0001f600"}} == json_object(Reply(200, body, "text/html"))
+
+
+ANY_TEXT = st.text(st.characters())  # with halves of surrogate pairs
+ANY_JSON = st.recursive(ANY_TEXT | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner))
+
+
+@given(ANY_JSON)
+@settings(max_examples=50, deadline=None)
+def test_any_object_can_be_printed(value: object) -> None:
+    """Whatever an object holds, it can be encoded."""
+    with contextlib.suppress(ValueError):
+        assert str(json_object(Reply(200, json.dumps({"a": value}).encode()))).encode()
 
 
 @pytest.mark.parametrize(
@@ -44,6 +59,9 @@ def test_json_object_is_read() -> None:
         pytest.param(b'{"a": Infinity}', id="Infinity"),
         pytest.param(b'{"a": -Infinity}', id="-Infinity"),
         pytest.param(b'{"a": "\xff"}', id="no utf-8"),
+        pytest.param(rb'{"a": "x\ud83d"}', id="half a surrogate pair"),
+        pytest.param(rb'{"\udfff": 1}', id="half a surrogate pair as a key"),
+        pytest.param(rb'{"a": [{"b": "\udc00\ud800"}]}', id="halves the wrong way round"),
         pytest.param('{"a": 1}'.encode("utf-16"), id="utf-16"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', id="byte order mark"),
         pytest.param(b'{"a": 1} {"a": 2}', id="two objects"),
@@ -75,7 +93,7 @@ def test_json_object_refuses(body: bytes) -> None:
         pytest.param(Reply(500, b""), "", id="nothing"),
         pytest.param(
             Reply(400, b'{"code": "\\u001b[31m\\n::error::x\\n##[group]"}'),
-            "?[31m : :error: :x # #[group]",
+            "?[31m ::error::x ##[group]",
             id="hostile",
         ),
     ],
@@ -91,15 +109,15 @@ def test_message_of_anything_is_one_short_line(reply: Reply) -> None:
     """No reply makes the message fail, break a line or run long."""
     said = message(reply)
 
-    assert (True, True, True) == (said.isprintable(), len(said) <= 300, "::" not in said)
+    assert (True, True) == (said.isprintable(), len(said) <= 1000)
 
 
 def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:
     """Neither what is asked nor what is answered shows a token in its repr."""
     distribution = Distribution.read(make_wheel(tmp_path), "x.whl")
-    upload = Upload(distribution, Secret("pypi-sesame"), "b", b"head")
+    token = Secret("pypi-sesame")
     everything = (
-        Request(Message("minting"), "https://h/", secret_json={"token": Secret("pypi-sesame")}, upload=upload),
+        Request(Message("minting"), "https://h/", {"token": token}, Upload(distribution, "b", b"head"), token, token),
         Reply(200, b'{"token": "pypi-sesame"}', secrets=(Secret("pypi-sesame"),)),
     )
 
@@ -111,7 +129,7 @@ def test_an_upload_is_as_long_as_it_says(tmp_path: Path) -> None:
     path = make_wheel(tmp_path)
     content = path.read_bytes()
     distribution = Distribution.read(path, "x.whl")
-    upload = Upload(distribution, Secret("t"), "b", b"head")
+    upload = Upload(distribution, "b", b"head")
     length = upload.length
     before = distribution.content.known_sha256
     tail = (
@@ -128,7 +146,7 @@ def test_an_upload_is_as_long_as_it_says(tmp_path: Path) -> None:
 def test_an_upload_of_a_file_that_changed(tmp_path: Path) -> None:
     """The digest of a file that has changed is not sent: the form does not come to its end."""
     path = make_wheel(tmp_path)
-    upload = Upload(Distribution.read(path, "x.whl"), Secret("t"), "b", b"head")
+    upload = Upload(Distribution.read(path, "x.whl"), "b", b"head")
     path.write_bytes(b"other")
     chunks = upload.chunks()
     came = next(chunks)
@@ -142,9 +160,7 @@ def test_an_upload_that_is_given_up(tmp_path: Path) -> None:
     """Where a reply came early, closing the form ends the threads that hash its file."""
     before = threading.enumerate()
     noise = random.Random(0).randbytes(IN_A_THREAD)
-    upload = Upload(
-        Distribution.read(make_wheel(tmp_path, members={"noise": noise}), "x.whl"), Secret("t"), "b", b"head"
-    )
+    upload = Upload(Distribution.read(make_wheel(tmp_path, members={"noise": noise}), "x.whl"), "b", b"head")
     chunks = upload.chunks()
     _ = next(chunks), next(chunks)
     meanwhile = len(threading.enumerate())
@@ -157,7 +173,7 @@ def test_an_upload_tells_how_far_it_has_come(tmp_path: Path) -> None:
     """What was sent of the file is told after each piece, and each try begins at nothing."""
     wheel = Distribution.read(make_wheel(tmp_path, members={"noise": random.Random(0).randbytes(3 * CHUNK)}), "x.whl")
     told: list[int] = []
-    upload = Upload(wheel, Secret("t"), "b", b"head", told.append)
+    upload = Upload(wheel, "b", b"head", told.append)
     chunks = upload.chunks()
     came = [next(chunks), next(chunks)]
     assert ([b"head", CHUNK], [0]) == ([came[0], len(came[1])], told)
@@ -174,8 +190,8 @@ def test_an_upload_tells_how_far_it_has_come(tmp_path: Path) -> None:
         pytest.param(
             "pypi-sesame, X3:cGFz, pypi-sesame", ["pypi-sesame", "X3:cGFz"], "***, ***, ***", id="two of them"
         ),
-        pytest.param("x" * 290 + "pypi-sesame" + "x" * 9000, ["pypi-sesame"], "x" * 290 + "***xxxxxx…", id="cut"),
-        pytest.param("\x1b[2J\n::pypi-sesame::", ["pypi-sesame"], "?[2J : :***: :", id="hostile"),
+        pytest.param("x" * 990 + "pypi-sesame" + "x" * 9000, ["pypi-sesame"], "x" * 990 + "***xxxxxx…", id="cut"),
+        pytest.param("\x1b[2J\n::pypi-sesame::", ["pypi-sesame"], "?[2J ::***::", id="hostile"),
         pytest.param("no secret.", [], "no secret", id="none"),
         pytest.param(17, ["pypi-sesame"], "17", id="not a text"),
     ],
@@ -183,11 +199,6 @@ def test_an_upload_tells_how_far_it_has_come(tmp_path: Path) -> None:
 def test_said(text: object, secrets: list[str], expected: str) -> None:
     """A text of a reply is inert, and what the request held is struck out before anything is cut."""
     assert expected == Reply(400, b"", secrets=tuple(map(Secret, secrets))).said(text)
-
-
-def test_said_at_a_length() -> None:
-    """A shorter text may be asked for."""
-    assert "abcd…" == Reply(400, b"").said("abcdefgh", 5)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 import stamina
-from stamina.instrumentation import set_on_retry_hooks
 
-from hatch_trusted_publish.http.retries import SMALL_REQUEST, UPLOAD, announce, call, quiet
+from hatch_trusted_publish.errors import IdentityError, Message
+from hatch_trusted_publish.http.retries import SMALL_REQUEST, UPLOAD, Budget, call
 
 
 class Flaky(Exception):
@@ -36,14 +35,6 @@ class Service:
         return f"done by call {self.calls}"
 
 
-@pytest.fixture(autouse=True)
-def hooks() -> Iterator[None]:
-    """Put stamina back as it was: its hooks are one for the whole process."""
-    set_on_retry_hooks([])
-    yield
-    set_on_retry_hooks(None)
-
-
 def test_tries() -> None:
     """The numbers are those of docs/explanation/design.md."""
     small, upload = 4, 5
@@ -53,47 +44,39 @@ def test_tries() -> None:
 @pytest.mark.parametrize("failures", range(SMALL_REQUEST))
 def test_works_in_the_end(failures: int) -> None:
     """Failures that are fewer than the tries are made up for, with no call too many."""
-    service = Service(failures)
-    with stamina.set_testing(True, attempts=99, cap=True):
-        result = call(SMALL_REQUEST, lambda _: True, service)
-    assert f"done by call {failures + 1}" == result
+    assert f"done by call {failures + 1}" == call(SMALL_REQUEST, lambda _: True, Service(failures))
 
 
 @pytest.mark.parametrize("tries", [1, SMALL_REQUEST, UPLOAD])
 def test_gives_up(tries: int) -> None:
     """After the last try its own exception comes out."""
     service = Service(99)
-    with stamina.set_testing(True, attempts=99, cap=True), pytest.raises(Flaky) as caught:
+    with pytest.raises(Flaky) as caught:
         call(tries, lambda _: True, service)
-    assert f"failure {tries}" == str(caught.value)
-    assert tries == service.calls
+    assert (f"failure {tries}", tries) == (str(caught.value), service.calls)
 
 
 def test_some_failures_are_final() -> None:
     """What cannot pass is not tried again."""
     service = Service(99)
-    with stamina.set_testing(True, attempts=99, cap=True), pytest.raises(Flaky) as caught:
+    with pytest.raises(Flaky):
         call(UPLOAD, lambda error: "failure 1" in str(error), service)
-    expected = "failure 2"
-    assert expected == str(caught.value)
+    assert service.calls == 2
 
 
 def wait_after(failures: int, answer: bool | float = True) -> float:
     """The seconds that would be waited after a number of failures, where those before were not waited for."""
-    waits: list[str] = []
+    waits: list[float] = []
 
-    def say(text: str) -> None:
-        waits.append(text)
+    def note(message: Message) -> None:
+        waits.append(message.facts["seconds"])
         if len(waits) == failures:
             raise Seen
 
-    announce(say)
     service = Service(99)
-    with pytest.raises(Seen):
-        call(failures + 1, lambda _: 0.0 if service.calls < failures else answer, service)
-    beginning, _, seconds = waits[-1].removesuffix(" s").rpartition(" ")
-    assert f"failure {failures}; trying again in" == beginning
-    return float(seconds)
+    with stamina.set_testing(False), pytest.raises(Seen):
+        call(failures + 1, lambda _: 0.0 if service.calls < failures else answer, service, note)
+    return waits[-1]
 
 
 @pytest.mark.parametrize(
@@ -110,56 +93,41 @@ def test_a_wait_that_was_asked_for(seconds: float) -> None:
     assert seconds == wait_after(1, seconds)
 
 
-def test_announce() -> None:
-    """Each retry is told before the wait, and the last failure is not."""
-    said: list[str] = []
-    announce(said.append)
-    with stamina.set_testing(True, attempts=99, cap=True), pytest.raises(Flaky):
-        call(3, lambda _: True, Service(99))
-    expected = ["failure 1; trying again in 0.0 s", "failure 2; trying again in 0.0 s"]
-    assert expected == said
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (IdentityError("no-ci", reason=Message("because")), Message("because")),
+        (IdentityError("no-ci"), Message("no-ci")),
+        (Flaky("no"), "no"),
+    ],
+)
+def test_retries_are_reported(error: Exception, reason: Message | str) -> None:
+    """Each retry is reported with its cause before the wait; the last failure is not."""
+    notes: list[Message] = []
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        call(3, lambda _: True, fail, notes.append)
+    assert [Message("retrying", reason=reason, seconds=0.0)] * 2 == notes
 
 
-class Told(Flaky):
-    """A failure that has a shorter text for this."""
+def test_a_budget() -> None:
+    """There are as many retries as that, for all threads together, and none once it was ended."""
+    budget = Budget(100)
+    taken: list[bool] = []
+    threads = [threading.Thread(target=_take, args=(budget, 60, taken.append)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended = Budget(100)
+    ended.end()
 
-    what = "what happened"
-
-
-def test_announce_what_happened() -> None:
-    """Of an error that says what happened apart from what to do, the line has the first alone."""
-    said: list[str] = []
-    announce(said.append)
-
-    def fail() -> str:
-        msg = "what happened. What to do."
-        raise Told(msg)
-
-    with stamina.set_testing(True, attempts=99, cap=True), pytest.raises(Told):
-        call(2, lambda _: True, fail)
-    expected = ["what happened; trying again in 0.0 s"]
-    assert expected == said
+    assert (100, False) == (sum(taken), ended.take())
 
 
-def test_quiet() -> None:
-    """In a thread whose result nobody may need, retries are not told; in others, and after it, they are."""
-    said: list[str] = []
-    announce(said.append)
-
-    def fail(message: str) -> None:
-        def once() -> str:
-            raise Flaky(message)
-
-        with contextlib.suppress(Flaky):
-            call(2, lambda _: True, once)
-
-    with stamina.set_testing(True, attempts=99, cap=True):
-        with contextlib.suppress(KeyError), quiet():
-            fail("in quiet")
-            other = threading.Thread(target=fail, args=("in another thread",))
-            other.start()
-            other.join()
-            raise KeyError
-        fail("after it")
-    expected = ["in another thread; trying again in 0.0 s", "after it; trying again in 0.0 s"]
-    assert expected == said
+def _take(budget: Budget, times: int, keep: Callable[[bool], None]) -> None:
+    for _ in range(times):
+        keep(budget.take())

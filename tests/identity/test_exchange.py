@@ -20,7 +20,8 @@ from hatch_trusted_publish.errors import (
     TrustedPublishError,
     UploadError,
 )
-from hatch_trusted_publish.http.client import Certificates, Client
+from hatch_trusted_publish.http.certificates import Certificates
+from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity import token_cache as kept
 from hatch_trusted_publish.identity.ambient import Ambient
 from hatch_trusted_publish.identity.exchange import LONGEST_LIFE, SHORTEST_LIFE, Exchange, find_terms

@@ -14,7 +14,6 @@ from hatch_trusted_publish.identity.ambient import gitlab_variable
 from hatch_trusted_publish.index.endpoints import Index, find_index, rehearsal_index
 from hatch_trusted_publish.index.origins import (
     host_of,
-    is_loopback,
     is_reserved,
     public_url,
     shown_url,
@@ -239,30 +238,6 @@ def test_password_is_never_told(password: str, junk: str, scheme: str) -> None:
     password = f"hunter2{password}"
     told = url_problem(f"{scheme}user:{password}{junk}@index.example/")
     assert "hunter2" not in str(told)
-
-
-@pytest.mark.parametrize(
-    ("expected", "host"),
-    [
-        (True, "localhost"),
-        (True, "127.0.0.1"),
-        (True, "127.255.255.254"),
-        (True, "::1"),
-        (True, "0:0:0:0:0:0:0:1"),
-        (False, "a.b.localhost"),
-        (False, "localhost.example"),
-        (False, "mylocalhost"),
-        (False, "128.0.0.1"),
-        (False, "0.0.0.0"),
-        (False, "::"),
-        (False, "127.1"),
-        (False, "index.example"),
-        (False, ""),
-    ],
-)
-def test_loopback(expected: bool, host: str) -> None:
-    """This machine is known by its names and addresses, and by nothing that resembles them."""
-    assert expected is is_loopback(host)
 
 
 @pytest.mark.parametrize(

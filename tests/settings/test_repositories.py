@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hatch_trusted_publish.errors import Message, SettingsError
-from hatch_trusted_publish.http.client import Certificates
+from hatch_trusted_publish.http.certificates import Certificates
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.settings.options import Flags, Settings, parse
 from hatch_trusted_publish.settings.repositories import REPO_KEYS, UPLOAD_URLS

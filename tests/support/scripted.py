@@ -88,6 +88,7 @@ class Scripted:
         self._tls = tls
         self.asked: list[Asked] = []
         self._lock = threading.Lock()
+        self._came = threading.Condition(self._lock)
         self._closing = threading.Event()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -100,6 +101,16 @@ class Scripted:
     def bodies(self, line: str) -> list[bytes]:
         """The bodies of the requests with this method and target."""
         return [asked.body for asked in self.asked if asked.line == line]
+
+    def wait_until_idle(self) -> None:
+        """Wait until every connection so far has ended."""
+        for thread in list(self._threads):
+            thread.join()
+
+    def wait_for(self, count: int) -> None:
+        """Wait until that many requests came, whole or not."""
+        with self._lock:
+            self._came.wait_for(lambda: len(self.asked) >= count)
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -167,6 +178,7 @@ class Scripted:
             answer = self._script(asked)  # type: ignore[operator]
         with self._lock:
             self.asked.append(asked)
+            self._came.notify_all()
         whole = bytes(answer)
         if answer.fault == "silence":
             stream.read(1)
@@ -194,3 +206,54 @@ def _header(line: bytes) -> tuple[str, str]:
         raise ConnectionResetError  # gone in the middle of its headers
     name, _, value = line.decode("latin-1").partition(":")
     return name.lower(), value.strip()
+
+
+class Tunnel:
+    """A proxy on loopback: whatever host it is asked for, it connects to one port of this machine."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._open = contextlib.ExitStack()
+        self._threads: list[threading.Thread] = []
+        self.asked: list[str] = []
+        """The first line of each request, without the version, and its credentials."""
+
+    def __enter__(self) -> Self:
+        self._listener = self._open.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.port: int = self._listener.getsockname()[1]
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with socket.create_connection(("127.0.0.1", self.port), 5):
+            pass
+        for thread in self._threads:
+            thread.join()
+        self._open.close()
+
+    def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+        self._threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+        self._threads[-1].start()
+
+    def _accept(self) -> None:
+        while True:
+            connection = self._open.enter_context(self._listener.accept()[0])
+            with connection.makefile("rb", buffering=0) as stream:
+                line = stream.readline().decode("latin-1").rpartition(" ")[0]
+                if not line:  # the visit of the end
+                    return
+                headers = dict(map(_header, iter(stream.readline, b"\r\n")))
+            self.asked.append(f"{line} {headers.get('proxy-authorization', '')}")
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            other = self._open.enter_context(socket.create_connection(("127.0.0.1", self._target)))
+            self._start(self._relay, connection, other)
+            self._start(self._relay, other, connection)
+
+    def _relay(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)

@@ -27,7 +27,7 @@ class Unwell(NetworkError):
     """A try that ended badly."""
 
     def __init__(self, wait: float | None = None) -> None:
-        super().__init__("bad-status")
+        super().__init__("bad-status", was_sent=False, can_pass=True)
         self.wait = wait
 
 

@@ -10,7 +10,8 @@ from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.attestations.files import Attestations
 from hatch_trusted_publish.errors import IndexReadError, Message, UploadError
 from hatch_trusted_publish.events import Result
-from hatch_trusted_publish.http.client import Certificates, Client
+from hatch_trusted_publish.http.certificates import Certificates
+from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.settings.options import Settings

@@ -86,7 +86,6 @@ def _parsed(data: bytes, distribution: Distribution) -> tuple[str, str]:
             raise ValueError
         value = strict_object(data)
         text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is not a string
         if _member(value, "version", int) != 1:
             raise ValueError
         material, envelope = _member(value, "verification_material", dict), _member(value, "envelope", dict)

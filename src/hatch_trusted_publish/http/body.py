@@ -1,55 +1,49 @@
-"""The body of a reply, in bounded memory: httpx would unpack all that has come at once, and as often as a header says."""
+"""The body of a response, in bounded memory: httpx would decompress everything that arrived at once."""
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ..errors import NetworkError
-from .messages import Request
-
-PACKED: Final = 8 * 1024
-"""Bytes that are unpacked at once, to a thousand times as many at most."""
+_PACKED: Final = 8 * 1024
+"""Bytes that are decompressed at once, to a thousand times as many at most."""
 
 
-class DecodingError(Exception):
-    """A body is not packed as its header says, or in a way that was not asked for."""
+class BodyError(Exception):
+    """A body that is too large, or not compressed as its header says."""
 
 
-def whole(pieces: Iterable[bytes], coding: str, request: Request) -> bytes:
-    """The body in *pieces* of `PACKED` bytes, unpacked.
+def whole(pieces: Iterable[bytes], coding: str, largest: int) -> bytes:
+    """Return the body in *pieces*, decompressed.
 
     Args:
-        coding: what the header ``Content-Encoding`` says.
-        request: what this is the reply to.
+        coding: the header ``Content-Encoding``.
+        largest: bytes.
 
     Raises:
-        DecodingError: it cannot be unpacked.
-        NetworkError: it is longer than a reply to *request* can be.
+        BodyError: it cannot be decompressed, or is larger.
     """
     coding = coding.strip().lower()
     if coding not in {"gzip", "identity", ""}:
-        raise DecodingError
-    body = bytearray()
-    for piece in _unpacked(pieces) if coding == "gzip" else pieces:
-        body += piece
-        if len(body) > request.largest_reply:
-            msg = (
-                f"While {request.purpose}: the reply is longer than {request.largest_reply:,} bytes, so it is none. "
-                "That is on the index's side."
-            )
-            raise NetworkError(msg)
-    return bytes(body)
+        raise BodyError
+    body = io.BytesIO()  # `getvalue` makes no copy
+    for piece in _decompressed(pieces) if coding == "gzip" else pieces:
+        if body.tell() + len(piece) > largest:
+            raise BodyError
+        body.write(piece)
+    return body.getvalue()
 
 
-def _unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _decompressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
     for piece in pieces:
-        try:
-            yield stream.decompress(piece)
-        except zlib.error as error:
-            raise DecodingError from error
-        if stream.eof:  # what follows would be kept in memory
-            return
-    raise DecodingError
+        for start in range(0, len(piece), _PACKED):
+            try:
+                yield stream.decompress(piece[start : start + _PACKED])
+            except zlib.error as error:
+                raise BodyError from error
+            if stream.eof:  # what follows would be kept in memory
+                return
+    raise BodyError

@@ -1,77 +1,127 @@
-"""Requests and replies, as values; and the two ways to read a reply's body.
+"""Requests and replies as values, and the two ways to read the body of a reply.
 
 Rules:
 
-- JSON is read strictly: a key given twice, NaN or bytes that are no UTF-8 make it no answer,
-  since two readers could take it for two things.
-- What an index says in words goes through `errors.clean`.
+- JSON is read strictly: a key given twice, NaN, or bytes that are not UTF-8 make it invalid,
+  since two readers could read it in two ways. So does half a surrogate pair, which cannot be printed.
+- What a server says in words goes through `Reply.said`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
 
 from ..artifacts.distribution import Distribution
 from ..errors import Message, clean
-from ..secret import Secret
+from ..secret import Secret, redacted
 from .retries import SMALL_REQUEST
 
 SMALL_REPLY: Final = 1024 * 1024
-"""Bytes; a longer reply to a small question is no answer."""
+"""Bytes; a small question has no longer reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request."""
+    """One request: a POST if it has a body."""
 
     purpose: Message
     """What it is for, to follow "while": ``reading the files of sample on PyPI``."""
     url: str
     secret_json: Mapping[str, Secret] | None = None
-    """The body of a POST, in JSON."""
+    """The body, in JSON."""
     upload: Upload | None = None
-    """The body of a POST, as a form with a file."""
+    """The body, as a form with a file."""
     bearer: Secret | None = None
-    """The credential of a GET, in the header ``Authorization``."""
+    """A credential for the header ``Authorization``."""
     basic: Secret | None = None
-    """An upload token for a GET."""
+    """An upload token for the same header."""
     accept: str = "application/json"
     tries: int = SMALL_REQUEST
     largest_reply: int = SMALL_REPLY
+    quiet: bool = False
+    """Whether retries are not reported: the result may not be needed."""
+    last: bool = False
+    """Whether it is sent after the run was stopped, too."""
+
+    @property
+    def hostname(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def host(self) -> str:
+        """The host and port."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it is a POST."""
+        return self.secret_json is not None or self.upload is not None
 
     @property
     def secrets(self) -> list[Secret]:
-        """Everything in it that a reply must not repeat to the user."""
-        token = None if self.upload is None else self.upload.token
-        return [one for one in (*(self.secret_json or {}).values(), self.bearer, self.basic, token) if one is not None]
+        """Everything in it that a reply must not show to the user."""
+        return [one for one in (*(self.secret_json or {}).values(), self.bearer, self.basic) if one is not None]
+
+    def headers(self) -> dict[str, str]:
+        """Return its own headers, with the credentials."""
+        headers = {"Accept": self.accept, "Cache-Control": "no-cache"}  # an older list of files is no answer
+        if self.bearer is not None:
+            headers["Authorization"] = f"Bearer {self.bearer.reveal()}"
+        if self.basic is not None:
+            headers["Authorization"] = f"Basic {b64encode(f'__token__:{self.basic.reveal()}'.encode()).decode()}"
+        if self.secret_json is not None:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(self._json()))}
+        if self.upload is not None:
+            headers |= {
+                "Content-Type": f"multipart/form-data; boundary={self.upload.boundary}",
+                "Content-Length": str(self.upload.length),
+            }
+        return headers
+
+    def chunks(self) -> Generator[bytes]:
+        """Yield the body.
+
+        Raises:
+            DistributionError: the file to upload has changed, or is gone.
+        """
+        if self.upload is None:
+            yield self._json()
+        else:
+            yield from self.upload.chunks()
+
+    def _json(self) -> bytes:
+        revealed = {key: value.reveal() for key, value in (self.secret_json or {}).items()}
+        return json.dumps(revealed, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A form with a file in it (RFC 7578): `head`, the file's bytes, `tail` with its digest.
+    """A form with a file in it (RFC 7578): `head`, the file's bytes, a tail with its digest.
 
-    A digest behind the bytes needs no second reading; PyPI, pypiserver and devpi check it all the
+    A digest after the bytes needs no second reading. PyPI, pypiserver and devpi check it all the
     same (tests/e2e/test_other_indexes.py, and recorded of PyPI).
     """
 
     distribution: Distribution
-    token: Secret
     boundary: str
     head: bytes
     sent: Callable[[int], None] = lambda _: None
-    """Is told how many bytes of the file are on their way: 0 at the begin of each try."""
+    """Called with the number of bytes of the file that are on their way: 0 at the start of each try."""
 
     @property
     def length(self) -> int:
-        """Of the whole, in bytes: it is known before the digest is."""
+        """In bytes: it is known before the digest is."""
         return len(self.head) + self.distribution.size + len(self._tail("0" * 64))
 
     def chunks(self) -> Generator[bytes]:
-        """The whole, from the start.
+        """Yield the whole form.
 
         Raises:
             DistributionError: the file has changed, or is gone.
@@ -90,7 +140,7 @@ class Upload:
 
 
 def form_field(boundary: str, name: str, value: str) -> str:
-    """One part of a form that is no file."""
+    """Return one field of a form."""
     return f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
 
 
@@ -100,22 +150,30 @@ class Reply:
 
     status: int
     body: bytes = field(repr=False)
-    """Of a mint reply it holds the upload token, so no traceback with locals shows it."""
+    """The one of a mint request holds the upload token, so no traceback with locals shows it."""
     media_type: str = ""
     reason: str = ""
     location: str = ""
-    """Where a redirect points; it is never followed."""
-    secrets: tuple[Secret, ...] = ()
-    """What this request held and those before it, and an index may repeat in its reply."""
+    """Where a redirect points, to be shown; it is never followed."""
+    retry_after: str = ""
+    secrets: Iterable[Secret] = field(default=(), compare=False)
+    """What the run has sent so far, and a server may repeat."""
     after_lost: bool = False
     """Whether an earlier try was sent too, and its reply lost."""
 
-    def said(self, text: object, limit: int = 300) -> str:
-        """A text of this reply, inert, without the request's secrets and without a full stop."""
-        shown = str(text)
-        for secret in self.secrets:
-            shown = shown.replace(secret.reveal(), "***")
-        return clean(shown, limit).removesuffix(".")
+    def said(self, text: object) -> str:
+        """Return a text of this reply on one safe line, without secrets and without a full stop."""
+        return clean(redacted(str(text), self.secrets)).removesuffix(".")
+
+
+class _StrictDecoder(json.JSONDecoder):
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=_once, parse_constant=_refuse)
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
+        value, end = super().raw_decode(s, idx)
+        json.dumps(value, ensure_ascii=False).encode()  # a ValueError for half a surrogate pair
+        return value, end
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -129,23 +187,23 @@ def _refuse(_: str) -> NoReturn:
     raise ValueError
 
 
-STRICT_JSON: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)
+STRICT_JSON: Final = _StrictDecoder()
 
 
 def json_object(reply: Reply) -> dict[str, object]:
-    """The object in a reply.
+    """Return the object in a reply.
 
     Raises:
-        ValueError: there is none, or it can be read in two ways.
+        ValueError: the body is not an object, or can be read in two ways.
     """
     return strict_object(reply.body)
 
 
 def strict_object(data: bytes) -> dict[str, object]:
-    """The object in *data*.
+    """Return the object in *data*.
 
     Raises:
-        ValueError: there is none, or it can be read in two ways.
+        ValueError: it is not an object, or can be read in two ways.
     """
     try:
         value = STRICT_JSON.decode(data.decode())
@@ -157,7 +215,7 @@ def strict_object(data: bytes) -> dict[str, object]:
 
 
 def message(reply: Reply) -> str:
-    """What the index says in words, inert and without a full stop: PyPI's code in JSON, plain text, the reason phrase."""
+    """Return what the server says in words: PyPI's code in JSON, plain text, or the reason phrase."""
     said = ""
     try:
         answer = json_object(reply)

@@ -1,66 +1,65 @@
-"""When something is tried again, and how long is waited before.
-
-stamina does the work; here is the one schedule for all of it: from 0.5 s, doubling, with
-jitter, to 20 s.
-"""
+"""When a request is tried again: one schedule for all of them, by stamina."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from stamina.instrumentation import RetryDetails
+import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+from ..errors import Message, TrustedPublishError
 
 T = TypeVar("T")
+Note: TypeAlias = Callable[[Message], None]
 
 SMALL_REQUEST: Final = 4
 """Tries of a small request."""
 UPLOAD: Final = 5
 """Tries of an upload."""
-_tellers: Final[list[Callable[[str], None]]] = []
-_aside: Final = threading.local()
 
 
-def call(tries: int, on: Callable[[Exception], bool | float], once: Callable[[], T]) -> T:
-    """Call *once* up to *tries* times; *on* says of an exception whether, or after how many seconds, it is tried again."""
-    try:
+class Budget:
+    """How many retries a run has left, for all of its threads."""
+
+    def __init__(self, retries: int) -> None:
+        self._left = retries
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Take one, if one is left."""
+        with self._lock:
+            self._left -= 1
+            return self._left >= 0
+
+    def end(self) -> None:
+        """Leave none."""
+        with self._lock:
+            self._left = 0
+
+
+def call(tries: int, on: Callable[[Exception], bool | float], once: Callable[[], T], note: Note | None = None) -> T:
+    """Call *once* up to *tries* times, from 0.5 s apart, doubling, with jitter, to 20 s.
+
+    Args:
+        on: returns whether an exception allows another try, or after how many seconds.
+        note: reports each retry before the wait.
+    """
+
+    @stamina.retry(on=on, attempts=tries, timeout=None, wait_initial=0.5, wait_max=20.0, wait_jitter=0.5)
+    def attempt(_: Note | None) -> T:
         return once()
-    except Exception as error:  # noqa: BLE001 - `on` judges it
-        failed = [error]
-    import stamina  # not above: most runs try nothing again, and each would wait for this import
-    from stamina.instrumentation import set_on_retry_hooks
 
-    if _tellers:
-        set_on_retry_hooks([_tell])
-
-    def again() -> T:
-        if failed:
-            raise failed.pop()
-        return once()
-
-    caller = stamina.RetryingCaller(attempts=tries, timeout=None, wait_initial=0.5, wait_max=20.0, wait_jitter=0.5)
-    return caller(on, again)
+    return attempt(note)
 
 
-def announce(say: Callable[[str], None]) -> None:
-    """Tell each retry by *say*, and no longer by the `logging` that stamina has as its default."""
-    _tellers[:] = [say]
+def _report(details: RetryDetails) -> None:
+    error = details.caused_by
+    reason = error.reason if isinstance(error, TrustedPublishError) else str(error)
+    match details.args:  # of `attempt`
+        case [note] if callable(note):
+            note(Message("retrying", reason=reason, seconds=details.wait_for))
 
 
-def _tell(details: RetryDetails) -> None:
-    if not getattr(_aside, "quiet", False):
-        what = getattr(details.caused_by, "what", "") or details.caused_by
-        _tellers[0](f"{what}; trying again in {details.wait_for:.1f} s")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Tell nothing of this thread's retries: nobody may need what it asks for."""
-    _aside.quiet = True
-    try:
-        yield
-    finally:
-        _aside.quiet = False
+set_on_retry_hooks([_report])

@@ -48,6 +48,7 @@ def ask_discovery(index: Index) -> Request:
         purpose=Message("asking-endpoints", index=index.title),
         url=urljoin(upload_url, f"/.well-known/pytp?discover={quote_plus(urlsplit(upload_url).path)}"),
         accept="application/vnd.pypi.pytp.v1+json",
+        quiet=True,
     )
 
 
@@ -82,7 +83,7 @@ def _strings(found: Mapping[str, object], key: str) -> list[str]:
 
 def ask_audience(index: Index, endpoints: Endpoints) -> Request:
     """Ask which audience an identity token for this index needs."""
-    return Request(Message("asking-audience", index=index.title), endpoints.audience)
+    return Request(Message("asking-audience", index=index.title), endpoints.audience, quiet=True)
 
 
 def read_audience(reply: Reply, index: Index) -> str:
@@ -150,7 +151,7 @@ def _errors(reply: Reply) -> list[tuple[str, str]]:
         return []
     if not all(isinstance(text, str) for pair in pairs for text in pair):
         return []
-    return [(reply.said(code, 60), reply.said(description)) for code, description in pairs]
+    return [(reply.said(code), reply.said(description)) for code, description in pairs]
 
 
 def _failed(reply: Reply, index: Index) -> ExchangeError:
@@ -163,4 +164,5 @@ def _failed(reply: Reply, index: Index) -> ExchangeError:
 
 def ask_burn(index: Index, burn: str, token: UploadToken) -> Request:
     """Make the upload token worthless (PyPI, since 2026)."""
-    return Request(Message("burning", index=index.title), burn, secret_json={"token": token.secret}, tries=1)
+    purpose = Message("burning", index=index.title)
+    return Request(purpose, burn, secret_json={"token": token.secret}, tries=1, last=True)

@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 import shlex
 import unicodedata
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import ExchangeError, Message
+from ..http.loopback import is_loopback
 from .endpoints import Index
 
 LONGEST_AUDIENCE: Final = 1000
@@ -87,14 +87,6 @@ def host_of(url: str) -> str:
     if label.decode("idna") != host:
         raise ValueError
     return label.decode().lower()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is a loopback address or ``localhost``. Any other name is what DNS makes of it."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_reserved(audience: str) -> bool:

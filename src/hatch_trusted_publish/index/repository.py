@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..http.client import Certificates
+from ..http.certificates import Certificates
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,9 @@ def ask_upload(
         f'--{boundary}\r\nContent-Disposition: form-data; name="content"; filename="{distribution.filename}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
-    upload = Upload(distribution, token.secret, boundary, head.encode(errors="replace"), sent)
+    upload = Upload(distribution, boundary, head.encode(errors="replace"), sent)
     purpose = Message("uploading", file=distribution.shown, index=index.title)
-    return Request(purpose, index.upload_url, upload=upload, tries=UPLOAD)
+    return Request(purpose, index.upload_url, upload=upload, basic=token.secret, tries=UPLOAD)
 
 
 def form(distribution: Distribution) -> list[tuple[str, str]]:

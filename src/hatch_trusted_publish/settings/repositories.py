@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..errors import Message
-from ..http.client import Certificates
+from ..http.certificates import Certificates
 from ..index.origins import host_of, is_reserved, names_host, shown_url, url_problem
 from ..index.repository import Repository
 from . import values
