@@ -6,7 +6,7 @@ import gc
 import os
 import platform
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -116,7 +116,7 @@ class TrustedPublisher(PublisherInterface):
         if project.unknown is not None:
             log.say(str(Message("version-not-compared", reason=project.unknown)))
         with (
-            _place(settings, repository, distributions, root, log.say) as index,
+            _place(settings, repository, distributions, root, log) as index,
             Client(repository.certificates, settings.timeout, _user_agent(), log.note) as client,
         ):
 
@@ -181,9 +181,9 @@ def _place(
     repository: Repository,
     distributions: Sequence[Distribution],
     root: Path,
-    say: Callable[[str], None],
+    log: RunLog,
 ) -> Iterator[Index]:
-    """The index of the run; a rehearsal's is started for it, and so is the CI that it plays."""
+    """Find the index of the run. For a rehearsal, one is started, and so is the CI that it plays."""
     from .index.endpoints import find_index, rehearsal_index
 
     if repository.name != "rehearsal":
@@ -195,10 +195,13 @@ def _place(
         raise SettingsError("extra-missing", extra="rehearsal", missing=error.name or error) from error
     releases = dict.fromkeys((one.name, str(one.version)) for one in distributions)
     with rehearsal.hold(settings.rehearse_as, root, [name for name, _ in releases]) as held, _environ(held.environ):
+        if held.identities:
+            log.warn(Message("rehearsal-with-identity", variables=held.identities))
         yield rehearsal_index(held.upload_url, held.simple_url, held.audience, held.trust_config)
         if settings.dry_run == "no":
             for name, number in releases:
-                say(rehearsal.install(held, name, number))
+                log.note(rehearsal.install(held, name, number))
+            log.note(Message("rehearsal-passed", releases=[" ".join(one) for one in releases]))
 
 
 @contextmanager

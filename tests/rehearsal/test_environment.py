@@ -72,3 +72,10 @@ def test_loopback_needs_no_proxy(present: dict[str, str], expected: str) -> None
     """What was listed stays listed; a `*` means something alone only."""
     changes = environment.changes(present, {})
     assert changes["NO_PROXY"] == changes["no_proxy"] == expected
+
+
+def test_real_identities() -> None:
+    """The variables by which a job could have a real identity are named, so that the user is warned."""
+    present = {"PYPI_ID_TOKEN": "x", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x", "GITHUB_ACTIONS": "true", "HOME": "/"}
+
+    assert ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "PYPI_ID_TOKEN"] == environment.identities(present)

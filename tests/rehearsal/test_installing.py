@@ -15,7 +15,7 @@ import pytest
 from packaging.tags import Tag, sys_tags
 from packaging.version import Version
 
-from hatch_trusted_publish.errors import RehearsalError
+from hatch_trusted_publish.errors import Message, RehearsalError
 from hatch_trusted_publish.rehearsal import Rehearsal, installing
 from hatch_trusted_publish.rehearsal.server import listening, serving
 
@@ -29,7 +29,13 @@ PYTHON = f"{platform.python_implementation()} {platform.python_version()}"
 def rehearsal(world: World) -> Iterator[Rehearsal]:
     """An index with one release of `sampleproject`."""
     filename = "sampleproject-2.0.0-py3-none-any.whl"
-    content = wheel(filename)
+    _upload(world, filename, wheel(filename))
+    with listening() as sock, serving(world.app, sock):
+        base = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        yield Rehearsal(f"{base}/legacy/", f"{base}/simple/", "rehearsal", "{}", {}, world.requests)
+
+
+def _upload(world: World, filename: str, content: bytes) -> None:
     form = {
         ":action": "file_upload",
         "metadata_version": "2.1",
@@ -40,39 +46,49 @@ def rehearsal(world: World) -> Iterator[Rehearsal]:
         "md5_digest": hashlib.md5(content).hexdigest(),
     }
     assert world.upload(form.items(), filename, content).status_code == 200
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_nothing_of_it_runs(world: World, tmp_path: Path, tool: str) -> None:
+    """A wheel's `.pth` file would run in any interpreter that has the wheel on its path; none has."""
+    filename, ran = "sampleproject-2.0.0-py3-none-any.whl", tmp_path / "ran"
+    data = wheel(filename, extra={"evil.pth": f"import pathlib; pathlib.Path({str(ran)!r}).touch()"})
+    _upload(world, filename, data)
     with listening() as sock, serving(world.app, sock):
         base = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        yield Rehearsal(f"{base}/legacy/", f"{base}/simple/", "rehearsal", "{}", {}, world.requests)
+        rehearsal = Rehearsal(f"{base}/legacy/", f"{base}/simple/", "rehearsal", "{}", {}, world.requests)
+        uv = installing.find_uv() if tool == "uv" else None
+        message = installing.install_with(uv, rehearsal, "sampleproject", "2.0.0")
+
+    assert (Message("installed", release="sampleproject 2.0.0", tool=tool), False) == (message, ran.exists())
 
 
 def test_with_pip(rehearsal: Rehearsal) -> None:
     """A machine without uv has pip."""
-    assert installing.install_with(None, rehearsal, "sampleproject", "2.0") == (
-        "installed sampleproject 2.0 from the rehearsal index with pip (without its dependencies)"
-    )
+    expected = Message("installed", release="sampleproject 2.0", tool="pip")
+    assert expected == installing.install_with(None, rehearsal, "sampleproject", "2.0")
 
 
 def test_no_such_project(rehearsal: Rehearsal) -> None:
     """The index is asked first."""
     with pytest.raises(RehearsalError) as caught:
         installing.install(rehearsal, "nothing", "1")
-    assert str(caught.value) == "The rehearsal index did not list nothing 1: it answered 404 Not Found."
+    assert Message("rehearsal-not-listed", release="nothing 1", said="404 Not Found") == caught.value.message
 
 
 def test_no_index_any_more(rehearsal: Rehearsal) -> None:
     """The error names what was asked for."""
     with listening() as sock:
         gone = f"http://127.0.0.1:{sock.getsockname()[1]}/simple/"
-    with pytest.raises(RehearsalError, match=r"^The rehearsal index did not list nothing 1: .*refused"):
+    with pytest.raises(RehearsalError) as caught:
         installing.install(dataclasses.replace(rehearsal, simple_url=gone), "nothing", "1")
+    assert ("rehearsal-not-listed", True) == (caught.value.message.code, "refused" in str(caught.value))
 
 
 def test_no_such_release(rehearsal: Rehearsal) -> None:
     """Nothing is downloaded from anywhere else instead."""
-    assert installing.install(rehearsal, "sampleproject", "3") == (
-        "did not install sampleproject 3 from the rehearsal index: it has no wheel, and a rehearsal "
-        "does not run the code of an sdist"
-    )
+    expected = Message("not-installed", release="sampleproject 3", reason=Message("no-wheel"))
+    assert expected == installing.install(rehearsal, "sampleproject", "3")
 
 
 def _listing(*files: tuple[str, str | None]) -> installing.Listing:
@@ -87,52 +103,54 @@ def _listing(*files: tuple[str, str | None]) -> installing.Listing:
         (_listing(("a-1-py3-none-any.whl", ">99"), ("a-1-py2.py3-none-any.whl", "")), None),
         (
             _listing(("a-1-py3-none-any.whl", ">99")),
-            f"it requires Python >99, and this is {PYTHON}",
+            Message("no-fitting-python", python=PYTHON, requires=">99"),
         ),
         (
             _listing(("a-1.tar.gz", None), ("a-2-py3-none-any.whl", None)),
-            "it has no wheel, and a rehearsal does not run the code of an sdist",
+            Message("no-wheel"),
         ),
         (
             _listing(("a-1-cp27-cp27m-win32.whl", None)),
-            f"none of its wheels is for this interpreter ({PYTHON}, {platform.machine()})",
+            Message("no-fitting-wheel", python=PYTHON, machine=platform.machine()),
         ),
     ],
 )
-def test_what_can_be_installed(listing: installing.Listing, expected: str | None) -> None:
+def test_what_can_be_installed(listing: installing.Listing, expected: Message | None) -> None:
     """By what the index lists: nothing is downloaded to find out."""
     assert installing.unfit(listing, Version("1"), ANY | frozenset(sys_tags())) == expected
 
 
-@pytest.mark.parametrize("told", ["3", "\x1b[31mtwo"])
-def test_another_version_was_installed(told: str) -> None:
-    """What is installed is asked, not believed."""
-    with pytest.raises(RehearsalError, match="what was installed calls itself "):
-        installing.compare(told, "sampleproject 2", Version("2"))
+@pytest.mark.parametrize("found", ["3", "\x1b[31mtwo", ""])
+def test_another_version_was_installed(found: str) -> None:
+    """What is installed is read, not believed."""
+    with pytest.raises(RehearsalError) as caught:
+        installing.compare(found, "sampleproject 2", Version("2"))
+    assert Message("other-version-installed", release="sampleproject 2", found=found) == caught.value.message
+
+
+def _refusal(command: list[str], seconds: float = 60) -> Message:
+    with pytest.raises(RehearsalError) as caught:
+        installing.run(command, os.environ, "a 1", seconds)
+    return caught.value.message
 
 
 def test_a_command_that_fails() -> None:
-    """Its complaint is shown, on one line and made safe."""
-    command = [sys.executable, "-c", "import sys; sys.exit('no\\n::error::such')"]
-    with pytest.raises(RehearsalError) as caught:
-        installing.run(command, os.environ, "a 1")
-    assert str(caught.value) == (
-        f"a 1 is on the rehearsal index but could not be installed from it; {Path(sys.executable).name} "
-        f"-c {command[2]} says: no : :error: :such"
-    )
+    """Its complaint is shown."""
+    command = [sys.executable, "-c", "import sys; sys.exit('no such')"]
+    what = f"{Path(sys.executable).name} -c {command[2]}"
+    assert Message("install-failed", release="a 1", command=what, said="no such\n") == _refusal(command)
 
 
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
-    """The same error, not a traceback."""
-    with pytest.raises(RehearsalError, match="could not be installed from it; uv venv says: "):
-        installing.run([str(tmp_path / "uv"), "venv"], {}, "a 1")
+    """The same error, and no traceback."""
+    message = _refusal([str(tmp_path / "uv"), "pip"])
+    assert ("install-failed", "uv pip") == (message.code, message.facts["command"])
 
 
 def test_a_command_that_does_not_end() -> None:
     """It is stopped."""
-    forever = "import threading; threading.Event().wait()"
-    with pytest.raises(RehearsalError, match=r"^Installing a 1 from the rehearsal index took over 0.2 s"):
-        installing.run([sys.executable, "-c", forever], os.environ, "a 1", seconds=0.2)
+    message = _refusal([sys.executable, "-c", "import threading; threading.Event().wait()"], 0.2)
+    assert ("install-too-slow", 0.2) == (message.code, message.facts["seconds"])
 
 
 def test_where_uv_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hatch_trusted_publish.errors import RehearsalError
+from hatch_trusted_publish.errors import Message, RehearsalError
 from hatch_trusted_publish.rehearsal import Rehearsal, hold, install
 from hatch_trusted_publish.rehearsal.server import listening, serving
 
@@ -72,13 +72,17 @@ def test_github(client: httpx.Client, tmp_path: Path) -> None:
         assert reply.json()["code"] == "200 OK"
         said = install(rehearsal, "My.Sample", "1.0.dev2")
 
-        assert said == ("installed My.Sample 1.0.dev2 from the rehearsal index with uv (without its dependencies)")
+        assert Message("installed", release="My.Sample 1.0.dev2", tool="uv") == said
         assert list(rehearsal.requests)[:4] == [
             "GET /ci/github/token 200",
             "POST /_/oidc/mint-token 200",
             "POST /legacy/ 200",
             "GET /simple/my-sample/ 200",
         ]
+        # One exchange creates one project.
+        assert client.get(f"{rehearsal.simple_url}other/").status_code == 404
+        again = _github_token(client, rehearsal, authorization=bearer).json()["value"]
+        assert _publish(client, rehearsal, again, wheel(FILENAME)).json()["code"] == "200 OK"
         assert client.get(f"{rehearsal.simple_url}other/").status_code == 200
         # A secret is in no traceback that shows locals.
         assert bearer.removeprefix("bearer ") not in repr(rehearsal)
@@ -128,7 +132,8 @@ def test_a_server_that_cannot_start(world: World) -> None:
     with listening() as sock:
         pass
     with (
-        pytest.raises(RehearsalError, match="The rehearsal index did not start on this machine: "),
+        pytest.raises(RehearsalError) as caught,
         serving(world.app, sock),
     ):
         raise AssertionError
+    assert "rehearsal-not-started" == caught.value.message.code

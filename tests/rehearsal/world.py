@@ -50,6 +50,7 @@ CLAIMS: dict[str, object] = {
     "ref": "refs/tags/v1.0.0",
     "sha": "8f1c2d3e4b5a69788796a5b4c3d2e1f001234567",
     "event_name": "push",
+    "workflow_ref": "octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0",
     "job_workflow_ref": ("octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0"),
     "environment": "pypi",
 }
@@ -161,8 +162,9 @@ def wheel(
     without: str = "",
     salt: bytes = b"",
     metadata: str = "",
+    extra: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A small wheel; *without* one of its files; *salt* makes other bytes of it."""
+    """A small wheel; *without* one of its files, with *extra* ones; *salt* makes other bytes of it."""
     name, version = filename.split("-")[:2]
     folder = f"{name}-{version}.dist-info"
     core = metadata or f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -175,6 +177,7 @@ def wheel(
             for each in (f"{name}.py", *(f"{folder}/{x}" for x in ("METADATA", "WHEEL", "RECORD")))
         ),
         **{f"{folder}/licenses/{each}": b"MIT" for each in licenses},
+        **{path: text.encode() for path, text in (extra or {}).items()},
     }
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:

@@ -104,7 +104,7 @@ class RunLog:
             self.note(Message("mint-ended", index=plan.index.title))
         else:
             self.note(self._progress.total())
-            for url in release_urls(plan):
+            for url in release_urls(plan) if plan.index.name != "rehearsal" else ():  # that index is about to end
                 self._console.show("success", url)
 
     def close(self) -> None:

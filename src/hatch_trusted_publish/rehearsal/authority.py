@@ -39,7 +39,7 @@ _EXTENSIONS: Final = {
         "12": "https://github.com/{repository}",
         "13": "{sha}",
         "14": "{ref}",
-        "18": "https://github.com/{job_workflow_ref}",
+        "18": "https://github.com/{workflow_ref}",
     },
     GitLab.issuer: {
         "12": "https://gitlab.com/{project_path}",
@@ -202,7 +202,9 @@ def _said(claims: Mapping[str, object]) -> tuple[x509.GeneralName, dict[str, byt
         return x509.RFC822Name(str(claims["email"])), extensions
     values = {number: value.format_map(claims) for number, value in _EXTENSIONS[issuer].items()}
     extensions |= {number: _der(0x0C, value.encode()) for number, value in values.items()}
-    return x509.UniformResourceIdentifier(values["18"]), extensions
+    # The name is that of the workflow with the job, the Build Config URI that of the workflow that was started.
+    uri = f"https://github.com/{claims['job_workflow_ref']}" if issuer == GitHub.issuer else values["18"]
+    return x509.UniformResourceIdentifier(uri), extensions
 
 
 def _usage(*allowed: str) -> x509.KeyUsage:

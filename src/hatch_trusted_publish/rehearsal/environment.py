@@ -30,6 +30,12 @@ _UNSET: Final = (
     "TESTPYPI_ID_TOKEN",
 )
 _PREFIXES: Final = ("ACTIONS_", "BUILDKITE", "CIRCLE", "CI_", "GITHUB_", "GITLAB_")
+_IDENTITIES: Final = (
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "BUILDKITE_AGENT_ACCESS_TOKEN",
+    "CIRCLE_OIDC_TOKEN",
+    "CIRCLE_OIDC_TOKEN_V2",
+)
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
@@ -62,6 +68,11 @@ def gitlab(checkout: Checkout, tokens: Mapping[str, str]) -> Changes:
         "CI_COMMIT_SHA": checkout.sha,
         "CI_CONFIG_PATH": GITLAB_WORKFLOW,
     }
+
+
+def identities(present: Mapping[str, str]) -> list[str]:
+    """Return the variables in *present* by which a job gets a real identity."""
+    return sorted(name for name in present if name in _IDENTITIES or name.endswith("_ID_TOKEN"))
 
 
 def changes(present: Mapping[str, str], ci: Changes) -> Changes:

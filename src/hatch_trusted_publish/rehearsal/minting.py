@@ -126,15 +126,16 @@ def _for(store: Store, kind: PublisherType, claims: Claims) -> Reply:
 
 
 def _create(store: Store, pending: Publisher) -> Reply | None:
-    """Make the projects that a pending publisher stands for; at PyPI that is one."""
-    names = store.pending.pop(pending)
-    for name in names:
-        if store.has(name):
-            return refused("invalid-pending-publisher", "valid token, but project already exists")
-        if refusal := store.refused_name(name):
-            # Refused by name: the pending publisher stays, until somebody removes it.
-            store.pending[pending] = names
-            return refused("invalid-payload", refusal)
-    for name in names:
-        store.add_project(name, pending)
+    """Create the project of one pending publisher. Another new project needs another exchange."""
+    names = store.pending[pending]
+    name, is_taken = names[0], store.has(names[0])
+    if not is_taken and (refusal := store.refused_name(name)):
+        # The pending publisher stays, until its owner removes it.
+        return refused("invalid-payload", refusal)
+    del names[0]
+    if not names:
+        del store.pending[pending]
+    if is_taken:
+        return refused("invalid-pending-publisher", "valid token, but project already exists")
+    store.add_project(name, pending)
     return None

@@ -67,6 +67,15 @@ class GitHub:
     workflow: str
     environment: str = ""
 
+    @property
+    def repository_url(self) -> str:
+        return f"https://github.com/{self.owner}/{self.repository}"
+
+    @property
+    def workflow_path(self) -> str:
+        """Return what follows the repository in the URL of the workflow."""
+        return f"/.github/workflows/{self.workflow}"
+
     def found_by(self, claims: Claims) -> bool:
         """Whether the claims name this repository, file name and environment."""
         workflow = re.search(r"([^/]+\.ya?ml)@", _text(claims, "job_workflow_ref"))
@@ -116,6 +125,15 @@ class GitLab:
     project: str
     workflow: str
     environment: str = ""
+
+    @property
+    def repository_url(self) -> str:
+        return f"https://gitlab.com/{self.namespace}/{self.project}"
+
+    @property
+    def workflow_path(self) -> str:
+        """Return what follows the project in the URL of the workflow."""
+        return f"//{self.workflow}"
 
     def found_by(self, claims: Claims) -> bool:
         """Whether the claims name this project, file and environment."""

@@ -17,8 +17,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from hatch_trusted_publish.errors import RehearsalError
-
+from ..errors import RehearsalError
 from . import checkout, environment
 from .app import application
 from .authority import AUDIENCE as SIGSTORE
@@ -39,6 +38,8 @@ class Rehearsal:
     trust_config: str
     environ: Mapping[str, str | None] = field(repr=False)
     requests: Sequence[str]
+    identities: Sequence[str] = ()
+    """Variables by which this process could have a real identity."""
 
 
 @contextmanager
@@ -53,6 +54,7 @@ def hold(provider: Kind, root: Path, projects: Sequence[str]) -> Iterator[Rehear
         authority = Authority(ci.trusted, time.time)
         with listening() as sock, serving(application(store, ci.trusted, requests, ci, authority), sock):
             base = f"http://127.0.0.1:{sock.getsockname()[1]}"
+            store.trust_config = authority.trust_config(base)
             if gitlab:
                 tokens = {audience: ci.identity_token("gitlab", audience) for audience in (AUDIENCE, SIGSTORE)}
                 own = environment.gitlab(ci.checkout, tokens)
@@ -61,8 +63,15 @@ def hold(provider: Kind, root: Path, projects: Sequence[str]) -> Iterator[Rehear
                 url = f"{base}/ci/github/token?api-version=2.0"
                 own = environment.github(ci.checkout, url, ci.request_token)
             environ = environment.changes(os.environ, own)
-            trust_config = authority.trust_config(base)
-            yield Rehearsal(f"{base}/legacy/", f"{base}/simple/", AUDIENCE, trust_config, environ, requests)
+            yield Rehearsal(
+                f"{base}/legacy/",
+                f"{base}/simple/",
+                AUDIENCE,
+                store.trust_config,
+                environ,
+                requests,
+                environment.identities(os.environ),
+            )
 
 
 @contextmanager
@@ -120,11 +129,7 @@ def serving(app: ASGIApp, sock: socket.socket) -> Iterator[None]:
     try:
         ready.wait()
         if failures:
-            msg = (
-                f"The rehearsal index did not start on this machine: {failures[0]!r}. "
-                "Try again, or see whether loopback connections are allowed here."
-            )
-            raise RehearsalError(msg) from failures[0]
+            raise RehearsalError("rehearsal-not-started", said=repr(failures[0])) from failures[0]
         yield
     finally:
         server.should_exit = True

@@ -103,6 +103,8 @@ class Store:
         self.projects: dict[NormalizedName, Project] = {}
         self.publishers: dict[Publisher, set[NormalizedName]] = {}
         self.pending: dict[Publisher, list[str]] = {}
+        self.trust_config = ""
+        """The Sigstore to verify attestations by; without one, only their shape is checked."""
         self.prohibited: set[NormalizedName] = set()
         self.burnt: set[str] = set()
         self.spent: set[str] = set()
@@ -122,8 +124,9 @@ class Store:
         return project
 
     def add_pending(self, publisher: Publisher, names: Iterable[str]) -> None:
-        """A pending publisher: minting with it creates the projects."""
-        self.pending.setdefault(publisher, []).extend(names)
+        """Add pending publishers of one identity. Each exchange creates the project of one of them."""
+        for name in names:
+            self.pending.setdefault(publisher, []).append(name)
 
     def has(self, name: str) -> bool:
         """Whether there is such a project, however its name is written."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -18,6 +19,7 @@ from ..artifacts.pypi.archives import dist_info
 from ..artifacts.pypi.rules import LARGEST_FILE, file_refusals
 from . import attestations, rules
 from .answers import Answer
+from .publishers import GitHub, GitLab
 from .rules import bad
 from .store import File, Project, Store, UploadToken
 
@@ -183,6 +185,8 @@ def _take(each: _Upload) -> Answer:
             read = attestations.read(value, each.token.publisher)
             if isinstance(read, str):
                 return bad(read)
+            if forgery := _forgery(each, read, digests.sha256_digest):
+                return bad(forgery)
             attested = read
     file = File(
         sent.filename,
@@ -199,6 +203,13 @@ def _take(each: _Upload) -> Answer:
     )
     store.keep(each.project, file, sent.content)
     return Answer(200)
+
+
+def _forgery(each: _Upload, attested: Sequence[attestations.Attestation], digest: str) -> str | None:
+    publisher = each.token.publisher
+    if not each.store.trust_config or not isinstance(publisher, GitHub | GitLab):
+        return None
+    return attestations.forged(attested, publisher, (each.sent.filename, digest), each.store.trust_config)
 
 
 def _wheel_metadata(sent: Sent) -> bytes | None:
