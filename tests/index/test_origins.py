@@ -428,6 +428,7 @@ def test_the_line_for_a_foreign_audience() -> None:
         (None, "https://h.example/\ud800"),
         (None, "https://h.example/a b"),
         (None, "https://h.example/" + "a" * 2000),
+        (None, "https://[x"),
     ],
 )
 def test_public_url(expected: str | None, url: str) -> None:

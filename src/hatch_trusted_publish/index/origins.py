@@ -16,7 +16,7 @@ import re
 import shlex
 import unicodedata
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from ..errors import ExchangeError, Message
 from ..http.loopback import is_loopback
@@ -25,7 +25,7 @@ from .endpoints import Index
 LONGEST_AUDIENCE: Final = 1000
 """Characters; normalizing a longer text takes time."""
 _LONGEST_HOST: Final = 253
-_LONGEST_URL: Final = 2000
+LONGEST_URL: Final = 2000
 _RESERVED_AUDIENCES: Final = {"pypi", "testpypi", "sigstore"}
 
 
@@ -57,17 +57,15 @@ def shown_url(url: str) -> str:
     return ("//***@" if user else "") + re.sub(r"([?#]).+", r"\1…", rest, flags=re.DOTALL)
 
 
-def public_url(url: str) -> str | None:
-    """A URL that an index supplied, without user part, query and fragment; ``None`` if it is not a web address.
-
-    Raises:
-        ValueError: it is malformed.
-    """
-    scheme, netloc, path, _, _ = urlsplit(url)
-    is_usable = len(url) <= _LONGEST_URL and url.isascii() and _is_plain(url)
-    if not is_usable or scheme not in {"https", "http"}:
+def public_url(url: str, page: str = "") -> str | None:
+    """A URL on a *page* of an index, without user part, query and fragment; ``None`` if it is not a web address."""
+    if len(url) > LONGEST_URL or not url.isascii() or not _is_plain(url):
         return None
-    return urlunsplit((scheme, netloc.rpartition("@")[2], path, "", ""))
+    try:
+        scheme, netloc, path, _, _ = urlsplit(urljoin(page, url))
+    except ValueError:
+        return None
+    return urlunsplit((scheme, netloc.rpartition("@")[2], path, "", "")) if scheme in {"https", "http"} else None
 
 
 def host_of(url: str) -> str:

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any, Final, cast
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ..errors import IndexReadError, Message
 from ..http.messages import SMALL_REPLY, STRICT_JSON, Reply, Request, json_object
 from ..secret import Secret
 from .endpoints import Index
-from .origins import public_url, shown_url
+from .origins import LONGEST_URL, public_url, shown_url
 
 LISTING_REPLY: Final = 48 * 1024 * 1024
 """Bytes; the largest project pages of PyPI have 27 MB."""
@@ -38,13 +38,23 @@ _SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One file of a listing."""
+    """One file of a listing, with what the index says about it."""
 
     sha256: str | None = None
-    url: str | None = None
-    """Where it can be downloaded."""
-    provenance: str | None = None
-    """Where its attestations are (PEP 740)."""
+    _url: str | None = None
+    _provenance: str | None = None
+    _page: str = ""
+    """What the others are relative to. Few of them are ever needed."""
+
+    @property
+    def url(self) -> str | None:
+        """Where it can be downloaded."""
+        return public_url(self._url, self._page) if self._url else None
+
+    @property
+    def provenance(self) -> str | None:
+        """Where its attestations are (PEP 740)."""
+        return public_url(self._provenance, self._page) if self._provenance else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +144,11 @@ class _Files:
             raise TypeError
         if name.isascii() and len(name) < 256:  # no other name could be uploaded
             sha256 = digest if digest and _SHA256.fullmatch(digest) else None
-            self.files[name] = Listed(sha256, self._absolute(url), self._absolute(provenance))
+            self.files[name] = Listed(sha256, _link(url), _link(provenance), self._page)
 
-    def _absolute(self, url: object) -> str | None:
-        return public_url(urljoin(self._page, url)) if isinstance(url, str) else None
+
+def _link(url: object) -> str | None:
+    return url if isinstance(url, str) and len(url) < LONGEST_URL and url.isascii() else None
 
 
 def _status(found: object) -> str:
