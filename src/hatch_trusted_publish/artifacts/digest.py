@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 
 def digest_of(files: Iterable[tuple[str, str]]) -> str:
-    """Return the digest of *files*, each with its name and its SHA-256 sum: the SHA-256 sum of these lines, sorted."""
-    lines = sorted(f"{name} {sha256}\n" for name, sha256 in files)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    """Return the digest of *files*, each with its name and its SHA-256 sum.
+
+    It is what ``sha256sum * | sha256sum`` prints in their directory, in the locale C.
+    """
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()

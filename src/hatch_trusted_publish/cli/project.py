@@ -1,0 +1,86 @@
+"""The project in a directory: what its files say, without running any of its code."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from .. import git
+from ..errors import Message, SettingsError
+from .forge import Forge, parse_remote
+
+_VCS: Final = frozenset({"vcs", "vcs-public"})
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project."""
+
+    root: Path
+    data: Mapping[str, Any]
+    """``pyproject.toml``."""
+    name: str
+    forge: Forge | None
+    """Where it is hosted, by its Git remote."""
+    remote: str
+    """The URL of that remote; empty without one."""
+
+    @property
+    def hatch(self) -> Mapping[str, Any]:
+        return _table(self.data, "tool", "hatch")
+
+    @property
+    def publisher(self) -> Mapping[str, Any]:
+        """The table ``[tool.hatch.publish.trusted.publisher]``."""
+        return _table(self.hatch, "publish", "trusted", "publisher")
+
+    @property
+    def counts_commits(self) -> bool:
+        """Whether the version comes from the history of the repository."""
+        if "version" not in self.data["project"].get("dynamic", ()):
+            return False
+        backend = _table(self.data, "build-system").get("build-backend", "")
+        from_scm = bool(_table(self.data, "tool", "setuptools_scm")) or "setuptools_scm" in str(
+            self.data.get("build-system")
+        )
+        return from_scm or (backend == "hatchling.build" and self.version_source in _VCS)
+
+    @property
+    def version_source(self) -> str:
+        """Hatchling's version source; empty for a static version or another backend."""
+        return str(_table(self.hatch, "version").get("source", "")) if "version" in self.hatch else ""
+
+    @property
+    def tag_pattern(self) -> str:
+        return str(_table(self.hatch, "version").get("tag-pattern", ""))
+
+
+def read(root: Path) -> Project:
+    """Read the project in *root*.
+
+    Raises:
+        SettingsError: there is no readable ``pyproject.toml`` with a ``[project]`` table and a name.
+    """
+    path = root / "pyproject.toml"
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError("not-a-project", directory=root) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError("pyproject-unreadable", reason=Message("quoted", text=error)) from None
+    name = _table(data, "project").get("name")
+    if not isinstance(name, str):
+        raise SettingsError("project-table-missing")
+    remotes = git.ask(root, "remote").split()
+    remote = git.ask(root, "remote", "get-url", "origin" if "origin" in remotes else remotes[0]) if remotes else ""
+    return Project(root, data, name, parse_remote(remote), remote)
+
+
+def _table(data: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    for key in path:
+        found = data.get(key)
+        data = found if isinstance(found, Mapping) else {}
+    return data

@@ -1,0 +1,163 @@
+"""The console script, from its arguments to its exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hatch_trusted_publish.__main__ import main
+from hatch_trusted_publish.cli import online
+from hatch_trusted_publish.cli.commands import commands
+from hatch_trusted_publish.index.endpoints import find_index
+from hatch_trusted_publish.index.repository import Repository
+from tests.support.helpers import make_sdist, make_wheel
+from tests.support.repositories import git
+from tests.support.scripted import Answer, Scripted
+
+PYPROJECT = '[project]\nname = "sample"\nversion = "1.0"\n'
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project on GitHub, as the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    tmp_path.joinpath("pyproject.toml").write_text(PYPROJECT, "utf-8")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "remote", "add", "origin", "https://github.com/octo-org/sample")
+    return tmp_path
+
+
+def ask(*arguments: str, answers: str = "") -> Result:
+    """Run one command and type *answers*."""
+    return CliRunner().invoke(commands, arguments, input=answers)
+
+
+def test_init_and_check(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From nothing to a set-up that `check` accepts, without a question."""
+    assert 0 == main(["init", "--yes", "--offline"])
+    said = capsys.readouterr().out
+    for part in (".github/workflows/release.yml", "octo-org", "https://pypi.org/manage/account/publishing/"):
+        assert part in said
+    assert 0 == main(["check"])
+    assert "[install-without-hashes]" in capsys.readouterr().out
+    assert 1 == main(["check", "--strict"])
+    assert 0 == main(["init", "--yes", "--offline"])
+
+
+def test_questions(root: Path) -> None:
+    """At most three questions, and the difference of a file that is there."""
+    result = ask("init", "--offline", answers="y\nrelease\nothers\ny\nn\n")
+    assert 0 == result.exit_code
+    assert "+[tool.hatch.publish.trusted.publisher]" in result.output
+    workflow = root.joinpath(".github/workflows/release.yml").read_text("utf-8")
+    assert "'release' || 'testpypi'" in workflow
+    assert 'source = "vcs-public"' in root.joinpath("pyproject.toml").read_text("utf-8")
+
+
+def test_refused_change(root: Path) -> None:
+    """Where you say no, a file stays as it is."""
+    assert 0 == ask("init", "--offline", answers="n\npypi\nnobody\nn\nn\n").exit_code
+    assert PYPROJECT == root.joinpath("pyproject.toml").read_text("utf-8")
+
+
+def test_an_existing_pipeline_with_yes(root: Path) -> None:
+    """Without a question, a pipeline that is there is left alone."""
+    git(root, "remote", "set-url", "origin", "https://gitlab.com/a/b")
+    root.joinpath(".gitlab-ci.yml").write_text("a: {script: [x]}\n", "utf-8")
+    assert 0 == ask("init", "--offline", "--yes").exit_code
+    assert "a: {script: [x]}\n" == root.joinpath(".gitlab-ci.yml").read_text("utf-8")
+    assert root.joinpath(".gitlab", "publish.yml").is_file()
+
+
+def test_check_as_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For another program."""
+    assert 0 == main(["check", "--json"])
+    assert ["no-publishing-job"] == [one["code"] for one in json.loads(capsys.readouterr().out)]
+
+
+def test_check_in_github(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As annotations."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert 0 == main(["check"])
+    assert capsys.readouterr().out.startswith("::warning::")
+
+
+@pytest.mark.parametrize(
+    ("code", "remote"),
+    [
+        pytest.param("no-remote", None, id="none"),
+        pytest.param("unknown-forge", "https://codeberg.org/a/b", id="another forge"),
+    ],
+)
+def test_no_forge(code: str, remote: str | None, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One clear error, and nothing is written."""
+    git(root, "remote", "remove", "origin")
+    if remote is not None:
+        git(root, "remote", "add", "upstream", remote)
+    assert 1 == main(["init", "--yes", "--offline"])
+    assert f"[{code}]" in capsys.readouterr().err
+    assert not root.joinpath(".github").exists()
+
+
+def test_a_directory_without_rights(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a file is in the way, nothing is written."""
+    root.joinpath(".github").write_text("", "utf-8")
+    assert 1 == main(["init", "--yes", "--offline"])
+    assert "[not-written]" in capsys.readouterr().err
+    assert PYPROJECT == root.joinpath("pyproject.toml").read_text("utf-8")
+
+
+def test_usage(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not a command or an option is said, with exit code 2 as click has it."""
+    assert 2 == main(["nope"])
+    assert "nope" in capsys.readouterr().err
+    assert 0 == main(["--help"])
+
+
+def test_stopped(root: Path) -> None:
+    """Ctrl-C at a question writes nothing."""
+    assert 0 != ask("init", "--offline", answers="").exit_code
+    assert not root.joinpath(".github").exists()
+
+
+def test_digest(root: Path) -> None:
+    """One digest for the files in dist/, as coreutils compute it, with the base dependencies alone."""
+    make_wheel(root / "dist")
+    make_sdist(root / "dist")
+    code = "import sys\nfrom hatch_trusted_publish.__main__ import main\nmain(['digest'])\n"
+    code += "assert not {'click', 'rich', 'httpx', 'yaml'} & sys.modules.keys()"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    expected = subprocess.run(
+        "cd dist && LC_ALL=C && sha256sum * | sha256sum", shell=True, check=True, capture_output=True, text=True
+    ).stdout
+    assert expected.split()[0] == found.strip()
+
+
+LISTED = {"name": "sample", "meta": {"api-version": "1.4"}, "files": []}
+WHEEL = {"filename": "sample-1.0-py3-none-any.whl", "url": "x", "hashes": {}}
+
+
+@pytest.mark.parametrize(
+    ("codes", "known", "answer"),
+    [
+        pytest.param(["project-is-new"], False, Answer(404), id="new"),
+        pytest.param(
+            ["project-inactive"], True, Answer.of({**LISTED, "project-status": {"status": "archived"}}), id="archived"
+        ),
+        pytest.param(["no-attestations-yet"], True, Answer.of({**LISTED, "files": [WHEEL]}), id="not attested"),
+        pytest.param([], True, Answer.of({**LISTED, "files": [{**WHEEL, "provenance": "/p"}]}), id="good"),
+        pytest.param(["listing-forbidden"], None, Answer(403), id="unknown"),
+    ],
+)
+def test_online(codes: list[str], known: bool | None, answer: Answer) -> None:
+    """What the index says about the project."""
+    with Scripted({"GET /simple/sample/": answer}) as server:
+        index = find_index(Repository("own", f"{server.url}/legacy/"))
+        assert codes == [one.message.code for one in online.check(index, "Sample")]
+        assert known == online.exists(index, "Sample")

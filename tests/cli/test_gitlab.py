@@ -1,0 +1,123 @@
+"""What is wrong with a pipeline of GitLab, in both directions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hatch_trusted_publish.cli import gitlab
+from hatch_trusted_publish.cli.forge import Forge
+from hatch_trusted_publish.cli.project import Project
+
+GOOD = """
+.release:
+  rules: [{if: $CI_COMMIT_TAG}]
+build:
+  extends: .release
+  variables: {GIT_DEPTH: "0"}
+  script: [hatch build --clean]
+pypi:
+  extends: [.release]
+  environment: release
+  id_tokens:
+    PYPI_ID_TOKEN: {aud: pypi}
+  script:
+    - pip install --require-hashes -r publish.txt
+    - hatch publish -p trusted
+"""
+PUBLISHER = {
+    "provider": "gitlab",
+    "namespace": "a/b",
+    "project": "c",
+    "workflow": ".gitlab-ci.yml",
+    "environment": "release",
+}
+
+
+def codes(root: Path, text: str, publisher: dict[str, str] | None = None) -> list[tuple[str, str, str]]:
+    """Level, code and place of what is found."""
+    if text:
+        root.joinpath(".gitlab-ci.yml").write_text(text, "utf-8")
+    hatch: dict[str, Any] = {
+        "version": {"source": "vcs-public"},
+        "publish": {"trusted": {"publisher": publisher or PUBLISHER}},
+    }
+    data = {
+        "project": {"name": "sample", "dynamic": ["version"]},
+        "build-system": {"build-backend": "hatchling.build"},
+        "tool": {"hatch": hatch},
+    }
+    project = Project(root, data, "sample", Forge("gitlab", "gitlab.com", "a/b", "c"), "")
+    return [(one.level, one.message.code, one.place) for one in gitlab.check(project)]
+
+
+def test_good(tmp_path: Path) -> None:
+    """Nothing is found where nothing is wrong, and nothing without a pipeline."""
+    assert [] == codes(tmp_path, "")
+    assert [] == codes(tmp_path, GOOD)
+    assert [] == codes(tmp_path, GOOD, {"provider": "github"})
+
+
+MAIN = ".gitlab-ci.yml"
+JOB = f"{MAIN}:9"
+TOKEN = [("warning", "stored-token", f"{MAIN}:15")]
+HASHES = "pip install --require-hashes -r publish.txt"
+NONE = [("warning", "no-environment", JOB), ("error", "other-environment", JOB)]
+BUILD = [("warning", "build-with-identity", JOB), ("error", "shallow-pipeline", JOB)]
+
+
+@pytest.mark.parametrize(
+    ("expected", "before", "after"),
+    [
+        pytest.param([("error", "shallow-pipeline", f"{MAIN}:5")], '{GIT_DEPTH: "0"}', "{}", id="shallow"),
+        pytest.param([], '  variables: {GIT_DEPTH: "0"}\n', "variables: {GIT_DEPTH: '0'}\n", id="depth for all jobs"),
+        pytest.param([("error", "no-id-tokens", JOB)], "id_tokens", "secrets", id="no tokens"),
+        pytest.param([("error", "other-audience", f"{MAIN}:12")], "aud: pypi", "aud: https://pypi.org", id="audience"),
+        pytest.param([("error", "other-environment", JOB)], "environment: release", "environment: {name: x}", id="environment"),
+        pytest.param([], "environment: release", "environment: $RELEASE", id="variable as environment"),
+        pytest.param(
+            NONE, "  environment: release\n", "", id="none"
+        ),
+        pytest.param([("danger", "publishes-from-every-branch", JOB)], "extends: [.release]", "stage: x", id="every branch"),
+        pytest.param(BUILD, HASHES, "hatch build", id="build"),
+        pytest.param([("warning", "install-without-hashes", JOB)], "--require-hashes -r publish.txt", "hatch", id="install"),
+        pytest.param([("danger", "cache-with-identity", JOB)], "extends: [.release]", "extends: .release\n  cache: {k: x}", id="cache"),
+        pytest.param(TOKEN, "hatch publish -p trusted", "TWINE_PASSWORD=x twine upload x", id="token"),
+    ],
+)  # fmt: skip
+def test_one_change(expected: list[tuple[str, str, str]], before: str, after: str, tmp_path: Path) -> None:
+    """One line makes one finding, at its place."""
+    text = GOOD.replace(before, after)
+    assert text != GOOD
+    if "variables: {GIT_DEPTH: '0'}" in after:
+        text = GOOD.replace(before, "") + after
+    if "trusted" in before:
+        text = text.replace("hatch publish", "twine upload")
+    assert sorted(expected) == sorted(codes(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("expected", "change"),
+    [
+        pytest.param("other-workflow-file", {"workflow": "ci/release.yml"}, id="file"),
+        pytest.param("other-repository", {"namespace": "A/b"}, id="namespace"),
+    ],
+)
+def test_publisher(expected: str, change: dict[str, str], tmp_path: Path) -> None:
+    """The table `publisher` names the pipeline's file and the project."""
+    assert [expected] == [code for _, code, _ in codes(tmp_path, GOOD, {**PUBLISHER, **change})]
+
+
+@pytest.mark.parametrize("include", ["include: ci.yml", "include: [{local: /ci.yml}]", "include: {local: ci.yml}"])
+def test_include(include: str, tmp_path: Path) -> None:
+    """Files of the project are followed; a finding names the file that has the job. Others are left alone."""
+    tmp_path.joinpath("ci.yml").write_text(GOOD.replace("aud: pypi", "aud: x"), "utf-8")
+    assert [("error", "other-audience", "ci.yml:12")] == codes(tmp_path, include)
+    assert [] == codes(tmp_path, "include: [{local: ../ci.yml}, https://example.org/ci.yml, {project: a/b}]")
+
+
+def test_extends_itself(tmp_path: Path) -> None:
+    """A loop of `extends` ends."""
+    assert [] == codes(tmp_path, ".a: {extends: .b}\n.b: {extends: .a}\nc: {extends: .a, script: [x]}\n")
