@@ -24,6 +24,7 @@ from hatch_trusted_publish.errors import (
 from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity.ambient import Ambient
+from hatch_trusted_publish.identity.publishers import publishing_as
 from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.release import read, release
@@ -316,7 +317,7 @@ def test_dry_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("left", [True, False])
 def test_dry_run_mint(left: bool, tmp_path: Path) -> None:
     """With `mint` the identity is exchanged and the token burned, whether or not there is something to upload."""
-    world = World(tmp_path, {})
+    world = World(tmp_path, {LISTING: _listed()})
     if not left:
         world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
     world.settings = replace(world.settings, dry_run="mint")
@@ -324,6 +325,26 @@ def test_dry_run_mint(left: bool, tmp_path: Path) -> None:
     assert [LISTING, *TERMS, MINT, BURN] == world.released()
     assert dict.fromkeys([WHEEL, SDIST], "not tried" if left else "there") == world.results()
     assert ["e30.", "pypi"] == [secret[:4] for secret in world.events.masked]
+
+
+def test_dry_run_mint_of_a_new_project(tmp_path: Path) -> None:
+    """A pending publisher has created the project, or the identity is accepted for another one."""
+    world = World(tmp_path, {LISTING: [Answer(404), _listed()]})
+    world.settings = replace(world.settings, dry_run="mint")
+    assert [LISTING, *TERMS, MINT, LISTING, BURN] == world.released()
+
+    world.script[LISTING] = Answer(404)
+    error, lines = world.stopped(ExchangeError)
+    expected = Message("accepted-for-another-project", projects=["sample"], index="own")
+    assert (expected, [LISTING, *TERMS, MINT, LISTING, BURN]) == (error.message, lines)
+
+
+def test_who_publishes(tmp_path: Path) -> None:
+    """The log says who publishes."""
+    world = World(tmp_path, {})
+    world.released()
+
+    assert [publishing_as({"aud": "127.0.0.1"})] == world.events.notes
 
 
 # Failures
@@ -495,7 +516,7 @@ def test_a_token_that_cannot_be_burned(upload: Answer, tmp_path: Path) -> None:
 def test_two_runs_of_a_job(dry_run: Literal["no", "mint"], ends: list[list[str]], tmp_path: Path) -> None:
     """A token that is to be kept is not burned, and the job's next run mints none; a dry run keeps nothing."""
     lines: list[list[str]] = []
-    world = World(tmp_path, {})
+    world = World(tmp_path, {LISTING: _listed()})
     world.settings = replace(world.settings, dry_run=dry_run)
     world.ambient = replace(world.ambient, renewable=False)
     world.tokens = tmp_path

@@ -7,7 +7,7 @@ import os
 import platform
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -94,6 +94,7 @@ class TrustedPublisher(PublisherInterface):
 
     def _release(self, artifacts: list[str], settings: Settings, log: RunLog, run: Run, records: Records) -> None:
         from .artifacts.distribution import find
+        from .http.certificates import Certificates
         from .http.client import Client
         from .identity.ambient import detect, variables
         from .identity.token_cache import problem
@@ -112,19 +113,23 @@ class TrustedPublisher(PublisherInterface):
         tokens = None
         if settings.keep_token and repository.name != "rehearsal":
             tokens = Path(self.cache_dir).resolve() / "tokens"
-            problems += [Message(found) for found in [problem(tokens, root)] if found]
+            problems += filter(None, [problem(tokens, root)])
         if project.unknown is not None:
             log.say(str(Message("version-not-compared", reason=project.unknown)))
         with (
             _place(settings, repository, distributions, root, log) as index,
             Client(repository.certificates, settings.timeout, _user_agent(), log.note) as client,
+            # The CI's own service is asked without the certificates of an index.
+            nullcontext(client)
+            if repository.certificates == Certificates()
+            else Client(Certificates(), settings.timeout, _user_agent(), log.note) as client_of_ci,
         ):
 
             def ambient() -> Ambient:  # no partial: one shows the environment, where a traceback has its variables
                 variable = None if index.name == "rehearsal" else settings.identity_variable
-                return detect(os.environ, variable, settings.timeout)
+                return detect(os.environ, variable, client_of_ci, settings.timeout)
 
-            release(Job(settings, index, client, log, run), distributions, project, ambient, problems, tokens)
+            release(Job(settings, index, client, log, run, root), distributions, project, ambient, problems, tokens)
             log.finished()
 
 

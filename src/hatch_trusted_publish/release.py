@@ -11,13 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from packaging.utils import NormalizedName
+
 from .artifacts.distribution import Distribution
 from .artifacts.pypi.rules import refusals
 from .attestations.signing import Signing
-from .errors import DistributionError, Message, UploadError
+from .errors import DistributionError, ExchangeError, Message, UploadError
+from .http.client import Client
 from .identity.ambient import Ambient
 from .identity.exchange import Exchange, find_terms
-from .identity.publishers import Expected
+from .identity.publishers import Expected, publishing_as
+from .index.endpoints import Index
 from .threads import later, wait
 from .upload.job import Job
 from .upload.listings import listing_of
@@ -74,9 +78,11 @@ def release(
     # Identity: find the CI.
     ci = ambient()
     # A rehearsal plays a CI, and with it a publisher of its own.
-    expected = Expected(list(names), None if index.name == "rehearsal" else settings.publisher)
+    publisher = None if index.name == "rehearsal" else settings.publisher
+    new = [name for name in names if not listings[name].exists]
+    expected = Expected([*names], publisher, new, pyproject=(job.root / "pyproject.toml").is_file())
     keep_in = tokens if settings.dry_run == "no" else None
-    exchange = Exchange(index, wait(terms), ci, client, events.mask, expected, keep_in)
+    exchange = Exchange(wait(terms), ci, expected, client, events, keep_in)
     job.run.claims = exchange.claims
     try:
         # Sign the files.
@@ -84,6 +90,9 @@ def release(
 
         # Exchange the identity for an upload token.
         wait(later(exchange.prepare))
+        events.note(publishing_as(exchange.claims()))
+        if settings.dry_run == "mint":
+            _check_projects(new, index, client)
 
         if settings.dry_run == "no":
             uploads = Uploads(job, exchange, attestations)
@@ -101,12 +110,21 @@ def release(
         raise
     finally:
         # Burn the upload token.
-        if problem := exchange.burn():
-            events.warn(Message(problem))
+        exchange.burn(tell=settings.dry_run == "mint")
 
     # Wait until the index lists what was uploaded.
     if settings.wait:
         until_listed(job, attestations)
+
+
+def _check_projects(new: Sequence[NormalizedName], index: Index, client: Client) -> None:
+    """See whether minting has created the projects that did not exist, as a pending publisher does.
+
+    Raises:
+        ExchangeError: it has not, so the identity is accepted for something else.
+    """
+    if missing := [name for name in new if not wait(later(partial(listing_of, index, name, client))).exists]:
+        raise ExchangeError("accepted-for-another-project", projects=missing, index=index.title)
 
 
 def read(

@@ -15,6 +15,8 @@ from hatch_trusted_publish.attestations.files import Attestations, field
 from hatch_trusted_publish.attestations.signer import REKOR
 from hatch_trusted_publish.attestations.signing import Signing, reusable_workflow
 from hatch_trusted_publish.errors import AttestationError, IdentityError, Message, TrustedPublishError
+from hatch_trusted_publish.http.certificates import Certificates
+from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity.ambient import Ambient, detect
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.index.repository import Repository
@@ -33,7 +35,8 @@ FOREIGN = Message("attestations-from-elsewhere", ci="Some CI")
 REFUSED = Message("signing-refused", service=REKOR, status=400, said="")
 GITHUB = Ambient("GitHub Actions", True, partial(identity_token, "github"), True)
 OTHER = Ambient("Some CI", True, partial(identity_token, "github"))
-GITLAB = detect({"GITLAB_CI": "true"}, None, 1.0)
+NO_SERVICE = Client(Certificates(), 1.0, "tests/1.0")
+GITLAB = detect({"GITLAB_CI": "true"}, None, NO_SERVICE, 1.0)
 
 
 @pytest.fixture
@@ -299,7 +302,7 @@ def test_the_bound(files: list[Distribution], events: Recorder) -> None:
 @pytest.mark.parametrize("audience", ["sigstore", "pypi"])
 def test_a_token_for_another_service(files: list[Distribution], audience: str, events: Recorder) -> None:
     """A token that is not made for Sigstore does not go there; GitLab's is the variable that the audience names."""
-    ci = detect({"GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": identity_token("gitlab", audience)}, None, 1.0)
+    ci = detect({"GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": identity_token("gitlab", audience)}, None, NO_SERVICE, 1.0)
     signing = Signing(the_settings(True), an_index(), files)
     if audience == "sigstore":
         signing.require(lambda: ci, files, events)

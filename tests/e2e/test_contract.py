@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hatch_trusted_publish.errors import Interrupted, Message
-from hatch_trusted_publish.output.report import public_claims
+from hatch_trusted_publish.identity.publishers import public_claims
 from hatch_trusted_publish.rehearsal.simple import path as stored_at
 
 from .world import (

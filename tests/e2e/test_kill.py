@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tests.support.helpers import make_sdist, make_wheel
 
-from .world import EXCHANGE, NOT_COMPARED, PROJECT, SEARCH, Answer, Ci, Index, Job, as_read, masks, served, uploads
+from .world import EXCHANGE, PROJECT, SEARCH, Answer, Ci, Index, Job, as_read, masks, served, uploads
 
 VERSION: Final = "1.2.3"
 POINTS: Final = 40

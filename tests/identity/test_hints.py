@@ -1,535 +1,384 @@
-"""The whole messages of a refusal: what somebody reads at night."""
+"""A refused exchange: PyPI's recorded reply in, what is said about it out."""
 
 from __future__ import annotations
 
 import tomllib
-from typing import Any
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hatch_trusted_publish.identity.hints import mismatches, other_project, refusal
-from hatch_trusted_publish.identity.publishers import Expected, compare, publisher_of
+from hatch_trusted_publish.errors import ExchangeError, Message
+from hatch_trusted_publish.http.messages import Reply
+from hatch_trusted_publish.identity.ambient import Ambient
+from hatch_trusted_publish.identity.hints import Job, other_project, refusal
+from hatch_trusted_publish.identity.publishers import Claims, Expected, claim, compare, publisher_of
 from hatch_trusted_publish.index.endpoints import Index
+from hatch_trusted_publish.index.mint_api import read_mint
 from hatch_trusted_publish.settings.options import Flags, parse
+from tests.support.recordings import JOBS, PUBLISHERS, REFUSED
 
-from .test_publishers import GITHUB, ON_RECORD, OWN, PYPI, REFUSED, TESTPYPI, claims_of, code_of
+from .test_publishers import OWN, PYPI, SELF_MANAGED, TESTPYPI
 
-SAMPLE = Expected(["sampleproject"])
-COMPARED = Expected(["sampleproject"], GITHUB)
-TWO = Expected(["one", "two"])
-GITHUB_JOB = claims_of(REFUSED["mint/invalid-reuse-token"])
-GITLAB_JOB = claims_of(REFUSED["mint/invalid-publisher-gitlab-environment-case"]) | {"environment": "release"}
-MESSAGES = [
-    pytest.param(
-        "mint/invalid-publisher-owner-id",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/sampleproject
-  repository_owner_id: 999
-  job_workflow_ref: octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: pypi
-  event_name: push
-  ref: refs/tags/v1.0.0
-
-What may be wrong, the likeliest first:
-  1. the publisher names another environment than pypi
-  2. the publisher names another workflow file than release.yml
-  3. sampleproject has no publisher on this index yet: one on TestPyPI is none on PyPI, nor the other way round
-  4. octo-org/sampleproject was renamed or moved, and the publisher has its old name
-  5. the owner's account was made anew (its id is 999 now): add the publisher again
-  6. the publisher's owner or repository differs in upper and lower case, or has `-` for `_`
-
-The form that adds exactly this publisher (for a new project: https://pypi.org/manage/account/publishing/):
-  https://pypi.org/manage/project/sampleproject/settings/publishing/?provider=github&owner=octo-org&repository=sampleproject&workflow_filename=release.yml&environment=pypi
-
-To have this compared before each release, add to pyproject.toml:
-
-  [tool.hatch.publish.trusted.publisher]
-  provider = "github"
-  owner = "octo-org"
-  repository = "sampleproject"
-  workflow = "release.yml"
-  environment = "pypi"
-""",
-        id="owner-id",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-environment",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/sampleproject
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: MISSING
-  event_name: push
-  ref: refs/tags/v1.0.0
-
-What may be wrong, the likeliest first:
-  1. the publisher names an environment, and this job has none: add it to the job, or take it out there
-  2. the publisher names another workflow file than release.yml
-  3. sampleproject has no publisher on this index yet: one on TestPyPI is none on PyPI, nor the other way round
-  4. octo-org/sampleproject was renamed or moved, and the publisher has its old name
-  5. the owner's account was made anew (its id is 65 now): add the publisher again
-  6. the publisher's owner or repository differs in upper and lower case, or has `-` for `_`
-
-The form that adds exactly this publisher (for a new project: https://pypi.org/manage/account/publishing/):
-  https://pypi.org/manage/project/sampleproject/settings/publishing/?provider=github&owner=octo-org&repository=sampleproject&workflow_filename=release.yml&environment=
-
-To have this compared before each release, add to pyproject.toml:
-
-  [tool.hatch.publish.trusted.publisher]
-  provider = "github"
-  owner = "octo-org"
-  repository = "sampleproject"
-  workflow = "release.yml"
-""",
-        id="no environment",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-environment-wrong",
-        PYPI,
-        COMPARED,
-        """\
-What the CI said of this job:
-  repository: octo-org/sampleproject
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: staging
-  event_name: push
-  ref: refs/tags/v1.0.0
-
-What may be wrong, the likeliest first:
-  1. the publisher names another environment than staging
-  2. the publisher names another workflow file than release.yml
-  3. sampleproject has no publisher on this index yet: one on TestPyPI is none on PyPI, nor the other way round
-  4. octo-org/sampleproject was renamed or moved, and the publisher has its old name
-  5. the owner's account was made anew (its id is 65 now): add the publisher again
-  6. the publisher's owner or repository differs in upper and lower case, or has `-` for `_`
-
-The form that adds exactly this publisher (for a new project: https://pypi.org/manage/account/publishing/):
-  https://pypi.org/manage/project/sampleproject/settings/publishing/?provider=github&owner=octo-org&repository=sampleproject&workflow_filename=release.yml&environment=staging
-""",
-        id="other environment, compared before",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-reusable-workflow",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/sampleproject
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/shared-workflows/.github/workflows/release.yml@refs/heads/main
-  environment: pypi
-  event_name: push
-  ref: refs/tags/v1.0.0
-
-What may be wrong, the likeliest first:
-  1. workflow (octo-org/shared-workflows/.github/workflows/release.yml@refs/heads/main): a reusable workflow of another repository never matches: move the job into a file of the repository that publishes
-  2. the publisher names another environment than pypi
-  3. sampleproject has no publisher on this index yet: one on TestPyPI is none on PyPI, nor the other way round
-  4. octo-org/sampleproject was renamed or moved, and the publisher has its old name
-  5. the owner's account was made anew (its id is 65 now): add the publisher again
-  6. the publisher's owner or repository differs in upper and lower case, or has `-` for `_`
-""",  # noqa: E501
-        id="reusable workflow",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-pull-request-target",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/sampleproject
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: pypi
-  event_name: pull_request_target
-  ref: refs/tags/v1.0.0
-
-What may be wrong, the likeliest first:
-  1. event (pull_request_target): a fork can steer such a run: publish from a push, a tag or a release
-  2. the publisher names another environment than pypi
-  3. the publisher names another workflow file than release.yml
-  4. sampleproject has no publisher on this index yet: one on TestPyPI is none on PyPI, nor the other way round
-  5. octo-org/sampleproject was renamed or moved, and the publisher has its old name
-  6. the owner's account was made anew (its id is 65 now): add the publisher again
-  7. the publisher's owner or repository differs in upper and lower case, or has `-` for `_`
-""",
-        id="pull_request_target",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-gitlab-ci-file",
-        TESTPYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  project_path: octo-group/gl-sample
-  ci_config_ref_uri: gitlab.com/octo-group/gl-sample//ci/release.yml@refs/heads/main
-  environment: release
-  ref_path: refs/heads/main
-
-What may be wrong, the likeliest first:
-  1. the publisher names another environment than release
-  2. the publisher names another workflow file than ci/release.yml
-  3. sampleproject has no publisher on this index yet: one on TestPyPI is none on PyPI, nor the other way round
-  4. octo-group/gl-sample was renamed or moved, and the publisher has its old name
-  5. the publisher's namespace, project or environment differs in upper and lower case: GitLab's own way is octo-group/gl-sample
-
-The form that adds exactly this publisher (for a new project: https://test.pypi.org/manage/account/publishing/):
-  https://test.pypi.org/manage/project/sampleproject/settings/publishing/?provider=gitlab&namespace=octo-group&project=gl-sample&workflow_filepath=ci%2Frelease.yml&environment=release
-
-To have this compared before each release, add to pyproject.toml:
-
-  [tool.hatch.publish.trusted.publisher]
-  provider = "gitlab"
-  namespace = "octo-group"
-  project = "gl-sample"
-  workflow = "ci/release.yml"
-  environment = "release"
-""",
-        id="GitLab on TestPyPI",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-gitlab-namespace-case",
-        OWN,
-        COMPARED,
-        """\
-What the CI said of this job:
-  project_path: Octo-Group/gl-sample
-  ci_config_ref_uri: gitlab.com/Octo-Group/gl-sample//.gitlab-ci.yml@refs/heads/main
-  environment: release
-  ref_path: refs/heads/main
-
-What may be wrong, the likeliest first:
-  1. the publisher's namespace, project or environment differs in upper and lower case: GitLab's own way is Octo-Group/gl-sample
-  2. the publisher names another environment than release
-  3. the publisher names another workflow file than .gitlab-ci.yml
-  4. sampleproject has no publisher on this index yet
-  5. Octo-Group/gl-sample was renamed or moved, and the publisher has its old name
-""",
-        id="GitLab's case",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-google-email",
-        PYPI,
-        TWO,
-        """\
-What the CI said of this job:
-  email: other@sample.iam.gserviceaccount.com
-  email_verified: true
-  sub: 111222333444555666777
-
-What may be wrong, the likeliest first:
-  1. the publisher names another service account than other@sample.iam.gserviceaccount.com
-  2. one or two has no publisher on this index yet: one on TestPyPI is none on PyPI, nor the other way round
-  3. the publisher has a subject, and it is not 111222333444555666777
-
-The form that adds exactly this publisher (for a new project: https://pypi.org/manage/account/publishing/):
-  https://pypi.org/manage/project/one/settings/publishing/?provider=google&email=other%40sample.iam.gserviceaccount.com&sub=111222333444555666777
-  https://pypi.org/manage/project/two/settings/publishing/?provider=google&email=other%40sample.iam.gserviceaccount.com&sub=111222333444555666777
-
-To have this compared before each release, add to pyproject.toml:
-
-  [tool.hatch.publish.trusted.publisher]
-  provider = "google"
-  email = "other@sample.iam.gserviceaccount.com"
-  sub = "111222333444555666777"
-""",
-        id="Google",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-google-email-unverified",
-        OWN,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  email: publisher@sample.iam.gserviceaccount.com
-  email_verified: false
-  sub: 111222333444555666777
-
-What may be wrong, the likeliest first:
-  1. email_verified (false): use a service account whose address Google has verified
-  2. the publisher names another service account than publisher@sample.iam.gserviceaccount.com
-  3. sampleproject has no publisher on this index yet
-  4. the publisher has a subject, and it is not 111222333444555666777
-""",
-        id="unverified address",
-    ),
-    pytest.param(
-        "mint/invalid-publisher-activestate-project",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  organization: octo-org
-  project: as-other
-  actor: actor
-  builder: pypi-publisher
-
-What may be wrong, the likeliest first:
-  1. the publisher names another organization, project or actor
-  2. sampleproject has no publisher on this index yet: one on TestPyPI is none on PyPI, nor the other way round
-
-The form that adds exactly this publisher (for a new project: https://pypi.org/manage/account/publishing/):
-  https://pypi.org/manage/project/sampleproject/settings/publishing/?provider=activestate&organization=octo-org&project=as-other&actor=actor
-
-To have this compared before each release, add to pyproject.toml:
-
-  [tool.hatch.publish.trusted.publisher]
-  provider = "activestate"
-  organization = "octo-org"
-  project = "as-other"
-  actor = "actor"
-""",
-        id="ActiveState",
-    ),
-    pytest.param(
-        "mint/invalid-pending-publisher",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/taken
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/taken/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: MISSING
-  event_name: push
-  ref: refs/tags/v1.0.0
-
-The form that adds exactly this publisher (for a new project: https://pypi.org/manage/account/publishing/):
-  https://pypi.org/manage/project/sampleproject/settings/publishing/?provider=github&owner=octo-org&repository=taken&workflow_filename=release.yml&environment=
-""",
-        id="pending publisher",
-    ),
-    pytest.param(
-        "mint/invalid-pending-publisher",
-        OWN,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/taken
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/taken/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: MISSING
-  event_name: push
-  ref: refs/tags/v1.0.0
-""",
-        id="pending publisher elsewhere",
-    ),
-    pytest.param(
-        "mint/invalid-payload-pending-prohibited-name",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/prohibited
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/prohibited/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: MISSING
-  event_name: push
-  ref: refs/tags/v1.0.0
-""",
-        id="name not allowed",
-    ),
-    pytest.param(
-        "mint/invalid-payload-unknown-issuer",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  iss: https://issuer.example
-  repository: octo-org/sampleproject
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: pypi
-  event_name: push
-  ref: refs/tags/v1.0.0
-""",
-        id="unknown issuer",
-    ),
-    pytest.param(
-        "mint/not-enabled-github",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/sampleproject
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: pypi
-  event_name: push
-  ref: refs/tags/v1.0.0
-""",
-        id="not enabled",
-    ),
-    pytest.param(
-        "mint/invalid-token-aud-list",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  iss: https://token.actions.githubusercontent.com
-  aud: (neither a text nor a number)
-  iat: 1795150007
-  nbf: MISSING
-  exp: 1795150312
-""",
-        id="audience",
-    ),
-    pytest.param(
-        "mint/invalid-reuse-token",
-        PYPI,
-        SAMPLE,
-        """\
-What the CI said of this job:
-  repository: octo-org/sampleproject
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: pypi
-  event_name: push
-  ref: refs/tags/v1.0.0
-""",
-        id="used before",
-    ),
+CI: Final = Ambient("the CI", renewable=True, _fetch=str)
+SAMPLE: Final = Expected(["sampleproject"])
+NEW: Final = Expected(["sampleproject"], new=["sampleproject"])
+GITHUB: Final = [
+    "other-environment",
+    "other-workflow",
+    "no-publisher",
+    "renamed-repository",
+    "other-case",
+    "recreated-owner",
 ]
+GITLAB: Final = ["other-environment", "other-workflow", "no-publisher", "renamed-repository", "other-case"]
+FORM, TABLE, PENDING = "form", "table", "pending"
 
 
-def line(text: str) -> str:
-    """The text as it is printed."""
-    return f"{text}\n"
+def refused(reply: Reply, index: Index = PYPI) -> Message:
+    """What the index room says about a reply."""
+    with pytest.raises(ExchangeError) as caught:
+        read_mint(reply, index, 0.0)
+    return caught.value.message
 
 
-@pytest.mark.parametrize(("name", "index", "expected", "message"), MESSAGES)
-def test_refusal(name: str, index: Index, expected: Expected, message: str) -> None:
-    """What the CI said; where it helps, what may be wrong, the form and the table."""
-    code, said = code_of(REFUSED[name])
-    assert message == line(refusal(claims_of(REFUSED[name]), "the CI", index, expected, code, said))
+def causes(message: Message | None) -> list[Message]:
+    """What may be wrong, in its order."""
+    assert message is not None
+    found = message.facts["causes"]
+    return [] if found is None else list(found.facts["causes"])
 
 
-def test_refusal_of_another_ci() -> None:
-    """A CI that PyPI does not know is told by its issuer; there is no table to paste."""
-    message = """\
-What CircleCI said of this job:
-  iss: https://oidc.circleci.com
-  sub: org/1
+def offered(message: Message | None) -> list[str]:
+    """What there is to paste."""
+    assert message is not None
+    return [name for name in (PENDING, FORM, TABLE) if message.facts[name] is not None]
 
-What may be wrong, the likeliest first:
-  1. this index has no publishers for identities of https://oidc.circleci.com
-  2. sampleproject has no publisher on this index yet
-"""
+
+@pytest.mark.parametrize(
+    ("name", "index", "expected", "codes", "offers"),
+    [
+        pytest.param("invalid-publisher-owner-id", PYPI, SAMPLE, GITHUB, [FORM, TABLE], id="nothing stands out"),
+        pytest.param(
+            "invalid-publisher-environment",
+            PYPI,
+            SAMPLE,
+            ["no-environment", *GITHUB[1:]],
+            [],
+            id="the job has no environment: it is named first, and nothing without one is offered",
+        ),
+        pytest.param(
+            "invalid-publisher-gitlab-environment",
+            PYPI,
+            SAMPLE,
+            ["no-environment", *GITLAB[1:]],
+            [],
+            id="a GitLab job has no environment",
+        ),
+        pytest.param(
+            "invalid-publisher-environment-wrong",
+            PYPI,
+            replace(SAMPLE, publisher=PUBLISHERS["github"]),
+            GITHUB,
+            [FORM],
+            id="compared before: the table exists",
+        ),
+        pytest.param(
+            "invalid-publisher-environment-wrong",
+            PYPI,
+            replace(SAMPLE, pyproject=False),
+            GITHUB,
+            [FORM],
+            id="no pyproject.toml: no table",
+        ),
+        pytest.param(
+            "invalid-publisher-owner",
+            PYPI,
+            NEW,
+            ["new-project", *GITHUB[:2], *GITHUB[3:]],
+            [PENDING, TABLE],
+            id="the project is new: its pending publisher leads",
+        ),
+        pytest.param(
+            "invalid-publisher-environment",
+            PYPI,
+            NEW,
+            ["no-environment", "new-project", "other-workflow", *GITHUB[3:]],
+            [PENDING],
+            id="the project is new, the job has no environment",
+        ),
+        pytest.param(
+            "invalid-publisher-owner",
+            PYPI,
+            Expected(["one", "two"], new=["two"]),
+            ["new-project", *GITHUB],
+            [PENDING, FORM, TABLE],
+            id="one of two projects is new",
+        ),
+        pytest.param(
+            "invalid-publisher-reusable-workflow",
+            PYPI,
+            SAMPLE,
+            ["foreign-workflow", "other-environment", *GITHUB[2:]],
+            [],
+            id="reusable workflow of another repository: nothing to add would help",
+        ),
+        pytest.param(
+            "invalid-publisher-reusable-workflow",
+            PYPI,
+            NEW,
+            ["foreign-workflow", "new-project", "other-environment", *GITHUB[3:]],
+            [],
+            id="reusable workflow, new project",
+        ),
+        pytest.param(
+            "invalid-publisher-pull-request-target",
+            PYPI,
+            SAMPLE,
+            ["pull-request-target", *GITHUB],
+            [],
+            id="pull_request_target",
+        ),
+        pytest.param(
+            "invalid-publisher-missing-ref",
+            PYPI,
+            SAMPLE,
+            ["missing-claim", *GITHUB],
+            [],
+            id="a missing claim leads",
+        ),
+        pytest.param("invalid-publisher-gitlab-ci-file", TESTPYPI, SAMPLE, GITLAB, [FORM, TABLE], id="GitLab"),
+        pytest.param(
+            "invalid-publisher-gitlab-ci-file",
+            OWN,
+            NEW,
+            ["new-project", *GITLAB[:2], *GITLAB[3:]],
+            [PENDING, TABLE],
+            id="GitLab, elsewhere",
+        ),
+        pytest.param(
+            "invalid-publisher-google-email",
+            PYPI,
+            SAMPLE,
+            ["other-account", "no-publisher", "other-subject"],
+            [FORM, TABLE],
+            id="Google",
+        ),
+        pytest.param(
+            "invalid-publisher-google-email-unverified",
+            OWN,
+            SAMPLE,
+            ["unverified-email", "other-account", "no-publisher", "other-subject"],
+            [],
+            id="Google, unverified address",
+        ),
+        pytest.param(
+            "invalid-publisher-activestate-project",
+            PYPI,
+            SAMPLE,
+            ["other-actor", "no-publisher"],
+            [FORM, TABLE],
+            id="ActiveState",
+        ),
+        pytest.param("invalid-pending-publisher", PYPI, SAMPLE, [], [FORM], id="pending publisher"),
+        pytest.param("invalid-pending-publisher", OWN, SAMPLE, [], [], id="pending publisher elsewhere"),
+        pytest.param("invalid-payload-pending-prohibited-name", PYPI, SAMPLE, [], [], id="name not allowed"),
+        pytest.param("invalid-payload-unknown-issuer", PYPI, SAMPLE, [], [], id="unknown issuer"),
+        pytest.param("not-enabled-github", PYPI, SAMPLE, [], [], id="not enabled"),
+        pytest.param("invalid-token-aud-list", PYPI, SAMPLE, [], [], id="invalid token"),
+        pytest.param("invalid-reuse-token", PYPI, SAMPLE, [], [], id="used before"),
+    ],
+)
+def test_refusal(name: str, index: Index, expected: Expected, codes: list[str], offers: list[str]) -> None:
+    """The causes in their order, and what there is to paste."""
+    mint = REFUSED[f"mint/{name}"]
+    message = refusal(Job(CI, mint.claims, index, expected), refused(mint.reply, index))
+    assert (codes, offers) == ([one.code for one in causes(message)], offered(message))
+
+
+def test_own_workflow_at_another_ref() -> None:
+    """It is reported as that, with PyPI's own words."""
+    said = "The job_workflow_ref claim does not match, expecting one of ['a@refs/tags/v1'], got 'a@refs/heads/main'"
+    at_main = f"{str(JOBS['github']['job_workflow_ref']).partition('@')[0]}@refs/heads/main"
+    message = refusal(
+        Job(CI, {**JOBS["github"], "job_workflow_ref": at_main}, PYPI, SAMPLE),
+        Message("invalid-publisher", said=[f"invalid-publisher: {said}"]),
+    )
+    assert Message("workflow-at-another-ref", workflow=at_main, ref="refs/tags/v1.0.0") == causes(message)[0]
+    assert [] == offered(message)
+
+
+def test_facts_of_causes() -> None:
+    """A cause names what it is about."""
+    mint = REFUSED["mint/invalid-publisher-owner-id"]
+    path, page = "octo-org/sampleproject", "https://pypi.org/manage/account/publishing/"
+    found = causes(refusal(Job(CI, mint.claims, PYPI, Expected(["one", "two"], new=["two"])), refused(mint.reply)))
+    assert [
+        Message("new-project", projects=["two"], index="PyPI", page=page),
+        Message("other-environment", environment="pypi"),
+        Message("other-workflow", workflow="release.yml"),
+        Message("no-publisher", projects=["one"], index="PyPI"),
+        Message("renamed-repository", path=path),
+        Message("other-case", path=path),
+        Message("recreated-owner", owner_id="999"),
+    ] == found
+    claims = JOBS["activestate"]
+    found = causes(refusal(Job(CI, claims, OWN, NEW), Message("invalid-publisher", said=[])))
+    assert [
+        Message("new-project", projects=["sampleproject"], index="own", page=None),
+        Message("other-actor", actor="actor", actor_id="aid"),
+    ] == found
+    missing = causes(
+        refusal(Job(CI, claims, OWN, SAMPLE), Message("invalid-publisher", said=["Missing claim 'ref_path'"]))
+    )
+    assert Message("missing-claim", claim="ref_path", ci="the CI", index="own") == missing[0]
+
+
+def test_a_ci_without_publishers() -> None:
+    """A CI that PyPI does not know is named by its issuer; there is nothing to paste."""
     claims = {"iss": "https://oidc.circleci.com", "sub": "org/1"}
-    assert message == line(refusal(claims, "CircleCI", OWN, SAMPLE, "invalid-publisher", "no"))
+    message = refusal(Job(CI, claims, PYPI, NEW), Message("invalid-publisher", said=["no"]))
+    assert message is not None
+    assert claims == message.facts["claims"]
+    assert Message("foreign-issuer", issuer="https://oidc.circleci.com", index="PyPI") in causes(message)
+    assert [] == offered(message)
+
+
+def test_pending_publisher() -> None:
+    """A new project's values have an environment, also where the job has none yet."""
+    values = {"provider": "github", "owner": "octo-org", "repository": "sampleproject", "workflow": "release.yml"}
+    for environment in ("pypi", ""):
+        job = Job(CI, {**JOBS["github"], "environment": environment}, PYPI, NEW)
+        message = refusal(job, Message("invalid-publisher", said=[]))
+        assert message is not None
+        shown = environment or Message("environment-of-your-choice")
+        expected = Message("pending-publisher", projects=["sampleproject"], values={**values, "environment": shown})
+        assert expected == message.facts["pending"]
+
+
+def test_form_of_a_self_managed_gitlab() -> None:
+    """The form has the issuer, which PyPI needs."""
+    message = refusal(Job(CI, SELF_MANAGED, PYPI, SAMPLE), Message("invalid-publisher", said=[]))
+    assert message is not None
+    (url,) = message.facts["form"].facts["urls"]
+    assert url.endswith("&issuer_url=https%3A%2F%2Fgitlab.corp.example")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, id=name)
+        for name, mint in REFUSED.items()
+        if mint.errors[0]["code"] not in {"invalid-publisher", "invalid-token"}
+    ],
+)
+def test_claims(name: str) -> None:
+    """Each refusal that is about the identity shows the claims that PyPI compares."""
+    mint = REFUSED[name]
+    message = refusal(Job(CI, mint.claims, PYPI, SAMPLE), refused(mint.reply))
+    assert message is not None
+    shown = message.facts["claims"]
+    assert {"repository", "project_path"} & shown.keys()
+    assert ("iss" in shown) == (mint.claims.get("iss") not in {JOBS[kind]["iss"] for kind in JOBS})
+
+
+def test_claims_of_an_invalid_token() -> None:
+    """What makes a token itself invalid is shown instead."""
+    mint = REFUSED["mint/invalid-token-aud-list"]
+    message = refusal(Job(CI, mint.claims, PYPI, SAMPLE), refused(mint.reply))
+    assert message is not None
+    assert ["iss", "aud", "iat", "nbf", "exp"] == [*message.facts["claims"]]
+
+
+@pytest.mark.parametrize("reply", [Reply(200, b"{}"), Reply(500, b""), Reply(404, b"")], ids=["no token", "500", "404"])
+def test_a_failure_that_is_not_about_the_identity(reply: Reply) -> None:
+    """Nothing is said about the job where the index failed."""
+    assert refusal(Job(CI, JOBS["github"], OWN, SAMPLE), refused(reply, OWN)) is None
 
 
 def test_other_project() -> None:
     """A token for another project: the name comes first, and each project has a form."""
-    message = """\
-What GitHub Actions said of this job:
-  repository: octo-org/sampleproject
-  repository_owner_id: 65
-  job_workflow_ref: octo-org/sampleproject/.github/workflows/release.yml@refs/tags/v1.0.0
-  environment: pypi
-  event_name: push
-  ref: refs/tags/v1.0.0
-
-What may be wrong, the likeliest first:
-  1. the publisher belongs to a project of another name than one or two: `-`, `_` and `.` count as the same, all else does not
-  2. one or two has no publisher of its own: add one in its settings on the index
-  3. the name in pyproject.toml was misspelled, or has changed
-
-The form that adds exactly this publisher (for a new project: https://test.pypi.org/manage/account/publishing/):
-  https://test.pypi.org/manage/project/one/settings/publishing/?provider=github&owner=octo-org&repository=sampleproject&workflow_filename=release.yml&environment=pypi
-  https://test.pypi.org/manage/project/two/settings/publishing/?provider=github&owner=octo-org&repository=sampleproject&workflow_filename=release.yml&environment=pypi
-
-To have this compared before each release, add to pyproject.toml:
-
-  [tool.hatch.publish.trusted.publisher]
-  provider = "github"
-  owner = "octo-org"
-  repository = "sampleproject"
-  workflow = "release.yml"
-  environment = "pypi"
-"""
-    assert message == line(other_project(GITHUB_JOB, "GitHub Actions", TESTPYPI, TWO))
+    message = other_project(Job(CI, JOBS["github"], TESTPYPI, SAMPLE), ["one", "two"])
+    no_publisher = Message("no-publisher", projects=["one", "two"], index="TestPyPI")
+    assert [Message("another-name"), no_publisher] == causes(message)
+    assert 2 == len(message.facts["form"].facts["urls"])
+    assert [FORM, TABLE] == offered(message)
 
 
-def test_other_project_elsewhere() -> None:
-    """Another index has no form that is known; a table that is there is not asked for."""
-    message = """\
-What GitLab CI/CD said of this job:
-  project_path: octo-group/gl-sample
-  ci_config_ref_uri: gitlab.com/octo-group/gl-sample//.gitlab-ci.yml@refs/heads/main
-  environment: release
-  ref_path: refs/heads/main
-
-What may be wrong, the likeliest first:
-  1. the publisher belongs to a project of another name than sampleproject: `-`, `_` and `.` count as the same, all else does not
-  2. sampleproject has no publisher of its own: add one in its settings on the index
-  3. the name in pyproject.toml was misspelled, or has changed
-"""
-    assert message == line(other_project(GITLAB_JOB, "GitLab CI/CD", OWN, COMPARED))
+@pytest.mark.parametrize("claims", [*JOBS.values(), {**JOBS["github"], "environment": '\U0001f680 "é\\'}])
+def test_the_table_can_be_pasted(claims: dict[str, object]) -> None:
+    """It is TOML, the settings accept it, and the job matches it."""
+    message = other_project(Job(CI, claims, OWN, SAMPLE), ["sampleproject"])
+    table: dict[str, Any] = tomllib.loads(str(message.facts["table"]).partition("pyproject.toml:")[2])
+    publisher = parse({}, Flags(), table["tool"]["hatch"]["publish"]["trusted"], {}).publisher
+    assert publisher_of(claims) == publisher
+    assert [] == compare(publisher, claims)
 
 
-def test_mismatches() -> None:
-    """A small table, and which side to change."""
-    message = """\
-This job is not the one that the table `publisher` describes; its identity was not sent, nothing was minted:
-
-  setting      expected       GitHub Actions says
-  repository   sampleproject  old
-  workflow     release.yml    octo-org/shared/.github/workflows/r.yml@refs/heads/main
-  environment  pypi           MISSING
-
-What to change:
-  - repository: run the job from there, or, if it was renamed or moved, correct the publisher
-  - workflow: a reusable workflow of another repository never matches: move the job into a file of the repository that publishes
-  - environment: the job has none: add it to the job, or take it out of the publisher
-"""
-    job = {
-        **GITHUB_JOB,
-        "environment": None,
-        "repository": "octo-org/old",
-        "job_workflow_ref": "octo-org/shared/.github/workflows/r.yml@refs/heads/main",
-    }
-    assert message == line(mismatches(compare(ON_RECORD["github"], job), "GitHub Actions"))
+NASTY: Final = (
+    *("", "\x1b[31m", "\n::error::x", "\u202e", "\ud800", "\r", "\u2028", "octo/x", "@", "//"),
+    *("{x}", "{0.__class__}", "a" * 999),
+)
+TEXT: Final = st.lists(st.sampled_from(NASTY) | st.text(max_size=5), max_size=4).map("".join)
+VALUE: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=3,
+)
+CLAIM: Final = st.sampled_from(sorted({key for claims in JOBS.values() for key in claims}))
+CODES: Final = sorted({refused(mint.reply).code for mint in REFUSED.values()})
 
 
-def test_mismatch_of_the_provider() -> None:
-    """In another CI nothing else is compared."""
-    message = """\
-This job is not the one that the table `publisher` describes; its identity was not sent, nothing was minted:
-
-  setting   expected  GitHub Actions says
-  provider  gitlab    github
-
-What to change:
-  - provider: run the job in that CI, or correct the publisher
-"""
-    assert message == line(mismatches(compare(ON_RECORD["gitlab"], GITHUB_JOB), "GitHub Actions"))
+def assert_safe(claims: Claims, publisher: Mapping[str, str], index: Index, refusals: Sequence[Message]) -> None:
+    """No character of a claim starts a line, or is obeyed by a terminal."""
+    mismatch = ExchangeError("publisher-mismatch", ci="the CI", mismatches=compare(publisher, claims))
+    job = Job(CI, claims, index, Expected(["sample", "other"], new=["other"]))
+    for text in [str(mismatch), str(other_project(job, ["sample"])), *(str(refusal(job, one)) for one in refusals)]:
+        lines = text.split("\n")
+        assert lines == text.splitlines()
+        assert [] == [char for line in lines for char in line if unicodedata.category(char).startswith("C")]
+        assert [] == [line for line in lines if line.startswith(("::", "##"))]
+        assert len(text) < 30_000
 
 
-@pytest.mark.parametrize("name", [name for name in REFUSED if code_of(REFUSED[name])[0] == "invalid-publisher"])
-def test_the_table_can_be_pasted(name: str) -> None:
-    """It is TOML, the settings take it, and the job meets it."""
-    claims = claims_of(REFUSED[name])
-    text = refusal(claims, "the CI", OWN, SAMPLE, "invalid-publisher", "")
-    pasted = text.partition("add to pyproject.toml:")[2]
-    # It is left out where no publisher would do.
-    own = publisher_of(claims)
-    assert bool(pasted) == (not compare(own, claims))
-    table: dict[str, Any] = tomllib.loads(pasted) or {"tool": {"hatch": {"publish": {"trusted": {"publisher": own}}}}}
-    trusted = table["tool"]["hatch"]["publish"]["trusted"]
-    assert own == parse({}, Flags(), trusted, {}).publisher
+@pytest.mark.parametrize("nasty", NASTY, ids=ascii)
+@pytest.mark.parametrize("kind", PUBLISHERS)
+def test_one_hostile_claim(kind: str, nasty: str) -> None:
+    """Each claim in turn is hostile, from its start or at its end."""
+    for name, value in JOBS[kind].items():
+        for changed in (nasty, f"{value}{nasty}", [nasty]):
+            claims = {**JOBS[kind], name: changed}
+            assert_safe(claims, PUBLISHERS[kind], PYPI, [Message("invalid-publisher", said=[nasty])])
 
 
-def test_the_table_holds_what_is_not_ascii() -> None:
-    """TOML has no escapes for pairs of surrogates, so the characters stand as they are."""
-    claims = {**GITHUB_JOB, "environment": '\U0001f680 "é\\'}
-    pasted = refusal(claims, "the CI", OWN, SAMPLE, "invalid-publisher", "").partition("add to pyproject.toml:")[2]
-    publisher = tomllib.loads(pasted)["tool"]["hatch"]["publish"]["trusted"]["publisher"]
-    assert '\U0001f680 "é\\' == publisher["environment"]
+@given(
+    base=st.sampled_from([{}, *JOBS.values()]),
+    changed=st.dictionaries(CLAIM, VALUE | TEXT, max_size=6),
+    dropped=st.sets(CLAIM, max_size=3),
+    publisher=st.sampled_from(list(PUBLISHERS.values())),
+    code=st.sampled_from(CODES),
+    index=st.sampled_from([PYPI, OWN]),
+    said=TEXT,
+)
+@settings(deadline=None, max_examples=300)
+def test_hostile_claims(
+    base: dict[str, object],
+    changed: dict[str, object],
+    dropped: set[str],
+    publisher: dict[str, str],
+    code: str,
+    index: Index,
+    said: str,
+) -> None:
+    """Whatever the claims: no error, no control characters, no line that a CI would obey."""
+    claims = {key: value for key, value in {**base, **changed}.items() if key not in dropped}
+    assert_safe(claims, publisher, index, [Message(code, said=[said])])
+
+
+def test_claim_in_a_message() -> None:
+    """A claim is shown whole, up to the length of any fact."""
+    assert "x" * 900 == claim({"ref": "x" * 900}, "ref")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,56 +13,56 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.identity.token_cache import danger, keep, load, place, problem
 from hatch_trusted_publish.index.mint_api import UploadToken
 from hatch_trusted_publish.secret import Secret
 
 IDENTITY, URL = Secret("e30.e30.x"), "https://index.test/legacy/"
-WAY_OUT = "let HATCH_CACHE_DIR name a folder outside the project that only this user can write to, for the whole job"
 
 
 def _token(text: str = "pypi-1", life: float = 900.0) -> UploadToken:
     return UploadToken(Secret(text), round(time.time() + life, 3))
 
 
-def _said(token: UploadToken | None) -> tuple[str, float] | None:
+def _shown(token: UploadToken | None) -> tuple[str, float] | None:
     return None if token is None else (token.secret.reveal(), token.expires)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder that a token can be kept in."""
-    folder = tmp_path / "cache" / "tokens"
-    assert problem(folder, tmp_path / "project", "posix") is None
-    return folder
+def directory(tmp_path: Path) -> Path:
+    """A directory that a token can be kept in."""
+    directory = tmp_path / "cache" / "tokens"
+    assert problem(directory, tmp_path / "project", "posix") is None
+    return directory
 
 
-def test_a_token_is_kept(folder: Path) -> None:
-    """It comes back as it was, for the same identity and index; no other file is left beside it."""
-    there, token = place(folder, IDENTITY, URL), _token()
-    before = load(there)
-    problems = [keep(there, token), keep(there, token)]
+def test_a_token_is_kept(directory: Path) -> None:
+    """It comes back as it was, for the same identity and index; no other file is left next to it."""
+    file, token = place(directory, IDENTITY, URL), _token()
+    before = load(file)
+    problems = [keep(file, token), keep(file, token)]
 
-    assert (None, [None, None], _said(token)) == (before, problems, _said(load(there)))
-    assert [there] == list(folder.iterdir())
+    assert (None, [None, None], _shown(token)) == (before, problems, _shown(load(file)))
+    assert [file] == list(directory.iterdir())
 
 
-def test_only_this_user_can_read_it(folder: Path) -> None:
-    """The modes are those of a secret, whatever the umask; the name is a hash, and the content no more than it has to be."""
-    there, token = place(folder, IDENTITY, URL), _token()
+def test_only_this_user_can_read_it(directory: Path) -> None:
+    """The modes are those of a secret, whatever the umask; the name is a hash, and nothing more is written than needed."""
+    file, token = place(directory, IDENTITY, URL), _token()
     before = os.umask(0)
-    keep(there, token)
+    keep(file, token)
     os.umask(before)
 
-    assert (0o700, 0o600) == (stat.S_IMODE(folder.stat().st_mode), stat.S_IMODE(there.stat().st_mode))
-    assert f"{hashlib.sha256(b'e30.e30.x https://index.test/legacy/').hexdigest()}.json" == there.name
-    assert {"token": "pypi-1", "expires": token.expires} == json.loads(there.read_text())
+    assert (0o700, 0o600) == (stat.S_IMODE(directory.stat().st_mode), stat.S_IMODE(file.stat().st_mode))
+    assert f"{hashlib.sha256(b'e30.e30.x https://index.test/legacy/').hexdigest()}.json" == file.name
+    assert {"token": "pypi-1", "expires": token.expires} == json.loads(file.read_text())
 
 
-def test_a_place_for_each_identity_and_index(folder: Path) -> None:
+def test_a_place_for_each_identity_and_index(directory: Path) -> None:
     """What one job has kept for one index, no other job finds, and no other index gets."""
     places = {
-        place(folder, identity, url)
+        place(directory, identity, url)
         for identity in (IDENTITY, Secret("e30.e30.y"))
         for url in (URL, "https://other.test/legacy/")
     }
@@ -69,28 +70,28 @@ def test_a_place_for_each_identity_and_index(folder: Path) -> None:
     assert 4 == len(places)
 
 
-def test_what_has_ended_is_removed(folder: Path) -> None:
-    """The tokens of other jobs that have ended go, and what is no token; those that are good stay, and what is not of this kind."""
-    good, ended, mine = (place(folder, Secret(text), URL) for text in ("good", "ended", "mine"))
-    for there, life in ((good, 900.0), (ended, -1.0), (mine, -1.0)):
-        keep(there, _token(there.name, life))
-    (folder / "half.json").write_text('{"token": "pypi-')
-    (other := folder / "other").touch()
+def test_expired_tokens_are_removed(directory: Path) -> None:
+    """Expired tokens of other jobs go, and so does what is not a token; valid ones stay, and other files."""
+    good, expired, mine = (place(directory, Secret(text), URL) for text in ("good", "expired", "mine"))
+    for file, life in ((good, 900.0), (expired, -1.0), (mine, -1.0)):
+        keep(file, _token(file.name, life))
+    (directory / "half.json").write_text('{"token": "pypi-')
+    (other := directory / "other").touch()
     found = load(mine)
 
     assert found is not None
     assert mine.name == found.secret.reveal()
-    assert sorted([good, other]) == sorted(folder.iterdir())
+    assert sorted([good, other]) == sorted(directory.iterdir())
 
 
-def test_a_link_is_replaced(folder: Path, tmp_path: Path) -> None:
-    """A link in the place of the file is not written through."""
-    there, elsewhere = place(folder, IDENTITY, URL), tmp_path / "elsewhere"
+def test_a_link_is_replaced(directory: Path, tmp_path: Path) -> None:
+    """Nothing is written through a link in the place of the file."""
+    file, elsewhere = place(directory, IDENTITY, URL), tmp_path / "elsewhere"
     elsewhere.write_text("mine")
-    there.symlink_to(elsewhere)
-    keep(there, _token())
+    file.symlink_to(elsewhere)
+    keep(file, _token())
 
-    assert ("mine", False) == (elsewhere.read_text(), there.is_symlink())
+    assert ("mine", False) == (elsewhere.read_text(), file.is_symlink())
 
 
 @pytest.mark.parametrize(
@@ -98,119 +99,121 @@ def test_a_link_is_replaced(folder: Path, tmp_path: Path) -> None:
     [
         pytest.param(b"", id="nothing"),
         pytest.param(b"\xff", id="bytes"),
-        pytest.param(b"[]", id="no object"),
+        pytest.param(b"[]", id="not an object"),
         pytest.param(b'{"token": 1, "expires": 1}', id="a number"),
         pytest.param(b'{"token": "a\\nb", "expires": 1}', id="a line break"),
         pytest.param(b'{"token": "a", "expires": "soon"}', id="another time"),
         pytest.param(b"[" * 5000, id="depth"),
     ],
 )
-def test_what_is_no_token(folder: Path, content: bytes) -> None:
-    """A file that holds something else counts as none, and is removed."""
-    there = place(folder, IDENTITY, URL)
-    there.write_bytes(content)
+def test_a_file_without_a_token(directory: Path, content: bytes) -> None:
+    """A file with other content is ignored and removed."""
+    file = place(directory, IDENTITY, URL)
+    file.write_bytes(content)
 
-    assert (None, []) == (load(there), list(folder.iterdir()))
+    assert (None, []) == (load(file), list(directory.iterdir()))
 
 
 @given(st.binary(max_size=60))
 @settings(deadline=None, max_examples=100)
 def test_any_content(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Whatever is in the file, it is a token or none."""
-    there = tmp_path_factory.mktemp("tokens") / "name.json"
-    there.write_bytes(content)
+    """Whatever is in the file, it is a token or nothing."""
+    file = tmp_path_factory.mktemp("tokens") / "name.json"
+    file.write_bytes(content)
 
-    assert load(there) is None
-
-
-def test_a_folder_among_the_files(folder: Path) -> None:
-    """What cannot be removed stays, and is no error."""
-    (folder / "folder.json").mkdir()
-
-    assert load(place(folder, IDENTITY, URL)) is None
+    assert load(file) is None
 
 
-def test_a_folder_that_is_gone(tmp_path: Path) -> None:
-    """Where nothing can be written, the reason is told; there is nothing to load either."""
-    there = place(tmp_path / "none", IDENTITY, URL)
+def test_a_directory_among_the_files(directory: Path) -> None:
+    """What cannot be removed stays, and is not an error."""
+    (directory / "directory.json").mkdir()
 
-    assert (None, "No such file or directory") == (load(there), keep(there, _token()))
-
-
-# The folder
+    assert load(place(directory, IDENTITY, URL)) is None
 
 
-def _shared(folder: Path) -> None:
-    folder.chmod(0o710)
+def test_a_directory_that_is_gone(tmp_path: Path) -> None:
+    """Where nothing can be written, the reason is reported; there is nothing to load either."""
+    file = place(tmp_path / "none", IDENTITY, URL)
+
+    assert (None, "No such file or directory") == (load(file), keep(file, _token()))
 
 
-def _linked(folder: Path) -> None:
-    folder.rename(folder.with_name("real"))
-    folder.symlink_to(folder.with_name("real"))
+# The directory
 
 
-def _file(folder: Path) -> None:
-    folder.rmdir()
-    folder.touch()
+def _shared(directory: Path) -> None:
+    directory.chmod(0o710)
 
 
-def _under_a_file(folder: Path) -> None:
-    folder.rmdir()
-    folder.parent.rmdir()
-    folder.parent.touch()
+def _linked(directory: Path) -> None:
+    directory.rename(directory.with_name("real"))
+    directory.symlink_to(directory.with_name("real"))
 
 
-def _writable_above(folder: Path) -> None:
-    folder.parent.chmod(0o770)
+def _file(directory: Path) -> None:
+    directory.rmdir()
+    directory.touch()
 
 
-def _sticky_above(folder: Path) -> None:
-    folder.parent.chmod(0o1777)
+def _under_a_file(directory: Path) -> None:
+    directory.rmdir()
+    directory.parent.rmdir()
+    directory.parent.touch()
 
 
-def _readable_above(folder: Path) -> None:
-    folder.parent.chmod(0o755)
+def _writable_above(directory: Path) -> None:
+    directory.parent.chmod(0o770)
+
+
+def _sticky_above(directory: Path) -> None:
+    directory.parent.chmod(0o1777)
+
+
+def _readable_above(directory: Path) -> None:
+    directory.parent.chmod(0o755)
 
 
 def _nothing(_: Path) -> None:
     pass
 
 
-def _gone(folder: Path) -> None:
-    folder.rmdir()
-    folder.parent.rmdir()
+def _gone(directory: Path) -> None:
+    directory.rmdir()
+    directory.parent.rmdir()
+
+
+NOT_A_DIRECTORY, SHARED = Message("not-a-directory"), Message("shared-directory")
 
 
 @pytest.mark.parametrize(
-    ("change", "why"),
+    ("change", "cause"),
     [
         pytest.param(_nothing, None, id="as it was made"),
-        pytest.param(_gone, None, id="not there yet"),
-        pytest.param(_readable_above, None, id="others can look into the one above"),
+        pytest.param(_gone, None, id="missing"),
+        pytest.param(_readable_above, None, id="others can read the one above"),
         pytest.param(_sticky_above, None, id="others can add to the one above"),
-        pytest.param(_shared, "it is shared with other users", id="others can enter"),
-        pytest.param(_linked, "it is a link or a file", id="link"),
-        pytest.param(_file, "it is a link or a file", id="file"),
+        pytest.param(_shared, SHARED, id="others can enter"),
+        pytest.param(_linked, NOT_A_DIRECTORY, id="link"),
+        pytest.param(_file, NOT_A_DIRECTORY, id="file"),
         pytest.param(_under_a_file, "Not a directory", id="under a file"),
-        pytest.param(_writable_above, "other users can write to {above}", id="others can write above"),
+        pytest.param(_writable_above, "writable-by-others", id="others can write above"),
     ],
 )
 def test_where_a_token_can_be_kept(
-    tmp_path: Path, folder: Path, change: Callable[[Path], None], why: str | None
+    tmp_path: Path, directory: Path, change: Callable[[Path], None], cause: Message | str | None
 ) -> None:
-    """A folder that is shared with other users is refused, before anything is minted."""
-    change(folder)
-    expected = (
-        f"the upload token cannot be kept (`keep-token`) in {folder}: {why.format(above=folder.parent)}; {WAY_OUT}"
-        if why
-        else None
-    )
+    """A directory that is shared with other users is refused, before anything is minted."""
+    change(directory)
+    if cause == "writable-by-others":
+        cause = Message(cause, path=directory.parent)
+    expected = None if cause is None else Message("token-cannot-be-kept", directory=directory, cause=cause)
 
-    assert expected == problem(folder, tmp_path / "project", "posix")
+    assert expected == problem(directory, tmp_path / "project", "posix")
 
 
 DIR, LINK = stat.S_IFDIR, stat.S_IFLNK
 ME, OTHER, ROOT = 1000, 1001, 0
+OPEN = [Message("writable-by-others", path=Path(f"/{number}")) for number in range(2)]
 
 
 def _stat(mode: int, owner: int = ME) -> os.stat_result:
@@ -218,50 +221,47 @@ def _stat(mode: int, owner: int = ME) -> os.stat_result:
 
 
 @pytest.mark.parametrize(
-    ("own", "above", "why"),
+    ("own", "above", "cause"),
     [
         pytest.param(_stat(DIR | 0o700), [], None, id="mine"),
-        pytest.param(_stat(DIR | 0o700, OTHER), [], "it is shared with other users", id="another's"),
-        pytest.param(_stat(DIR | 0o700, ROOT), [], "it is shared with other users", id="root's"),
+        pytest.param(_stat(DIR | 0o700, OTHER), [], SHARED, id="another's"),
+        pytest.param(_stat(DIR | 0o700, ROOT), [], SHARED, id="root's"),
         *[
-            pytest.param(_stat(DIR | 0o700 | bit), [], "it is shared with other users", id=f"{bit:o}")
+            pytest.param(_stat(DIR | 0o700 | bit), [], SHARED, id=f"{bit:o}")
             for bit in (0o001, 0o002, 0o004, 0o010, 0o020, 0o040)
         ],
-        pytest.param(_stat(LINK | 0o777), [], "it is a link or a file", id="link"),
+        pytest.param(_stat(LINK | 0o777), [], NOT_A_DIRECTORY, id="link"),
         pytest.param(
             _stat(DIR | 0o700), [_stat(DIR | 0o755), _stat(DIR | 0o755, ROOT)], None, id="below mine and root's"
         ),
-        pytest.param(
-            _stat(DIR | 0o700), [_stat(DIR | 0o755, OTHER)], "other users can write to /0", id="below another's"
-        ),
-        pytest.param(
-            _stat(DIR | 0o700), [_stat(DIR | 0o755), _stat(DIR | 0o757)], "other users can write to /1", id="all"
-        ),
-        pytest.param(_stat(DIR | 0o700), [_stat(DIR | 0o775)], "other users can write to /0", id="group"),
+        pytest.param(_stat(DIR | 0o700), [_stat(DIR | 0o755, OTHER)], OPEN[0], id="below another's"),
+        pytest.param(_stat(DIR | 0o700), [_stat(DIR | 0o755), _stat(DIR | 0o757)], OPEN[1], id="all"),
+        pytest.param(_stat(DIR | 0o700), [_stat(DIR | 0o775)], OPEN[0], id="group"),
         pytest.param(_stat(DIR | 0o700), [_stat(DIR | 0o1777, ROOT)], None, id="like /tmp"),
-        pytest.param(
-            _stat(DIR | 0o700), [_stat(DIR | 0o1777, OTHER)], "other users can write to /0", id="another's /tmp"
-        ),
+        pytest.param(_stat(DIR | 0o700), [_stat(DIR | 0o1777, OTHER)], OPEN[0], id="another's /tmp"),
     ],
 )
-def test_danger(own: os.stat_result, above: list[os.stat_result], why: str | None) -> None:
-    """The folder has to be this user's alone, and nobody but root may change what is above it."""
-    assert why == danger(own, {Path(f"/{number}"): each for number, each in enumerate(above)}, ME)
+def test_danger(own: os.stat_result, above: list[os.stat_result], cause: Message | None) -> None:
+    """The directory has to belong to this user alone, and only root may change what is above it."""
+    assert cause == danger(own, {Path(f"/{number}"): each for number, each in enumerate(above)}, ME)
 
 
-def test_a_folder_in_the_project(tmp_path: Path) -> None:
-    """What lies in the project can be taken along by what a CI keeps of a job."""
-    folder = tmp_path / ".cache" / "tokens"
+@pytest.mark.parametrize("project", ["", "packages/one"], ids=["project", "monorepo"])
+def test_a_directory_in_the_checkout(tmp_path: Path, project: str) -> None:
+    """What is inside the checkout may end up in a cache or artifact of the CI, whatever project of it is published."""
+    checkout = tmp_path / "checkout"
+    (checkout / project).mkdir(parents=True)
+    if project:
+        subprocess.run(["git", "init", "-q", checkout], check=True)
+    directory = checkout / ".cache" / "tokens"
 
-    assert (
-        f"the upload token cannot be kept (`keep-token`) in {folder}: a CI's caches and artifacts can take it along; {WAY_OUT}"
-    ) == problem(folder, tmp_path, "posix")
-    assert not folder.parent.exists()
+    cause = Message("inside-checkout", checkout=checkout)
+    expected = Message("token-cannot-be-kept", directory=directory, cause=cause)
+    assert expected == problem(directory, checkout / project, "posix")
+    assert not directory.parent.exists()
 
 
 def test_windows(tmp_path: Path) -> None:
     """Without modes nothing is kept."""
-    assert (
-        "the upload token cannot be kept (`keep-token`) on Windows, where a file has no mode; leave that out there"
-    ) == problem(tmp_path / "tokens", tmp_path, "nt")
+    assert Message("keep-token-on-windows") == problem(tmp_path / "tokens", tmp_path, "nt")
     assert [] == list(tmp_path.iterdir())

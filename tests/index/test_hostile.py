@@ -148,7 +148,7 @@ def told(
                 Job(replace(Settings(repository), publisher=publisher), find_index(repository), client, anything, done),
                 [distribution],
                 Project(),
-                lambda: detect({"MINE": token}, "MINE", 5.0),
+                lambda: detect({"MINE": token}, "MINE", client, 5.0),
             )
         except TrustedPublishError as failure:
             error = str(failure)

@@ -64,6 +64,12 @@ def refused(read: Callable[[], object]) -> Message:
     return caught.value.message
 
 
+def refusal(code: str, index: str, said: list[str]) -> Message:
+    """A refused exchange, before `identity.hints` adds to it."""
+    facts = {"index": index, "said": said}
+    return Message(code, reason=Message("refused-identity", **facts), more=None, **facts)
+
+
 def code_or_value(read: Callable[[], object]) -> object:
     try:
         return read()
@@ -91,7 +97,7 @@ def test_recorded_mint(name: str) -> None:
         return
     [error] = json.loads(reply.body)["errors"]
     said = [f"{error['code']}: {Reply(422, b'').said(error['description'])}"]
-    assert Message(OTHER_CODES.get(name, error["code"]), index="PyPI", said=said) == found
+    assert refusal(OTHER_CODES.get(name, error["code"]), index="PyPI", said=said) == found
 
 
 @pytest.mark.parametrize(("name", "code", "said"), brief_refusals())
@@ -113,7 +119,7 @@ def test_all_errors_of_a_refusal() -> None:
     """PyPI can give several reasons: all are shown, and the first that is known gives the code."""
     errors = [{"code": code, "description": "d."} for code in ("new-code", "invalid-token", "not-enabled")]
     found = refused(lambda: protocol.read_mint(Reply(422, json.dumps({"errors": errors}).encode()), OWN, NOW))
-    expected = Message("invalid-token", index="own", said=["new-code: d", "invalid-token: d", "not-enabled: d"])
+    expected = refusal("invalid-token", index="own", said=["new-code: d", "invalid-token: d", "not-enabled: d"])
     assert expected == found
 
 
@@ -121,7 +127,7 @@ def test_an_unknown_refusal() -> None:
     """A code that no recording has is quoted."""
     body = b'{"errors": [{"code": "new-code", "description": "unknown trusted publishing issuer"}]}'
     found = refused(lambda: protocol.read_mint(Reply(422, body), OWN, NOW))
-    assert Message("identity-refused", index="own", said=["new-code: unknown trusted publishing issuer"]) == found
+    assert refusal("identity-refused", index="own", said=["new-code: unknown trusted publishing issuer"]) == found
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,8 @@ def test_mint_without_a_usable_token(body: bytes) -> None:
     """A 200 whose token could not be sent, or could break out of a header, is an error without that token."""
     with pytest.raises(ExchangeError) as caught:
         protocol.read_mint(Reply(200, body, "application/json"), MAIN, NOW)
-    assert (Message("no-upload-token", index="PyPI"), None) == (caught.value.message, caught.value.__context__)
+    expected = Message("no-upload-token", reason=Message("reply-without-token", index="PyPI"))
+    assert (expected, None) == (caught.value.message, caught.value.__context__)
 
 
 @pytest.mark.parametrize(

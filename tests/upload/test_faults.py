@@ -402,7 +402,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
         with Client(repository.certificates, timeout, "tests/1.0") as client:
             variable = "MY_TOKEN" if row.one_identity else None
             environ = {**github, "MY_TOKEN": _identity_token(0)}
-            ambient = partial(detect, environ, variable, timeout)
+            ambient = partial(detect, environ, variable, client, timeout)
             try:
                 release(Job(settings, find_index(repository), client, events, done), files, Project(), ambient)
             except TrustedPublishError as failure:
@@ -414,7 +414,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
     assert {FILES[step]: result for step, result in known.results.items()} == results
     assert (known.error, known.warned) == (error and type(error), bool(events.warnings))
     if row.one_identity and error is not None:
-        assert "run the job again for another" in str(error)
+        assert "identity-token-spent" == error.message.code
     asked = {step: service.seen[step] for step in STEPS}
     if row.step == "listing" and error is not None:
         # The exchange's terms are asked for beside it, however far that comes.
@@ -495,9 +495,9 @@ def test_first_uploads(refused: str, is_there: bool, uploads: list[tuple[int, bo
             service.stored[wheels[5].filename] = wheels[5].sha256
         service.identities.append(_identity_token(0))
         repository = Repository("own", f"{service.url}/legacy/")
-        ambient = partial(detect, {"MY_TOKEN": service.identities[0]}, "MY_TOKEN", 30.0)
         done = Run()
         with Client(repository.certificates, 30.0, "tests/1.0") as client, suppress(UploadError):
+            ambient = partial(detect, {"MY_TOKEN": service.identities[0]}, "MY_TOKEN", client, 30.0)
             job = Job(Settings(repository), find_index(repository), client, Recorder(), done)
             release(job, wheels, Project(), ambient)
     assert uploads == service.uploads
@@ -551,9 +551,9 @@ def test_an_index_that_bears_less(how: str, most: float) -> None:
     with Struggling(how) as service:
         service.identities.append(_identity_token(0))
         repository = Repository("own", f"{service.url}/legacy/")
-        ambient = partial(detect, {"MY_TOKEN": service.identities[0]}, "MY_TOKEN", 30.0)
         done = Run()
         with Client(repository.certificates, 1.0 if "stalls" in how else 30.0, "tests/1.0") as client:
+            ambient = partial(detect, {"MY_TOKEN": service.identities[0]}, "MY_TOKEN", client, 30.0)
             job = Job(Settings(repository, concurrency=8), find_index(repository), client, Recorder(), done)
             release(job, wheels, Project(), ambient)
 

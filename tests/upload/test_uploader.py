@@ -140,7 +140,7 @@ class World:
             )
             self.done.follow(Plan(index, tuple(Outcome(one) for one in distributions)))
             endpoints = Endpoints(f"{server.url}/audience", f"{server.url}/mint", single_use=self.single_use)
-            exchange = self.exchange(index, Terms(endpoints, "us"), self.ambient, client, lambda _: None, NOBODY)
+            exchange = self.exchange(Terms(index, endpoints, "us"), self.ambient, NOBODY, client, self.events)
             exchange.prepare()
             uploads = Uploads(Job(self.settings, index, client, self.events, self.done), exchange, {})
             uploads._gate.limit = self.settings.concurrency
@@ -407,7 +407,7 @@ def test_what_would_be_so_for_all(answer: Answer, listing: Listing) -> None:
 class Explains(Exchange):
     """Says for which projects it was asked for an explanation."""
 
-    def explain_other_project(self, projects: Sequence[str]) -> Message:  # type: ignore[override]
+    def explain_other_project(self, projects: Sequence[str]) -> Message:
         return Message("causes", projects=projects)
 
 

@@ -14,7 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 from .. import git
 from ..errors import Message, SettingsError
 from ..files import write_atomic
-from ..identity.publishers import _FORM
+from ..identity.publishers import PROVIDERS
 from ..index.endpoints import Index
 from . import gitlab, workflow
 from .forge import Forge
@@ -170,7 +170,7 @@ def form(table: Mapping[str, str], project: str) -> list[tuple[str, str]]:
 
 def pages(index: Index, project: str, table: Mapping[str, str]) -> dict[str, str]:
     """Where the publisher is added: the form of the project, filled in, and the one for new projects."""
-    query = urlencode({_FORM.get(key, {}).get(table["provider"], key): value for key, value in table.items()})
+    query = urlencode({PROVIDERS[table["provider"]].form.get(key, key): value for key, value in table.items()})
     manage = urljoin(index.project_url or "", "/manage/")
     return {
         "url": f"{manage}project/{quote(project)}/settings/publishing/?{query}",

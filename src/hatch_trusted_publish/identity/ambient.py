@@ -1,13 +1,14 @@
-"""The ambient CI → an identity token and its claims. The only importer of `id`.
+"""The CI → an identity token and its claims. The only importer of `id`.
 
 Rules:
 
-- The CI is told by its own variables, before `id` is asked: `id` looks for Google first, so that
-  a GitLab or Buildkite runner on Google's machines would get the machine's identity.
-- Google goes through `id`. GitLab's token is a variable. For Buildkite and CircleCI, which `id`
-  cannot be told to ask alone, the CI's own command is run as `id` runs it.
-- Claims are decoded for messages, and for the audience: a token goes to the index that it is made
-  for. Nothing else here trusts them: the index checks the signature.
+- The CI is known by its own variables, and never by `id`, whose public function cannot be told which CI
+  to ask: it tries Google first, so a GitLab runner on Google's machines would get the machine's identity.
+- GitHub's token service is asked like an index: bounded, through the proxy, without redirects. GitLab's
+  token is a variable. Buildkite's and CircleCI's own commands are run, as `id` runs them. Google goes
+  through `id`, where no other CI is left for it to try: an upgrade of `id` changes nothing unseen.
+- Claims are decoded for messages and for the audience: a token goes only to the index that it was
+  requested for. Nothing else here trusts them, the index checks the signature.
 """
 
 from __future__ import annotations
@@ -15,31 +16,38 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import subprocess  # nosec B404 # commands are run by their name and arguments, never by a shell
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlencode
 
-from ..errors import IdentityError, clean
+from ..errors import IdentityError, Message, NetworkError
+from ..http.client import Client
+from ..http.messages import SMALL_REPLY, Request, json_object
 from ..http.retries import SMALL_REQUEST, call
+from ..index.origins import url_problem
 from ..secret import Secret
-from ..settings.values import shown
-from . import github
+from ..threads import later
+from .publishers import Claims, claim
 
 GOOGLE_PRODUCT_NAME: Final = Path("/sys/class/dmi/id/product_name")
 SIGSTORE: Final = "sigstore"
-"""The audience to sign with. `signing` alone asks for it: no index may."""
+"""The audience for signing. Only `attestations` requests it: no index may."""
+_LARGEST_EVENT: Final = 16 * SMALL_REPLY
+"""Bytes of the file in which GitHub describes a job's trigger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An identity token, and what it says."""
+    """An identity token and its claims."""
 
     token: Secret
-    claims: Mapping[str, object]
+    claims: Claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,107 +56,127 @@ class Ambient:
 
     name: str
     renewable: bool
-    """Whether each call gives a fresh token; GitLab gives one a job."""
+    """Whether each request returns a new token; GitLab creates one token per job."""
     _fetch: Callable[[str], str]
     attests: bool = False
-    """Whether PyPI takes attestations that are signed with its identities."""
+    """Whether PyPI accepts attestations that are signed with its identities."""
+    variable: Callable[[str], str] = lambda _: ""
+    """Audience → the variable of its token, in a CI that has one for each."""
 
     def fetch(self, audience: str) -> Identity:
-        """An identity token for *audience*.
+        """Return an identity token for *audience*.
 
         Raises:
-            IdentityError: the CI gives none, one for another audience, or what is no JSON Web Token.
+            IdentityError: the CI returned none, a malformed one, or one for another audience.
         """
         token = Secret(self._fetch(audience))
         claims = _claims(token)
+        variable = self.variable(audience)
         if claims is None:
-            msg = f"What {self.name} gave as an identity token is not a JSON Web Token. Nothing was sent to the index."
-            raise IdentityError(msg)
-        made_for = claims.get("aud")
-        if made_for != audience:
+            raise IdentityError("malformed-identity-token", ci=self.name, variable=variable)
+        if claims.get("aud") != audience:
             # PyPI's token in the variable of another index would let that index publish to PyPI.
-            asker = "Sigstore" if audience == SIGSTORE else "this index"
-            msg = (
-                f"The identity token that {self.name} gave is made for the audience {shown(made_for)}, but {asker} "
-                f"asks for {clean(audience, 100)!r}. It was not sent: whoever gets it could use it there in your name. Have "
-                f"the CI make one for {asker}."
+            found = claim(claims, "aud") or Message("no-claim")
+            fix = Message("id-tokens", variable=variable, audience=audience) if variable else None
+            raise IdentityError(
+                "other-audience", ci=self.name, found=found, audience=audience, variable=variable, fix=fix
             )
-            raise IdentityError(msg)
         return Identity(token, claims)
 
 
-def detect(environ: Mapping[str, str], variable: str | None, timeout: float) -> Ambient:
-    """The CI that *environ* tells of.
+def detect(environ: Mapping[str, str], variable: str | None, client: Client, timeout: float) -> Ambient:
+    """Return the CI that *environ* belongs to.
 
     Args:
         variable: ``identity-variable``, which wins over any CI.
-        timeout: seconds for one try to get a token.
+        client: asks the CI's token service; it has no certificates of an index.
+        timeout: seconds for one try of anything else.
 
     Raises:
-        IdentityError: there is none, or it is not allowed to hand out tokens.
+        IdentityError: there is no CI, or the job may not request a token.
     """
     if variable is not None:
-        return Ambient(f"the variable {clean(variable, 60)}", False, lambda _: _variable(environ, variable))
+        return Ambient(f"the variable {variable}", renewable=False, _fetch=lambda _: _named(environ, variable))
     if environ.get("GITHUB_ACTIONS"):
-        github.check(environ)
-        return Ambient(
-            "GitHub Actions", True, lambda audience: _by_request(github.ask, audience, "GitHub Actions", timeout), True
-        )
+        return Ambient("GitHub Actions", renewable=True, _fetch=_github(environ, client), attests=True)
     if environ.get("GITLAB_CI"):
-        return Ambient("GitLab CI/CD", False, lambda audience: _gitlab(environ, audience), True)
+        return Ambient("GitLab CI/CD", False, lambda audience: _gitlab(environ, audience), True, gitlab_variable)
     if environ.get("BUILDKITE"):
         command = ["buildkite-agent", "oidc", "request-token", "--audience"]
-        return Ambient("Buildkite", True, lambda audience: _by_command([*command, audience], timeout))
+        return Ambient("Buildkite", renewable=True, _fetch=lambda audience: _by_command([*command, audience], timeout))
     if environ.get("CIRCLECI"):
         circleci = ["circleci", "run", "oidc", "get", "--root-issuer", "--claims"]
         return Ambient(
             "CircleCI", True, lambda audience: _by_command([*circleci, json.dumps({"aud": audience})], timeout)
         )
     if environ.get("GOOGLE_SERVICE_ACCOUNT_NAME") or _is_google():
-        return Ambient(
-            "Google Cloud", True, lambda audience: _by_request(_ask_id, audience, "Google Cloud", timeout), True
-        )
-    msg = (
-        "No CI was found that could say who is publishing: none of GITHUB_ACTIONS, GITLAB_CI, BUILDKITE, CIRCLECI and "
-        "GOOGLE_SERVICE_ACCOUNT_NAME is set, and this is not a machine of Google Cloud. Trusted publishing works from "
-        "a CI only. On your own machine, `hatch publish -p trusted -r rehearsal` tries the whole release; in a CI that is "
-        "not among these, name the variable with its identity token by `-o identity-variable=NAME`."
-    )
-    raise IdentityError(msg)
+        return Ambient("Google Cloud", renewable=True, _fetch=lambda audience: _google(audience, timeout), attests=True)
+    raise IdentityError("no-ci")
 
 
 def variables(environ: Mapping[str, str], variable: str | None) -> list[str]:
-    """The names in *environ* that hold an identity token, or what one is asked for with."""
+    """Return the names in *environ* that hold an identity token, or the credential to request one."""
     return [name for name in environ if name == variable or name.endswith(("_ID_TOKEN", "_ID_TOKEN_REQUEST_TOKEN"))]
 
 
 def gitlab_variable(audience: str) -> str:
-    """The variable that holds GitLab's token for *audience*: ``PYPI_ID_TOKEN``, as `id` and PyPI's guide name it."""
+    """Return the variable of GitLab's token for *audience*: ``PYPI_ID_TOKEN``, as `id` and PyPI's guide name it."""
     return re.sub(r"[^A-Z0-9_]|^[^A-Z_]", "_", audience.upper()) + "_ID_TOKEN"
 
 
-def _variable(environ: Mapping[str, str], name: str) -> str:
-    token = environ.get(name, "").strip()
-    if token:
+def _named(environ: Mapping[str, str], name: str) -> str:
+    if token := environ.get(name, "").strip():
         return token
-    msg = (
-        f"The variable {clean(name, 60)}, which `identity-variable` names, is {'blank' if name in environ else 'not set'} in "
-        "this job. The CI has to put its identity token there before the command runs."
-    )
-    raise IdentityError(msg)
+    raise IdentityError("blank-identity-variable" if name in environ else "no-identity-variable", variable=name)
 
 
 def _gitlab(environ: Mapping[str, str], audience: str) -> str:
-    name = gitlab_variable(audience)
-    token = environ.get(name, "").strip()
-    if token:
+    variable = gitlab_variable(audience)
+    if token := environ.get(variable, "").strip():
         return token
-    use = "to sign the files with" if audience == SIGSTORE else "for this index"
-    msg = (
-        f"GitLab gave this job no identity token {use}: {name} is not set. Add to the job in .gitlab-ci.yml:\n\n"
-        f"  id_tokens:\n    {name}:\n      aud: {clean(audience, 200)}\n"
-    )
-    raise IdentityError(msg)
+    fix = Message("id-tokens", variable=variable, audience=audience)
+    raise IdentityError("no-id-tokens", variable=variable, audience=audience, fix=fix)
+
+
+def _github(environ: Mapping[str, str], client: Client) -> Callable[[str], str]:
+    """Return what requests a token: both variables exist with ``id-token: write`` only, and never for a fork."""
+    url, credential = environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"), environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+    if not credential and environ.get("GITHUB_EVENT_NAME") == "pull_request" and _is_fork(environ):
+        raise IdentityError("pull-request-from-fork")
+    if not credential:
+        raise IdentityError("no-id-token-permission")
+    if not url:
+        raise IdentityError("no-token-service")
+    if url_problem(url.partition("?")[0]) is not None:
+        raise IdentityError("foreign-token-service")
+    bearer, joint = Secret(credential), "&" if "?" in url else "?"
+
+    def ask(audience: str) -> str:
+        target = f"{url}{joint}{urlencode({'audience': audience})}"
+        try:
+            reply = client.send(Request(Message("requesting-identity"), target, bearer=bearer))
+        except NetworkError as error:
+            raise IdentityError("token-service-unreachable", reason=error.reason) from None
+        if reply.status != 200:
+            raise IdentityError("token-service-refused", status=reply.status)
+        try:
+            token = json_object(reply).get("value")
+        except ValueError:
+            token = None
+        # `fetch` judges what is no token.
+        return token if isinstance(token, str) else ""
+
+    return ask
+
+
+def _is_fork(environ: Mapping[str, str]) -> bool:
+    path = Path(environ.get("GITHUB_EVENT_PATH", ""))
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_EVENT:  # a device or a pipe may have no end
+            return False
+        return json.loads(path.read_text("utf-8"))["pull_request"]["head"]["repo"]["fork"] is True
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return False
 
 
 def _is_google() -> bool:
@@ -158,85 +186,49 @@ def _is_google() -> bool:
         return False
 
 
-class _TryAgain(Exception):
-    """What went wrong, and may not the next time."""
-
-
-def _retried(name: str, once: Callable[[], str]) -> str:
-    try:
-        return call(SMALL_REQUEST, lambda error: isinstance(error, _TryAgain), once)
-    except _TryAgain as error:
-        msg = (
-            f"{error}, {SMALL_REQUEST} times. Nothing was sent to the index. If {name} is not having an outage, "
-            "run the job again."
-        )
-        raise IdentityError(msg) from None
-
-
-def _ask_id(audience: str) -> str | None:
-    import id as ambient_id
-
-    return ambient_id.detect_credential(audience)
-
-
-def _by_request(ask: Callable[[str], str | None], audience: str, name: str, timeout: float) -> str:
-    """The token that *ask* gets, which has a time-out for each read only, and no retries."""
-
-    def run(answers: list[str | Exception | None]) -> None:
-        try:
-            answers.append(ask(audience))
-        except Exception as error:  # noqa: BLE001 - they let out whatever http.client, urllib3 and json raise
-            answers.append(error)
+def _google(audience: str, timeout: float) -> str:
+    from id import detect_credential
 
     def once() -> str:
-        answers: list[str | Exception | None] = []
-        thread = threading.Thread(target=run, args=(answers,), daemon=True)
-        thread.start()
-        thread.join(timeout)
-        answer = answers[0] if answers else None
-        if isinstance(answer, str):
-            return answer
-        # Of its texts the status alone is used: they hold bodies of replies.
-        status = re.search(r"code=(\d{3})", str(answer))
-        said = f"answered {status[1]}" if status else "gave no usable answer"
-        msg = f"{name} was asked for an identity token and {said}"
-        if status and status[1].startswith("4") and status[1] not in {"408", "429"}:
-            msg += ". Nothing was sent to the index. Check that the job may ask for one, then run it again."
-            raise IdentityError(msg)
-        raise _TryAgain(msg)
+        try:
+            # It has a time limit for each read only.
+            return later(partial(detect_credential, audience)).result(timeout) or ""
+        except Exception as error:  # noqa: BLE001 - it lets through whatever urllib3 and json raise
+            # The status and nothing else: the words hold bodies of responses.
+            status = re.search(r"code=(\d{3})", str(error))
+            raise IdentityError("google-refused", status=status[1] if status else "") from None
 
-    return _retried(name, once)
+    return _retried(once)
 
 
 def _by_command(command: list[str], timeout: float) -> str:
+    name = command[0]
+    if shutil.which(name) is None:
+        raise IdentityError("no-ci-command", command=name)
+
     def once() -> str:
         try:
             done = subprocess.run(  # nosec B603 # the CI's own command, in no shell
                 command, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout, check=False
             )
-        except FileNotFoundError:
-            msg = (
-                f"`{command[0]}`, which hands out this CI's identity tokens, is not on the PATH of this job. "
-                "Run the command in the CI's own environment, not in a container without its agent."
-            )
-            raise IdentityError(msg) from None
         except (OSError, subprocess.TimeoutExpired) as error:
-            msg = f"`{command[0]}` could not be run to its end ({type(error).__name__})"
-            raise _TryAgain(msg) from None
-        if done.returncode != 0 or not done.stdout.strip():
-            # Only standard error is shown: standard output is where a token would be.
-            asked = " ".join(takewhile(lambda word: not word.startswith("-"), command))
-            said = clean(done.stderr, 200) or "no message"
-            msg = f"`{asked}` gave no identity token (exit code {done.returncode}: {said})"
-            raise _TryAgain(msg)
-        return done.stdout.strip()
+            raise IdentityError("ci-command-failed", command=name, problem=type(error).__name__) from None
+        if token := done.stdout.strip() if done.returncode == 0 else "":
+            return token
+        # Standard error only: standard output is where a token would be.
+        asked = " ".join(takewhile(lambda word: not word.startswith("-"), command))
+        raise IdentityError("ci-command-refused", command=asked, status=done.returncode, said=done.stderr)
 
-    return _retried(command[0], once)
+    return _retried(once)
 
 
-def _claims(token: Secret) -> Mapping[str, object] | None:
-    """The claims of a JSON Web Token (RFC 7519), unverified; ``None`` for what is no such token."""
-    # It is sent in JSON, and told to the CI as one line to hide.
+def _retried(once: Callable[[], str]) -> str:
+    return call(SMALL_REQUEST, lambda error: isinstance(error, IdentityError), once)
+
+
+def _claims(token: Secret) -> Claims | None:
+    """Return the claims of a JSON Web Token (RFC 7519), unverified; ``None`` if it is malformed."""
+    # It is sent in JSON, and masked as one line of a CI's log.
     parts = re.fullmatch(r"[\w-]+\.([\w-]+)\.[\w-]*", token.reveal(), re.ASCII)
     if parts is None:
         return None

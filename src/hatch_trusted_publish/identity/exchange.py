@@ -2,129 +2,139 @@
 
 Rules:
 
-- The audience is judged before an identity is asked for.
-- An index counts an identity token as used when a publisher matched, also if its reply is lost:
-  each try is made with a fresh one, where the CI gives fresh ones.
-- An identity that does not meet the publisher that was configured is not sent.
-- Where the CI gives one identity a job, the upload token can be kept for the job's next command
-  instead of being burned. What was not minted here is never burned.
+- The audience is judged before an identity token is requested.
+- An index counts an identity token as used once a publisher matched, even if its reply is lost: each try
+  is made with a new one, where the CI creates new ones.
+- An identity that does not match the table ``publisher`` is not sent.
+- Where the CI creates one identity token per job, the upload token can be kept for the job's next
+  command instead of being burned. What was not minted here is never burned.
+- An upload token is noted for burning before anything else is done with it: printing its mask may fail.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from ..errors import ExchangeError, NetworkError, TrustedPublishError, UploadError, clean
+from ..errors import ExchangeError, Interrupted, Message, NetworkError, TrustedPublishError, UploadError
+from ..events import Events
 from ..http.client import Client
 from ..http.messages import Request
 from ..index import mint_api as protocol
 from ..index.endpoints import Endpoints, Index, pypi_endpoints
 from ..index.mint_api import TOKEN_LIFE, UploadToken
 from ..index.origins import trusted_audience
-from ..secret import Secret
-from . import hints as explain
-from . import token_cache as kept
+from . import hints, token_cache
 from .ambient import Ambient, Identity
-from .publishers import Expected, compare
+from .publishers import Claims, Expected, compare
 
 SHORTEST_LIFE: Final = 60.0
-"""Seconds: a token with less left is not begun with."""
+"""Seconds: no upload starts with a token that expires sooner."""
 LONGEST_LIFE: Final = 86400.0
-"""Seconds: what says more is a clock that is wrong."""
+"""Seconds: a longer life means that a clock is wrong."""
+LAST_WORDS: Final = 1.0
+"""Seconds to wait for a mint that is under way when the run ends, and as many to burn what it returns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Where an index exchanges identities, and made for which audience."""
+    """Where an index exchanges identities, and for which audience."""
 
+    index: Index
     endpoints: Endpoints
     audience: str
 
 
 def find_terms(index: Index, client: Client) -> Terms:
-    """Ask *index*; no identity is asked for yet.
+    """Ask *index*; no identity token is requested yet.
 
     Raises:
         ExchangeError: the index has no trusted publishing that can be used.
-        NetworkError: it did not answer.
+        NetworkError: it did not reply.
     """
     endpoints = index.endpoints or _search(index, client)
-    answer = client.send(protocol.ask_audience(index, endpoints))
-    return Terms(endpoints, trusted_audience(index, protocol.read_audience(answer, index)))
+    reply = client.send(protocol.ask_audience(index, endpoints))
+    return Terms(index, endpoints, trusted_audience(index, protocol.read_audience(reply, index)))
 
 
+def _search(index: Index, client: Client) -> Endpoints:
+    """Find the endpoints by PEP 807, else by PyPI's own paths."""
+    found = protocol.read_discovery(client.send(protocol.ask_discovery(index)), index)
+    return found or pypi_endpoints(index.upload_url)
+
+
+@dataclass(slots=True, eq=False)
 class Exchange:
-    """The exchange of one run: upload tokens, as many as it needs, for several threads."""
+    """The exchange of one run: as many upload tokens as it needs, for several threads."""
 
-    def __init__(
-        self,
-        index: Index,
-        terms: Terms,
-        ambient: Ambient,
-        client: Client,
-        mask: Callable[[Secret], None],
-        expected: Expected,
-        keep_in: Path | None = None,
-    ) -> None:
-        """
-        Args:
-            mask: keeps a secret out of the CI's log; called before anything else could print it.
-            keep_in: the folder for kept tokens; used where there can be no other one in this job.
-        """
-        self._index, self._ambient, self._client, self._mask = index, ambient, client, mask
-        self._endpoints, self._audience, self._expected = terms.endpoints, terms.audience, expected
-        self._claims: Mapping[str, object] = {}
-        """Of the newest identity."""
-        self._lock = threading.Lock()
-        self._token: UploadToken | None = None
-        self._ends = 0.0
-        self._keep_in = None if ambient.renewable or terms.endpoints.single_use else keep_in
-        self._place: Path | None = None
-        """Where this job's token is kept."""
-        self._to_burn: list[UploadToken] = []
-        self._not_kept = ""
-        """Why it is not."""
-        self._failure: TrustedPublishError | None = None
+    terms: Terms
+    ambient: Ambient
+    expected: Expected
+    client: Client
+    events: Events
+    keep_in: Path | None = None
+    """The directory for kept tokens; used where the job can have no other token."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _claims: Claims = field(default_factory=dict, init=False)
+    _token: UploadToken | None = field(default=None, init=False)
+    _minted: list[UploadToken] = field(default_factory=list, init=False)
+    """What is to be burned."""
+    _kept: Path | None = field(default=None, init=False)
+    """Where this job's token is kept."""
+    _failure: TrustedPublishError | None = field(default=None, init=False)
+
+    @property
+    def renewable(self) -> bool:
+        """Whether there can be another token."""
+        return self.ambient.renewable
+
+    def claims(self) -> Claims:
+        """Return what the CI says about this job; empty before it was asked."""
+        return self._claims
+
+    def seconds_left(self) -> float:
+        """Return how long the upload token lives."""
+        if self.terms.endpoints.single_use:
+            return math.inf
+        return 0.0 if self._token is None else self._token.expires - time.time()
 
     def prepare(self) -> None:
-        """See to it that there is an upload token for the first file.
+        """Make sure that there is an upload token for the first file.
 
         Raises:
-            IdentityError, ExchangeError, NetworkError: one of the two sides refused, or did not answer.
+            IdentityError, ExchangeError, NetworkError: one of the two sides refused, or did not reply.
         """
         with self._lock:
             self._renew()
 
-    def token(self, seconds: float = 0.0) -> UploadToken:
-        """An upload token for a file that will take about *seconds*; a single-use one is given out once.
+    def token(self, seconds: float = 0.0, expired: UploadToken | None = None) -> UploadToken:
+        """Return an upload token; a single-use one is returned once.
 
-        A new one is fetched when the old one would not last, once for all threads.
+        A new one is minted when the old one would not last, once for all threads.
 
-        Raises:
-            IdentityError, ExchangeError, NetworkError: as in `prepare`.
-        """
-        with self._lock:
-            ends_early = self._ambient.renewable and self.seconds_left() < max(SHORTEST_LIFE, seconds)
-            if self._token is None or ends_early:
-                self._renew()
-            return self._given()
-
-    def replace(self, expired: UploadToken) -> UploadToken:
-        """Another token for one that the index calls expired, whatever it said of its life.
+        Args:
+            seconds: how long the upload will take.
+            expired: the token that the index calls expired.
 
         Raises:
-            IdentityError, ExchangeError, NetworkError: as in `prepare`; also where the CI has no other identity.
+            IdentityError, ExchangeError, NetworkError: as in `prepare`; also if the CI has no other identity.
         """
         with self._lock:
-            self._to_burn = [token for token in self._to_burn if token is not expired]
-            if self._token is expired or self._token is None:
+            if expired in self._minted:
+                self._minted.remove(expired)
+            ends_early = self.ambient.renewable and self.seconds_left() < max(SHORTEST_LIFE, seconds)
+            if self._token is None or self._token is expired or ends_early:
                 self._renew()
-            return self._given()
+            token = self._token
+            if self.terms.endpoints.single_use:
+                self._token = None
+            assert token is not None  # noqa: S101 # nosec B101 # `_renew` has set it, or raised
+            return token
 
     def refused(self, error: UploadError) -> None:
         """Hear that the index refused a file.
@@ -132,152 +142,125 @@ class Exchange:
         Raises:
             UploadError: it refused the upload token, and this job can have no other; a kept one is forgotten.
         """
-        if error.scope != "token" or self._ambient.renewable:
+        if error.scope != "token" or self.ambient.renewable:
             return
-        if self._place is not None:
-            self._place.unlink(missing_ok=True)
-        raise UploadError(f"{error} {self._once()}", scope="token") from error
+        if self._kept is not None:
+            self._kept.unlink(missing_ok=True)
+        cause = None if error.message.code == "token-expired" else Message("token-lost-its-publisher")
+        ci, reason = self.ambient.name, error.reason
+        raise UploadError("upload-token-of-job-refused", scope="token", reason=reason, cause=cause, ci=ci) from error
 
-    def _given(self) -> UploadToken:
-        token = self._token
-        if self._endpoints.single_use:
-            self._token = None
-        assert token is not None  # noqa: S101 # nosec B101 # `_renew` has set it, or raised
-        return token
+    def explain_other_project(self, projects: Sequence[str]) -> Message:
+        """Return why the index minted an upload token that is not for *projects*."""
+        return hints.other_project(self._job(), projects)
 
-    def seconds_left(self) -> float:
-        """How long the upload token lives."""
-        return self._ends - time.monotonic()
+    def burn(self, *, tell: bool = False) -> None:
+        """Burn what was minted here, also by a mint that is under way, and end the exchange.
 
-    def claims(self) -> Mapping[str, object]:
-        """What the CI says of this job; empty before it was asked."""
-        return self._claims
+        Args:
+            tell: whether to report that the index has no way to burn a token.
+        """
+        problems = self._burn_minted()
+        held = self._lock.acquire(blocking=False)
+        if not held and (held := self._lock.acquire(timeout=LAST_WORDS)):
+            self.client.hurry(LAST_WORDS)
+        if held:
+            self._failure = Interrupted("interrupted")  # for a thread that waits for a token
+            self._lock.release()
+            problems += self._burn_minted()
+        for problem in problems[:1]:
+            if problem.code != "no-burning":
+                self.events.warn(Message("token-not-burned", problem=problem))
+            elif tell:
+                self.events.note(problem)
 
-    @property
-    def renewable(self) -> bool:
-        """Whether there can be another token."""
-        return self._ambient.renewable
+    def _burn_minted(self) -> list[Message]:
+        """Burn the newest token first; return the problems."""
+        problems = []
+        while self._minted:
+            token = self._minted.pop()
+            if token.expires > time.time() and (problem := self._burn(token)) is not None:
+                problems.append(problem)
+        return problems
+
+    def _burn(self, token: UploadToken) -> Message | None:
+        index, url = self.terms.index, self.terms.endpoints.burn
+        if url is None:
+            return Message("no-burning", index=index.title)
+        try:
+            status = self.client.send(protocol.ask_burn(index, url, token)).status
+        except NetworkError as error:
+            return error.reason
+        if status == 404:
+            return Message("no-burning", index=index.title)
+        return None if 200 <= status < 300 else Message("burn-refused", status=status)
 
     def _renew(self) -> None:
         if self._failure is not None:
             raise self._failure  # it ends the run: the threads that waited for this do not ask in turn
         try:
-            token = self._kept() or self._mint()
+            self._token = self._load() or self._mint()
         except TrustedPublishError as error:
             self._failure = error
             raise
-        self._ends = time.monotonic() + token.expires - time.time()
-        self._token = token
 
-    def _kept(self) -> UploadToken | None:
-        """The token that an earlier command of this job has kept."""
-        if self._keep_in is None:
+    def _load(self) -> UploadToken | None:
+        """Return the token that an earlier command of this job has kept."""
+        if self.keep_in is None or self.ambient.renewable or self.terms.endpoints.single_use:
             return None
-        self._place = kept.place(self._keep_in, self._identify().token, self._index.upload_url)
-        token = kept.load(self._place)
+        self._kept = token_cache.place(self.keep_in, self._identify().token, self.terms.index.upload_url)
+        token = token_cache.load(self._kept)
         if token is not None:
-            self._mask(token.secret)
+            self.events.mask(token.secret)
             if token.expires < time.time() + SHORTEST_LIFE:
-                raise ExchangeError(f"The upload token that was kept for this job has ended. {self._once()}")
+                raise ExchangeError("kept-token-expired", ci=self.ambient.name)
         return token
 
     def _mint(self) -> UploadToken:
-        tries = 0
+        index, now, asked = self.terms.index, time.time(), list[Request]()
 
-        def request() -> Request:
-            nonlocal tries
-            identity = self._identify()
-            tries += 1
-            return protocol.ask_mint(self._index, self._endpoints, identity.token)
+        def ask() -> Request:
+            asked.append(protocol.ask_mint(index, self.terms.endpoints, self._identify().token))
+            return asked[-1]
 
         try:
-            token = protocol.read_mint(self._client.send_made(request), self._index, time.time())
+            token = protocol.read_mint(self.client.send_made(ask), index, now)
         except NetworkError as error:
-            if error.was_sent and not self._ambient.renewable:
+            if error.was_sent and not self.renewable:
                 raise self._spent(error) from error
             raise
         except ExchangeError as error:
-            # A used token that meets a pending publisher gets a 500 from PyPI, without a code (recorded).
-            if (
-                tries > 1
-                and not self._ambient.renewable
-                and error.message.code not in explain.EXPLAINED - {"invalid-reuse-token"}
-            ):
+            code = error.message.code
+            # PyPI answers 500, without a code, to a used token that meets a pending publisher (recorded).
+            lost = len(asked) > 1 and code in {"invalid-reuse-token", "exchange-failed"}
+            if (lost or code == "no-upload-token") and not self.renewable:
                 raise self._spent(error) from error
-            if error.message.code in explain.EXPLAINED:
-                raise self._explained(error) from error
-            raise
-        self._mask(token.secret)
-        # By the index's clock, which may be another than this one.
+            more = hints.refusal(self._job(), error.message)
+            raise ExchangeError(code, **{**error.message.facts, "more": more}) from error
+        # The index's clock may differ from this one.
         life = token.expires - time.time()
         token = replace(token, expires=time.time() + (life if 0 < life <= LONGEST_LIFE else TOKEN_LIFE))
-        why = "" if self._place is None else kept.keep(self._place, token)
-        if why is not None:
-            self._to_burn.append(token)
-            self._not_kept = why
+        self._minted.append(token)
+        self.events.mask(token.secret)
+        if self._kept is not None:
+            if (problem := token_cache.keep(self._kept, token)) is None:
+                self._minted.remove(token)
+            else:
+                self.events.warn(Message("token-not-kept", problem=problem))
         return token
 
     def _identify(self) -> Identity:
-        """The job's identity, masked, and compared with the publisher that was configured before it goes anywhere."""
-        identity = self._ambient.fetch(self._audience)
-        self._mask(identity.token)
+        """Return the job's identity, masked, and compared with the table ``publisher`` before it goes anywhere."""
+        identity = self.ambient.fetch(self.terms.audience)
+        self.events.mask(identity.token)
         self._claims = identity.claims
-        if self._expected.publisher is not None and (found := compare(self._expected.publisher, identity.claims)):
-            raise ExchangeError(explain.mismatches(found, self._ambient.name))
+        if self.expected.publisher is not None and (found := compare(self.expected.publisher, identity.claims)):
+            raise ExchangeError("publisher-mismatch", ci=self.ambient.name, mismatches=found)
         return identity
 
-    def _explained(self, error: ExchangeError) -> ExchangeError:
-        behind = explain.refusal(
-            self._claims, self._ambient.name, self._index, self._expected, error.message.code, str(error)
-        )
-        return ExchangeError(f"{error}\n\n{behind}")
-
-    def explain_other_project(self, projects: Sequence[str]) -> str:
-        """Why the index gave an upload token that it does not take for *projects*."""
-        expected = replace(self._expected, projects=projects)
-        return explain.other_project(self._claims, self._ambient.name, self._index, expected)
+    def _job(self) -> hints.Job:
+        return hints.Job(self.ambient, self._claims, self.terms.index, self.expected)
 
     def _spent(self, error: TrustedPublishError) -> ExchangeError:
-        return ExchangeError(
-            f"{clean(self._index.name)} may have taken the identity token, but its reply was lost. {self._once()} "
-            f"({_what(error)})"
-        )
-
-    def _once(self) -> str:
-        return (
-            f"{self._ambient.name} gives this job one identity token, and an index takes each once: run the job again for "
-            "another."
-        )
-
-    def burn(self) -> str | None:
-        """Make worthless what was minted here, where the index can do that; what is to be said if something was not done.
-
-        No lock: the run may be stopped while a thread waits for a token.
-        """
-        alive = [token for token in reversed(self._to_burn) if token.expires > time.time()]
-        found = [problem for token in alive if (problem := self._burn(token)) is not None]
-        said = [f"The upload token was not burned; it ends by itself within 15 minutes. ({found[0]})"] if found else []
-        if self._not_kept:
-            said.append(f"The upload token could not be kept for the next command of this job ({self._not_kept}).")
-        return " ".join(said) or None
-
-    def _burn(self, token: UploadToken) -> str | None:
-        if self._endpoints.burn is None:
-            return None
-        try:
-            status = self._client.send(protocol.ask_burn(self._index, self._endpoints.burn, token)).status
-        except NetworkError as error:
-            return _what(error)
-        # 404: an index without this.
-        return None if status == 404 or 200 <= status < 300 else f"the index answered {status}"
-
-
-def _what(error: TrustedPublishError) -> str:
-    """What happened, without the advice, where another one is given."""
-    return clean(str(error).partition(". ")[0])
-
-
-def _search(index: Index, client: Client) -> Endpoints:
-    """By PEP 807, else PyPI's own paths."""
-    found = protocol.read_discovery(client.send(protocol.ask_discovery(index)), index)
-    return found or pypi_endpoints(index.upload_url)
+        index, ci = self.terms.index.title, self.ambient.name
+        return ExchangeError("identity-token-spent", index=index, ci=ci, reason=error.reason)

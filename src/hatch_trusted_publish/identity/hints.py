@@ -1,167 +1,138 @@
-"""Why an index and a CI do not agree about a job: shown so that somebody can mend it at night. Pure."""
+"""Why an index refused a job, and how to fix it. Pure: facts in, messages out.
+
+Rules:
+
+- What the index says about the reason comes first, then what the claims show, then what is likely.
+- No form and no table is offered that could not work: not where no publisher would match the job, and
+  not without an environment if the job may have forgotten its own.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Final
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from ..errors import clean
+from ..errors import Message
 from ..index.endpoints import Index
-from ..settings.options import TABLE
-from .publishers import MISSING, TOKEN_CLAIMS, Expected, Mismatch, claim, compare, form_url, presented, provider_of
-from .publishers import publisher_of as matching_publisher
-
-EXPLAINED: Final = frozenset(
-    {
-        "invalid-publisher",
-        "invalid-pending-publisher",
-        "invalid-payload",
-        "unknown-issuer",
-        "pending-name-refused",
-        "invalid-token",
-        "invalid-reuse-token",
-        "not-enabled",
-    }
-)
-"""PyPI's codes of a refused identity: what the CI said is told with each."""
+from .ambient import Ambient
+from .publishers import TOKEN_CLAIMS, Claims, Expected, claim, form_url, obstacles, presented, provider_of, publisher_of
 
 
-def mismatches(found: Sequence[Mismatch], ci: str) -> str:
-    """The publisher that was configured, against what the CI says: told before anything is minted."""
-    rows = [("setting", "expected", f"{ci} says"), *((one.setting, one.expected, one.said) for one in found)]
-    heading = (
-        "This job is not the one that the table `publisher` describes; its identity was not sent, nothing was minted:"
-    )
-    remedies = [f"  - {one.setting}: {one.remedy}" for one in found]
-    return "\n".join([heading, "", *_columns(rows), "", "What to change:", *remedies])
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the run knows about the job that an index refused."""
+
+    ambient: Ambient
+    claims: Claims
+    index: Index
+    expected: Expected
+
+    @property
+    def existing(self) -> list[str]:
+        """The projects that the index has."""
+        return [one for one in self.expected.projects if one not in self.expected.new]
 
 
-def refusal(claims: Mapping[str, object], ci: str, index: Index, expected: Expected, code: str, said: str) -> str:
-    """What stands behind a refused exchange: what the CI said, what is likely wrong, and how to mend it.
+def refusal(job: Job, refused: Message) -> Message | None:
+    """Return what to add to a refused exchange; ``None`` if it is not about the identity.
 
     Args:
-        claims: of the identity token.
-        ci: its CI's name.
-        index: which refused.
-        code: one of `EXPLAINED`.
-        said: what the index said.
+        refused: PyPI's code, with the fact ``said``: everything that the index says.
     """
-    if code == "invalid-token":
-        return "\n".join(_presented(ci, [(name, claim(claims, name)) for name in TOKEN_CLAIMS]))
-    lines = _presented(ci, presented(claims))
-    if code == "invalid-pending-publisher":
-        lines += _forms(claims, index, expected.projects)
-    elif code == "invalid-publisher":
-        obstacles = _obstacles(claims)
-        lines += _numbered([*obstacles, *_causes(claims, index, expected.projects, said)])
-        if not obstacles:  # with them, no publisher would do
-            lines += [*_forms(claims, index, expected.projects), *_table(claims, expected)]
-    return "\n".join(lines)
-
-
-def other_project(claims: Mapping[str, object], ci: str, index: Index, expected: Expected) -> str:
-    """What stands behind a refused upload, where the index minted a token, but not for this project."""
-    names = _names(expected.projects)
-    other = "the publisher belongs to a project of another name than"
-    causes = [
-        f"{other} {names}: `-`, `_` and `.` count as the same, all else does not",
-        f"{names} has no publisher of its own: add one in its settings on the index",
-        "the name in pyproject.toml was misspelled, or has changed",
-    ]
-    lines = [*_presented(ci, presented(claims)), *_numbered(causes)]
-    return "\n".join([*lines, *_forms(claims, index, expected.projects), *_table(claims, expected)])
-
-
-def _presented(ci: str, said: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"What {ci} said of this job:", *(f"  {name}: {value}" for name, value in said)]
-
-
-def _numbered(causes: Sequence[str]) -> list[str]:
-    numbered = (f"  {number}. {cause}" for number, cause in enumerate(causes, 1))
-    return ["", "What may be wrong, the likeliest first:", *numbered]
-
-
-def _forms(claims: Mapping[str, object], index: Index, projects: Sequence[str]) -> list[str]:
-    forms = [url for project in projects if (url := form_url(index, project, claims))]
-    if not forms:
-        return []
-    account = urljoin(forms[0], "/manage/account/publishing/")
-    return [
-        "",
-        f"The form that adds exactly this publisher (for a new project: {account}):",
-        *(f"  {url}" for url in forms),
-    ]
-
-
-def _table(claims: Mapping[str, object], expected: Expected) -> list[str]:
-    publisher = matching_publisher(claims)
-    if expected.publisher is not None or "provider" not in publisher:
-        return []
-    lines = ["", "To have this compared before each release, add to pyproject.toml:", "", f"  [{TABLE}.publisher]"]
-    lines += (f"  {key} = {json.dumps(clean(value, 200), ensure_ascii=False)}" for key, value in publisher.items())
-    return lines
-
-
-def _obstacles(claims: Mapping[str, object]) -> list[str]:
-    """Why no publisher would match this job, whatever its settings."""
-    publisher = matching_publisher(claims)
-    found = compare(publisher, claims) if "provider" in publisher else []
-    return [f"{one.setting} ({one.said}): {one.remedy}" for one in found]
-
-
-def _causes(claims: Mapping[str, object], index: Index, projects: Sequence[str], said: str) -> list[str]:
-    shown = dict(presented(claims))
-    workflow = matching_publisher(claims).get("workflow")
-    other_file = [] if workflow is None else [f"the publisher names another workflow file than {clean(workflow, 160)}"]
-    none = f"{_names(projects)} has no publisher on this index yet"
-    if index.project_url is not None:
-        none += ": one on TestPyPI is none on PyPI, nor the other way round"
-    match provider_of(claims):
-        case "github":
-            return [
-                _environment(shown),
-                *other_file,
-                none,
-                f"{shown['repository']} was renamed or moved, and the publisher has its old name",
-                f"the owner's account was made anew (its id is {shown['repository_owner_id']} now): add the publisher again",
-                "the publisher's owner or repository differs in upper and lower case, or has `-` for `_`",
-            ]
-        case "gitlab":
-            case = (
-                "the publisher's namespace, project or environment differs in upper and lower case: GitLab's own way "
-                f"is {shown['project_path']}"
+    said = " ".join(refused.facts.get("said", []))
+    match refused.code:
+        case "invalid-publisher":
+            certain = [*_missing_claim(job, said), *obstacles(job.claims)]
+            usable = not certain and not _lacks_environment(job.claims)
+            return _details(
+                job,
+                causes=[*certain, *_causes(job)],
+                pending=None if certain else _pending(job),
+                form=_form(job, job.existing) if usable else None,
+                table=_table(job) if usable else None,
             )
-            causes = [
-                _environment(shown),
-                *other_file,
-                none,
-                f"{shown['project_path']} was renamed or moved, and the publisher has its old name",
-            ]
-            return [case, *causes] if "ci_config_ref_uri" in said else [*causes, case]
-        case "google":
-            return [
-                f"the publisher names another service account than {shown['email']}",
-                none,
-                f"the publisher has a subject, and it is not {shown['sub']}",
-            ]
-        case "activestate":
-            return ["the publisher names another organization, project or actor", none]
-        case _:
-            return [f"this index has no publishers for identities of {shown['iss']}", none]
+        case "invalid-pending-publisher":
+            return _details(job, form=_form(job, job.expected.projects))
+        case "invalid-token":
+            return _details(job, claims=presented(job.claims, TOKEN_CLAIMS))
+        case "no-exchange" | "exchange-failed" | "no-upload-token":
+            return None
+    return _details(job)
 
 
-def _names(projects: Sequence[str]) -> str:
-    return " or ".join(projects)
+def other_project(job: Job, projects: Sequence[str]) -> Message:
+    """Return what to add to the refusal of a file that the upload token is not for."""
+    causes = [Message("another-name"), Message("no-publisher", projects=projects, index=job.index.title)]
+    return _details(job, causes=causes, form=_form(job, projects), table=_table(job))
 
 
-def _environment(shown: Mapping[str, str]) -> str:
-    if shown["environment"] == MISSING:
-        return "the publisher names an environment, and this job has none: add it to the job, or take it out there"
-    return f"the publisher names another environment than {shown['environment']}"
+def _details(job: Job, causes: Sequence[Message] = (), **facts: object) -> Message:
+    shown = {"ci": job.ambient.name, "claims": presented(job.claims), "pending": None, "form": None, "table": None}
+    return Message("job-details", causes=Message("causes", causes=causes) if causes else None, **{**shown, **facts})
 
 
-def _columns(rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}" for row in rows]
+def _missing_claim(job: Job, said: str) -> Iterator[Message]:
+    if found := re.search(r"Missing claim '([^']+)'", said):
+        yield Message("missing-claim", claim=found[1], ci=job.ambient.name, index=job.index.title)
+
+
+def _lacks_environment(claims: Claims) -> bool:
+    return provider_of(claims) in {"github", "gitlab"} and not claim(claims, "environment")
+
+
+def _causes(job: Job) -> Iterator[Message]:
+    """Yield what may be wrong, the likeliest first."""
+    claims, index, provider, publisher = job.claims, job.index.title, provider_of(job.claims), publisher_of(job.claims)
+    path = claim(claims, "repository") or claim(claims, "project_path")
+    if _lacks_environment(claims):
+        yield Message("no-environment")
+    if job.expected.new:
+        yield Message("new-project", projects=job.expected.new, index=index, page=_pending_page(job))
+    if "environment" in publisher:
+        yield Message("other-environment", environment=publisher["environment"])
+    if "workflow" in publisher:
+        yield Message("other-workflow", workflow=publisher["workflow"])
+    if provider == "google":
+        yield Message("other-account", email=claim(claims, "email"))
+    if provider == "activestate":
+        yield Message("other-actor", **{name: claim(claims, name) for name in ("actor", "actor_id")})
+    if not provider:
+        yield Message("foreign-issuer", issuer=claim(claims, "iss"), index=index)
+    if job.existing:
+        yield Message("no-publisher", projects=job.existing, index=index)
+    if path:
+        yield Message("renamed-repository", path=path)
+        yield Message("other-case", path=path)
+    if provider == "github":
+        yield Message("recreated-owner", owner_id=claim(claims, "repository_owner_id"))
+    if provider == "google":
+        yield Message("other-subject", sub=claim(claims, "sub"))
+
+
+def _pending_page(job: Job) -> str | None:
+    return job.index.project_url and urljoin(job.index.project_url, "/manage/account/publishing/")
+
+
+def _pending(job: Job) -> Message | None:
+    values: dict[str, object] = {**publisher_of(job.claims)}
+    if not job.expected.new or not values:
+        return None
+    if _lacks_environment(job.claims):
+        values["environment"] = Message("environment-of-your-choice")
+    return Message("pending-publisher", projects=job.expected.new, values=values)
+
+
+def _form(job: Job, projects: Sequence[str]) -> Message | None:
+    urls = [url for project in projects if (url := form_url(job.index, project, job.claims))]
+    return Message("publisher-form", urls=urls) if urls else None
+
+
+def _table(job: Job) -> Message | None:
+    publisher = publisher_of(job.claims)
+    if job.expected.publisher is not None or not job.expected.pyproject or not publisher:
+        return None
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in publisher.items()]
+    return Message("publisher-table", lines=lines)

@@ -1,44 +1,28 @@
-"""What a CI says of a job, against what a publisher on the index asks for. Pure.
+"""What a CI says about a job, against what PyPI compares with a trusted publisher. Pure.
 
 Rules (PyPI's own, recorded in tests/pypi-recordings.json):
 
-- GitHub: owner and repository in their exact case, the environment in any. The workflow is the
-  repository's own file, by ``job_workflow_ref``: a reusable workflow of another repository never
-  matches. A publisher without an environment takes a job with any.
-- GitLab: namespace and project in any case in ``project_path``, but exact in
-  ``ci_config_ref_uri``; the environment is exact.
-- Google: ``email``, verified, and ``sub`` if the publisher has one.
-- A claim that is not there matches nothing.
+- Case counts everywhere except in GitHub's environment. A publisher without an environment accepts
+  a job in any environment.
+- The workflow is a file of the repository that publishes: a reusable workflow of another repository
+  never matches, and neither does one of the same repository at another ref.
+- A claim that is missing matches nothing.
+- A report shows the claims in `Provider.public`, ``iss`` and ``sub``, and no others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 from urllib.parse import quote, urlencode
 
-from ..errors import clean
+from ..errors import LONGEST_FACT, Message, clean
 from ..index.endpoints import Index
 
-MISSING: Final = "MISSING"
-_ISSUERS: Final = {
-    "https://token.actions.githubusercontent.com": "github",
-    "https://gitlab.com": "gitlab",
-    "https://accounts.google.com": "google",
-    "https://platform.activestate.com/api/v1/oauth/oidc": "activestate",
-}
-_CLAIMS: Final = {
-    "github": ("repository", "repository_owner_id", "job_workflow_ref", "environment", "event_name", "ref"),
-    "gitlab": ("project_path", "ci_config_ref_uri", "environment", "ref_path"),
-    "google": ("email", "email_verified", "sub"),
-    "activestate": ("organization", "project", "actor", "builder"),
-}
-"""The claims that PyPI looks at, of each provider."""
+Claims: TypeAlias = Mapping[str, object]
 TOKEN_CLAIMS: Final = ("iss", "aud", "iat", "nbf", "exp")
-"""What makes a token itself good or bad, whoever publishes."""
-_FORM: Final = {"workflow": {"github": "workflow_filename", "gitlab": "workflow_filepath"}}
-"""Fields of PyPI's form that are not called as in the table."""
+"""The claims that make a token itself valid, whoever publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,164 +30,188 @@ class Expected:
     """Who is to publish what."""
 
     projects: Sequence[str]
-    """Of the files, by their normalized names."""
+    """The normalized names of the projects."""
     publisher: Mapping[str, str] | None = None
-    """The trusted publisher, where one was configured and is to be compared."""
+    """The table ``publisher``, if there is one."""
+    new: Sequence[str] = ()
+    """Those of the projects that the index does not have."""
+    pyproject: bool = True
+    """Whether there is a ``pyproject.toml`` to add the table to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
-    """One setting of a publisher that this job does not meet."""
+class Provider:
+    """One CI, as PyPI knows it."""
 
-    setting: str
-    expected: str
-    said: str
-    """What the CI says, inert; or `MISSING`."""
-    remedy: str
-
-
-def provider_of(claims: Mapping[str, object]) -> str | None:
-    """The provider behind the claims; ``None`` for one that PyPI does not know."""
-    issuer = _text(claims, "iss") or ""
-    if issuer in _ISSUERS:
-        return _ISSUERS[issuer]
-    return "gitlab" if "ci_config_ref_uri" in claims else "github" if "job_workflow_ref" in claims else None
+    issuer: str
+    name: tuple[str, ...]
+    """The fields of the table ``publisher`` that name the publisher."""
+    compared: tuple[str, ...]
+    """The claims that PyPI compares."""
+    public: tuple[str, ...]
+    """The claims that a report may show."""
+    form: Mapping[str, str] = field(default_factory=dict)
+    """Field → its name in PyPI's form, where the two differ."""
+    any_case: tuple[str, ...] = ()
+    """Fields that are compared without regard to case."""
 
 
-def publisher_of(claims: Mapping[str, object]) -> dict[str, str]:
-    """The publisher that would match this job, as the table ``publisher`` writes it."""
-    provider = provider_of(claims)
-    found: dict[str, str | None] = {"provider": provider}
-    if provider == "github":
-        owner, _, repository = (_text(claims, "repository") or "").partition("/")
-        found |= {"owner": owner, "repository": repository, "workflow": _workflow(claims, provider)}
-        found["environment"] = _text(claims, "environment")
-    elif provider == "gitlab":
-        namespace, _, project = (_text(claims, "project_path") or "").rpartition("/")
-        found |= {"namespace": namespace, "project": project, "workflow": _workflow(claims, provider)}
-        found["environment"] = _text(claims, "environment")
-    elif provider == "google":
-        found |= {"email": _text(claims, "email"), "sub": _text(claims, "sub")}
-    elif provider == "activestate":
-        found |= {key: _text(claims, key) for key in ("organization", "project", "actor")}
+PROVIDERS: Final[Mapping[str, Provider]] = {
+    "github": Provider(
+        issuer="https://token.actions.githubusercontent.com",
+        name=("owner", "repository"),
+        compared=("repository", "repository_owner_id", "job_workflow_ref", "environment", "event_name", "ref"),
+        public=(
+            *("repository", "repository_owner", "workflow_ref", "job_workflow_ref", "ref", "sha", "environment"),
+            *("event_name", "run_id", "run_attempt"),
+        ),
+        form={"workflow": "workflow_filename"},
+        any_case=("environment",),
+    ),
+    "gitlab": Provider(
+        issuer="https://gitlab.com",
+        name=("namespace", "project"),
+        compared=("project_path", "ci_config_ref_uri", "environment", "ref_path"),
+        public=(
+            *("project_path", "ci_config_ref_uri", "ref", "ref_path", "ref_type", "sha", "environment"),
+            *("pipeline_source", "pipeline_id", "job_id"),
+        ),
+        form={"workflow": "workflow_filepath"},
+    ),
+    "google": Provider(
+        issuer="https://accounts.google.com",
+        name=("email",),
+        compared=("email", "email_verified", "sub"),
+        public=("email", "email_verified"),
+    ),
+    "activestate": Provider(
+        issuer="https://platform.activestate.com/api/v1/oauth/oidc",
+        name=("organization", "project"),
+        compared=("organization", "project", "actor", "actor_id", "builder"),
+        public=("organization", "project", "actor"),
+    ),
+    # A CI that PyPI does not know.
+    "": Provider(issuer="", name=("sub",), compared=("sub",), public=()),
+}
+
+
+def text_of(claims: Claims, name: str) -> str:
+    """Return a claim that is a string; empty if it is missing or something else."""
+    value = claims.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def provider_of(claims: Claims) -> str:
+    """Return the name of the provider behind the claims; empty for one that PyPI does not know."""
+    issuer = text_of(claims, "iss")
+    if known := next((name for name, provider in PROVIDERS.items() if provider.issuer == issuer), ""):
+        return known
+    # Self-managed instances have issuers of their own.
+    return "gitlab" if "ci_config_ref_uri" in claims else "github" if "job_workflow_ref" in claims else ""
+
+
+def publisher_of(claims: Claims) -> dict[str, str]:
+    """Return the publisher that would match this job, as the table ``publisher`` writes it."""
+    found = {"provider": provider_of(claims)}
+    match found["provider"]:
+        case "github":
+            found["owner"], _, found["repository"] = text_of(claims, "repository").partition("/")
+            path = text_of(claims, "job_workflow_ref").partition("@")[0]
+            own = f"{text_of(claims, 'repository')}/.github/workflows/"
+            found["workflow"] = path.removeprefix(own) if path.startswith(own) else ""
+            found["environment"] = text_of(claims, "environment")
+        case "gitlab":
+            found["namespace"], _, found["project"] = text_of(claims, "project_path").rpartition("/")
+            found["workflow"] = text_of(claims, "ci_config_ref_uri").partition("//")[2].partition("@")[0]
+            found["environment"] = text_of(claims, "environment")
+        case "google":
+            found |= {key: text_of(claims, key) for key in ("email", "sub")}
+        case "activestate":
+            found |= {key: text_of(claims, key) for key in ("organization", "project", "actor")}
     return {key: value for key, value in found.items() if value}
 
 
-def compare(publisher: Mapping[str, str], claims: Mapping[str, object]) -> list[Mismatch]:
-    """What of *publisher* this job does not meet, by PyPI's rules."""
-    provider = provider_of(claims)
-    if provider != publisher["provider"]:
-        ci = provider or claim(claims, "iss")
-        return [_mismatch("provider", publisher["provider"], ci, "run the job in that CI, or correct the publisher")]
-    said = publisher_of(claims)
-    ignores_case = {"github": {"environment"}, "gitlab": {"namespace", "project"}}.get(provider, set())
-    found = []
+def obstacles(claims: Claims) -> Iterator[Message]:
+    """Yield why no publisher would match this job, whatever its fields."""
+    match provider_of(claims):
+        case "github":
+            workflow, ref = text_of(claims, "job_workflow_ref"), text_of(claims, "ref")
+            if "workflow" not in publisher_of(claims):
+                yield Message("foreign-workflow", workflow=workflow, repository=text_of(claims, "repository"))
+            elif ref and workflow.partition("@")[2] not in {ref, text_of(claims, "sha")}:
+                yield Message("workflow-at-another-ref", workflow=workflow, ref=ref)
+            if claims.get("event_name") == "pull_request_target":
+                yield Message("pull-request-target")
+        case "gitlab":
+            file, project = text_of(claims, "ci_config_ref_uri"), text_of(claims, "project_path")
+            if file.partition("//")[0].partition("/")[2] != project:
+                yield Message("foreign-ci-file", file=file, project=project)
+        case "google" if claims.get("email_verified") is not True:
+            yield Message("unverified-email", email=text_of(claims, "email"))
+        case "activestate" if claims.get("builder") != "pypi-publisher":
+            yield Message("foreign-builder", builder=claim(claims, "builder"))
+
+
+def compare(publisher: Mapping[str, str], claims: Claims) -> list[Message]:
+    """Return what in *publisher* this job does not match, by PyPI's rules."""
+    job = publisher_of(claims)
+    if job.get("provider") != publisher["provider"]:
+        found = job.get("provider") or claim(claims, "iss") or Message("no-claim")
+        return [Message("mismatch", setting="provider", expected=publisher["provider"], found=found)]
+    problems = [*obstacles(claims)]
     for setting, expected in publisher.items():
-        value = said.get(setting)
-        same = value is not None and (
-            value == expected or (setting in ignores_case and value.casefold() == expected.casefold())
+        found = job.get(setting) or Message("no-claim")
+        same = found == expected or (
+            setting in PROVIDERS[job["provider"]].any_case and str(found).casefold() == expected.casefold()
         )
-        if not same:
-            shown, remedy = _shown(setting, provider, claims, value), _remedy(setting, provider, value)
-            found.append(_mismatch(setting, expected, shown, remedy))
-    return found or _other_obstacles(provider, publisher, claims)
+        # A workflow that is not the repository's own is one of the obstacles.
+        if not same and (setting in job or setting != "workflow"):
+            problems.append(Message("mismatch", setting=setting, expected=expected, found=found))
+    return problems
 
 
-def _other_obstacles(provider: str, publisher: Mapping[str, str], claims: Mapping[str, object]) -> list[Mismatch]:
-    """What PyPI refuses although the publisher's own fields match."""
-    if provider == "github":
-        if _workflow(claims, provider) is None:
-            own = f"a workflow file of {claim(claims, 'repository')}"
-            return [_mismatch("workflow", own, _text(claims, "job_workflow_ref"), _FOREIGN_WORKFLOW)]
-        if claims.get("event_name") == "pull_request_target":
-            remedy = "a fork can steer such a run: publish from a push, a tag or a release"
-            return [_mismatch("event", "any but pull_request_target", "pull_request_target", remedy)]
-    if provider == "gitlab":
-        file = (_text(claims, "ci_config_ref_uri") or "").partition("//")[0].partition("/")[2]
-        own = f"{publisher.get('namespace')}/{publisher.get('project')}"
-        if "namespace" in publisher and "project" in publisher and file != own:
-            remedy = "the job's configuration has to be a file of the project itself"
-            if file.casefold() == own.casefold():
-                remedy = "the case counts here: write namespace and project in the publisher as GitLab does"
-            return [_mismatch("workflow", f"a file of {own}", _text(claims, "ci_config_ref_uri"), remedy)]
-    if provider == "google" and claims.get("email_verified") is not True:
-        said = claim(claims, "email_verified")
-        return [_mismatch("email_verified", "true", said, "use a service account whose address Google has verified")]
-    if provider == "activestate" and claims.get("builder") != "pypi-publisher":
-        remedy = "publish by ActiveState's own publishing step"
-        return [_mismatch("builder", "pypi-publisher", _text(claims, "builder"), remedy)]
-    return []
-
-
-_FOREIGN_WORKFLOW: Final = (
-    "a reusable workflow of another repository never matches: move the job into a file of the repository that publishes"
-)
-
-
-def _remedy(setting: str, provider: str, value: str | None) -> str:
-    if setting == "environment" and value is None:
-        return "the job has none: add it to the job, or take it out of the publisher"
-    if setting == "environment":
-        return "give the job the publisher's environment, or correct the publisher"
-    if setting == "workflow" and provider == "github" and value is None:
-        return _FOREIGN_WORKFLOW
-    if setting == "workflow":
-        return "move the job into that file, or correct the publisher"
-    return "run the job from there, or, if it was renamed or moved, correct the publisher"
-
-
-def _shown(setting: str, provider: str, claims: Mapping[str, object], value: str | None) -> str | None:
-    """What the CI says of *setting*; of a workflow, the whole claim where it names another repository."""
-    if setting == "workflow" and value is None:
-        return _text(claims, "job_workflow_ref" if provider == "github" else "ci_config_ref_uri")
-    return value
-
-
-def _mismatch(setting: str, expected: str, said: str | None, remedy: str) -> Mismatch:
-    return Mismatch(setting, clean(expected, 100), MISSING if said is None else clean(said, 160), remedy)
-
-
-def _text(claims: Mapping[str, object], claim: str) -> str | None:
-    value = claims.get(claim)
-    return value if isinstance(value, str) and value else None
-
-
-def _workflow(claims: Mapping[str, object], provider: str) -> str | None:
-    """The publisher's ``workflow``: a file name of the own repository on GitHub, a path on GitLab."""
-    if provider == "github":
-        path = (_text(claims, "job_workflow_ref") or "").partition("@")[0]
-        own = f"{_text(claims, 'repository')}/.github/workflows/"
-        return path.removeprefix(own) or None if path.startswith(own) else None
-    return (_text(claims, "ci_config_ref_uri") or "").partition("//")[2].partition("@")[0] or None
-
-
-def presented(claims: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The claims that matter for this provider, inert; `MISSING` where there is none."""
-    names = _CLAIMS.get(provider_of(claims) or "", ("sub",))
-    if claims.get("iss") not in list(_ISSUERS):
-        names = ("iss", *names)
-    return [(name, claim(claims, name)) for name in names]
-
-
-def claim(claims: Mapping[str, object], name: str) -> str:
-    """One claim, inert; `MISSING` where there is none."""
+def claim(claims: Claims, name: str) -> str:
+    """Return one claim as safe text; empty if it is missing."""
     value = claims.get(name)
-    if value is None or value == "":
-        return MISSING
     if isinstance(value, bool):
         return str(value).lower()
-    # What is nested may be too deep to be written out.
-    return clean(value, 160) if isinstance(value, (str, int, float)) else "(neither a text nor a number)"
+    if isinstance(value, str | int | float):
+        return clean(value)
+    return "" if value is None else type(value).__name__  # what is nested may be too deep to be written out
 
 
-def form_url(index: Index, project: str, claims: Mapping[str, object]) -> str | None:
-    """The page of PyPI or TestPyPI that adds the publisher of this job to *project*, filled in."""
+def presented(claims: Claims, names: Sequence[str] = ()) -> dict[str, str | Message]:
+    """Return *names*, or the claims that PyPI compares, as a message shows them."""
+    provider = PROVIDERS[provider_of(claims)]
+    names = names or provider.compared
+    if claims.get("iss") != provider.issuer:
+        names = ("iss", *names)
+    return {name: claim(claims, name) or Message("no-claim") for name in names}
+
+
+def public_claims(claims: Claims) -> dict[str, str]:
+    """Return what everybody may know about the job, for the report."""
+    names = ("iss", "sub", *PROVIDERS[provider_of(claims)].public)
+    return {name: value for name in names if (value := claim(claims, name))}
+
+
+def publishing_as(claims: Claims) -> Message:
+    """Return the line that says who publishes."""
+    provider, job = provider_of(claims), publisher_of(claims)
+    who = "/".join(job.get(key) or claim(claims, key) for key in PROVIDERS[provider].name)
+    more = {key: job.get(key, "") for key in ("workflow", "environment", "actor")}
+    return Message("publishing-as", who=who, issuer="" if provider else claim(claims, "iss"), **more)
+
+
+def form_url(index: Index, project: str, claims: Claims) -> str | None:
+    """Return the page of PyPI or TestPyPI that adds the publisher of this job to *project*, filled in."""
     publisher = publisher_of(claims)
-    if index.project_url is None or "provider" not in publisher:
+    if index.project_url is None or not publisher:
         return None
-    provider = publisher["provider"]
-    fields = {_FORM.get(key, {}).get(provider, key): value[:200] for key, value in publisher.items()}
-    if provider in {"github", "gitlab"}:
-        fields.setdefault("environment", "")
+    provider = PROVIDERS[publisher["provider"]]
+    fields = {provider.form.get(key, key): value for key, value in publisher.items()}
+    if publisher["provider"] == "gitlab" and claims.get("iss") != provider.issuer:
+        fields["issuer_url"] = claim(claims, "iss")
     manage = index.project_url.replace("/project/", "/manage/project/")
-    return f"{manage}{quote(project)}/settings/publishing/?{urlencode(fields, errors='replace')}"
+    url = f"{manage}{quote(project)}/settings/publishing/?{urlencode(fields, errors='replace')}"
+    return url if len(url) <= LONGEST_FACT else None  # half a form is worse than none

@@ -117,14 +117,16 @@ def read_mint(reply: Reply, index: Index, now: float) -> UploadToken:
     if reply.status == 200:
         if token := minted(reply, now):
             return token
-        raise ExchangeError("no-upload-token", index=index.title)
+        raise ExchangeError("no-upload-token", reason=Message("reply-without-token", index=index.title))
     errors = _errors(reply)
     if not errors:
         raise _failed(reply, index)
     code, description = next((one for one in errors if one[0] in _CODES), ("identity-refused", ""))
     if code == "invalid-payload":
         code = next((better for part, better in _PAYLOADS.items() if part in description), code)
-    raise ExchangeError(code, index=index.title, said=[f"{code}: {description}" for code, description in errors])
+    facts = {"index": index.title, "said": [f"{code}: {description}" for code, description in errors]}
+    # `identity.hints` knows more.
+    raise ExchangeError(code, reason=Message("refused-identity", **facts), more=None, **facts)
 
 
 def minted(reply: Reply, now: float) -> UploadToken | None:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from ..errors import Message
 from ..events import Result
-from ..identity import publishers as claims
+from ..identity.publishers import public_claims
 from ..upload.outcome import Plan, Run
 from .progress import OUTCOMES
 
 ON_THE_INDEX: Final[frozenset[Result]] = frozenset({"uploaded", "there"})
 MOST_NAMES: Final = 20
 """File names in one message."""
-_PUBLIC_CLAIMS: Final = {
-    "github": (
-        *("repository", "repository_owner", "workflow_ref", "job_workflow_ref", "ref", "sha", "environment"),
-        *("event_name", "run_id", "run_attempt"),
-    ),
-    "gitlab": (
-        *("project_path", "ci_config_ref_uri", "ref", "ref_path", "ref_type", "sha", "environment"),
-        *("pipeline_source", "pipeline_id", "job_id"),
-    ),
-    "google": ("email", "email_verified"),
-    "activestate": ("organization", "project", "actor"),
-}
-"""The claims of a job that a report may contain, besides ``iss`` and ``sub``."""
 
 
 def release_urls(plan: Plan) -> list[str]:
@@ -58,13 +44,6 @@ def standing(run: Run) -> list[Message]:
 def _some(names: list[str]) -> list[str]:
     more = len(names) - MOST_NAMES
     return names if more <= 0 else [*names[:MOST_NAMES], str(Message("and-more", count=more))]
-
-
-def public_claims(said: Mapping[str, object]) -> dict[str, str]:
-    """Return the claims of a job that anybody may see, made safe to print."""
-    names = ("iss", "sub", *_PUBLIC_CLAIMS.get(claims.provider_of(said) or "", ()))
-    found = {name: claims.claim(said, name) for name in names}
-    return {name: value for name, value in found.items() if value != claims.MISSING}
 
 
 def _utc(moment: datetime | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ..events import Events
@@ -27,3 +28,5 @@ class Job:
     client: Client
     events: Log
     run: Run
+    root: Path = Path()
+    """The project's directory."""

@@ -139,7 +139,7 @@ class Uploads:
                 self._exchange.refused(error)
                 if not (error.message.code == "token-expired" and self._exchange.renewable):
                     raise
-                return self._send(distribution, self._exchange.replace(token))
+                return self._send(distribution, self._exchange.token(expired=token))
         except TrustedPublishError as error:
             return Outcome(distribution, "failed", error)
 
