@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 from contextlib import closing
@@ -144,16 +143,16 @@ def test_no_end(tmp_path: Path, repository: Repository) -> None:
             assert stream.read().startswith(b"GET /x.git/info/refs?service=git-upload-pack HTTP/1.1\r\n")
 
 
-def test_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Ctrl-C ends Git as well."""
-    program = tmp_path / "bin" / "git"
-    program.parent.mkdir()
-    write_lines(
-        program, ["#!/bin/sh", f'echo $$ > "{tmp_path}/pid"', "trap '' INT", "kill -INT $PPID", "exec sleep 60"]
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-    with pytest.raises(KeyboardInterrupt):
-        git.run(tmp_path, "status")
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+    started: list[subprocess.Popen[str]] = []
+
+    def interrupt(process: subprocess.Popen[str], **_: object) -> None:
+        started.append(process)
+        raise KeyboardInterrupt
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            git.run(repository.root, "ls-remote", f"http://127.0.0.1:{server.getsockname()[1]}/", network=True)
+    assert [True] == [process.returncode is not None for process in started]

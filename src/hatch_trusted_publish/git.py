@@ -20,7 +20,6 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Final
 
-SECONDS: Final = 60.0
 NOT_FOUND: Final = 127
 TIMED_OUT: Final = 124
 """Exit codes where Git is not installed, and where it was ended; a shell and timeout(1) use the same."""
@@ -43,7 +42,7 @@ def ask(root: Path, *arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def run(root: Path, *arguments: str, network: bool = False, seconds: float = SECONDS) -> CompletedProcess[str]:
+def run(root: Path, *arguments: str, network: bool = False, seconds: float = 60) -> CompletedProcess[str]:
     """Run one command in *root*.
 
     Git's helpers (ssh, git-remote-https) outlive a killed Git and keep its pipes open, so the whole process

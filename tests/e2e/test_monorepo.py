@@ -51,7 +51,7 @@ def test_rehearsal(person: Person) -> None:
     """One package is counted from its own tags, and rehearsed from its own folder."""
     code, said = person.type(REHEARSE)
     assert 0 == code
-    assert str(Message("raw-options-not-safe", options=["git_describe_command"])) in said
+    assert str(Message("unsafe-version-options", options=["git_describe_command"])) in said
     assert "example-core 1.0.0" in said
 
 

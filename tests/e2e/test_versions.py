@@ -366,7 +366,7 @@ class TestBadInput:
         ("table", "expected"),
         [
             (f'{PUBLIC}\nlocal-version = "strip"', "bad-version-key"),
-            (f"{PUBLIC}\nraw-options = 5", "bad-version-options"),
+            (f"{PUBLIC}\nraw-options = 5", "no-version"),
             (f'{KEPT}\nraw-options = {{ local_scheme = "no-local-version" }}', "contradicting-local-scheme"),
             (f'{PUBLIC}\nlocal_version = "keep"', "unknown-version-keys"),
         ],

@@ -265,18 +265,19 @@ class TestGap:
         repository.commit()
         assert not mended(repository.root, None, mode)
 
-    def test_remote_by_another_name(self, origin: Repository, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("options", [[], ["--detach"]])
+    def test_remote_by_another_name(self, origin: Repository, tmp_path: Path, options: list[str]) -> None:
         """The only remote is used, whatever its name."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--origin=upstream")
+        git(clone, "checkout", "--quiet", *options)
         assert mended(clone, None)
         assert described(clone) == "v1.0-2"
 
     def test_shallow_without_a_remote(self, origin: Repository, tmp_path: Path) -> None:
-        """What cannot be fetched from anywhere is refused."""
+        """Without a remote, nothing can be fetched."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         git(clone, "remote", "remove", "origin")
-        said = complaint(clone, "fetch", "--unshallow", "origin")
-        assert incomplete("shallow-clone", failed(said)) == refusal(clone, None, "fetch")
+        assert "shallow-clone" == refusal(clone, None, "fetch").code
 
     @pytest.mark.parametrize(("mode", "command"), [("fetch", "fetch"), ("require", "ls-remote")])
     def test_remote_is_gone(self, origin: Repository, tmp_path: Path, mode: str, command: str) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess  # nosec B404 # commands are run by their name and arguments, never by a shell
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-_SECONDS: Final = 10
+from .. import git
+
 _OWNER: Final = "octo-org"
 _REF: Final = "refs/heads/main"
 _SHA: Final = "8f1c2d3e4b5a69788796a5b4c3d2e1f001234567"
-# As a git hook sets them, they would lead away from the folder that is asked about.
-_ELSEWHERE: Final = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +42,13 @@ class Checkout:
 
 def look(root: Path, project: str, *, groups: bool) -> Checkout:
     """What git says of *root*; with *groups* the owner may be a path, as on GitLab."""
-    owner, name = parsed(_git(root, "remote", "get-url", "origin"), groups=groups) or (
+    owner, name = parsed(git.ask(root, "remote", "get-url", "origin"), groups=groups) or (
         _OWNER,
         project,
     )
-    tag = _git(root, "describe", "--tags", "--exact-match", "HEAD")
-    branch = _git(root, "symbolic-ref", "--quiet", "HEAD")
-    sha = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
+    tag = git.ask(root, "describe", "--tags", "--exact-match", "HEAD")
+    branch = git.ask(root, "symbolic-ref", "--quiet", "HEAD")
+    sha = git.ask(root, "rev-parse", "--verify", "--quiet", "HEAD")
     return Checkout(owner, name, f"refs/tags/{tag}" if tag else branch or _REF, sha or _SHA)
 
 
@@ -75,21 +72,3 @@ def parsed(url: str, *, groups: bool) -> tuple[str, str] | None:
     if path is None or ("/" in path[1] and not groups):
         return None
     return path[1], path[2]
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """One line from git, or nothing: no git, no repository and no such thing are all fine."""
-    env = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
-    try:
-        done = subprocess.run(  # nosec B603 B607 # git, in no shell
-            ["git", "-C", os.fspath(root), *arguments],
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""

@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -34,8 +35,6 @@ _REMEDIES: Final = {"GITHUB_ACTIONS": "full-history-on-github", "GITLAB_CI": "fu
 
 Gap: TypeAlias = Literal["shallow-clone", "no-tags"]
 """What a clone lacks, as the code of the message about it."""
-Tag: TypeAlias = tuple[Version, str, str]
-"""A tag that spells a version: this version, its name, and what is before the version in its name."""
 
 
 def in_ci() -> bool:
@@ -95,11 +94,9 @@ def fill(root: Path, found: Gap, mode: str, seconds: float = FETCH_SECONDS) -> b
     """
     fetches, why = mode == "fetch", Message("history-required")
     if fetches or found == "no-tags":
-        remotes = git.ask(root, "remote").splitlines()
-        remote = "origin" if "origin" in remotes or not remotes else remotes[0]
         unshallow = ["--unshallow"] if found == "shallow-clone" else []
         command = ["fetch", "--no-recurse-submodules", *unshallow] if fetches else ["ls-remote"]
-        done = git.run(root, *command, "--tags", remote, network=True, seconds=seconds)
+        done = git.run(root, *command, "--tags", network=True, seconds=seconds)
         if done.returncode == git.TIMED_OUT:
             why = Message("fetch-timeout", seconds=seconds)
         elif done.returncode != 0:
@@ -146,7 +143,8 @@ def higher_tag(root: Path, above: Version) -> str | None:
     return None if best[0] == nearest[0] else best[1]
 
 
-def _parsed(name: str) -> Tag | None:
+def _parsed(name: str) -> tuple[Version, str, str] | None:
+    """Return the version that a tag spells, the tag, and what is before the version in it."""
     start = next((place for place, character in enumerate(name) if character.isdigit()), 0)
     try:
         # With or without a v, it is the same project.
@@ -176,10 +174,9 @@ def commit_times(root: Path) -> list[datetime]:
         written = re.findall(r"^node-date: (\S+(?:Z|[+-]\d\d:\d\d))$", text, re.MULTILINE)
     else:
         written = git.ask(root, "log", "--no-walk=unsorted", "--format=%cI", "HEAD", "HEAD^@").splitlines()
-    try:
+    times = []
+    with suppress(ValueError):
         times = [datetime.fromisoformat(text).astimezone(UTC) for text in written]
-    except ValueError:
-        times = []
     if not times:
         raise VersionError("no-commit-date")
     if times[0].timestamp() > time.time() + FUTURE_SECONDS:

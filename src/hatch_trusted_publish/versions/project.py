@@ -67,7 +67,7 @@ def read_project(root: Path) -> Project:
     except VersionError as error:
         return Project(name, unknown=error.message)
     except InvalidVersion:
-        return Project(name, unknown=Message("invalid-project-version"))
+        return Project(name, unknown=Message("no-valid-version"))
     except Exception as error:  # noqa: BLE001 - hatchling, setuptools-scm and hatch-vcs raise anything
         return Project(name, unknown=Message("version-unreadable", said=error))
 
@@ -83,51 +83,45 @@ def _version(metadata: Any, root: Path) -> str:
     if "version" in metadata.core_raw_metadata:
         return str(metadata.core_raw_metadata["version"])
     backend = metadata.build.build_backend or "setuptools.build_meta"
-    if backend not in {"hatchling.build", "hatchling.ouroboros"}:
-        raise VersionError("version-needs-backend", backend=backend)
-    config: dict[str, Any] = metadata.hatch.version.config
-    match metadata.hatch.version.source_name:
+    is_hatchling = backend in {"hatchling.build", "hatchling.ouroboros"}
+    match metadata.hatch.version.source_name if is_hatchling else backend:
         case "regex":
-            return _read(root, config)
+            return _read(root, metadata.hatch.version.config)
         case "vcs" | "vcs-public" as source:
-            return _count(root, config, source)
-        case source:
-            raise VersionError("version-needs-code", source=source)
+            return _count(root, metadata.hatch.version.config, source)
+        case other:
+            raise VersionError("version-needs-code", by=other)
 
 
 def _read(root: Path, config: dict[str, Any]) -> str:
     from hatchling.version.core import DEFAULT_PATTERN
 
     if config.get("pattern"):
-        raise VersionError("own-pattern", key="pattern")
+        raise VersionError("unsafe-version-options", options=["pattern"])
     path = config.get("path", "")
     file = (root / path).resolve()
     if not (file.is_file() and file.is_relative_to(root.resolve()) and file.stat().st_size <= LONGEST_FILE):
         raise VersionError("bad-version-file", path=path)
     found = re.search(DEFAULT_PATTERN, file.read_text("utf-8"), re.MULTILINE)
-    if found is None:
-        raise VersionError("no-version-in-file", path=path)
-    return found["version"]
+    return found["version"] if found else ""
 
 
 def _count(root: Path, config: dict[str, Any], source: str) -> str:
     from .source import PublicVersionSource
 
     options = config.get("raw-options", {})
-    if dangers := options.keys() - _SAFE:
-        raise VersionError("raw-options-not-safe", options=sorted(dangers))
-    if not _SCHEMES.fullmatch(scheme := options.get("version_scheme", "guess-next-dev")):
-        raise VersionError("scheme-not-safe", scheme=scheme)
-    if config.get("tag-pattern"):
-        raise VersionError("own-pattern", key="tag-pattern")
+    unsafe = options.keys() - _SAFE | config.keys() & {"tag-pattern"}
+    if unsafe or not _SCHEMES.fullmatch(options.get("version_scheme", "guess-next-dev")):
+        raise VersionError("unsafe-version-options", options=sorted(unsafe or {"version_scheme"}))
     repository = root / options.get("root", ".")
     top = history.working_tree(repository)
     with TemporaryDirectory() as place:
+        Path(place, "pyproject.toml").touch()  # setuptools-scm before 10 has no fallback without it
         if top is not None and (options.get("search_parent_directories") or top.samefile(repository)):
             date, described = git.ask(repository, "log", "-1", "--format=%cI"), _describe(repository, source)
             Path(place, history.ARCHIVAL).write_text(f"node-date: {date}\ndescribe-name: {described}\n", "utf-8")
-        passed = {key: options[key] for key in ("fallback_version", "version_scheme") if key in options}
-        counted: dict[str, Any] = {key: config[key] for key in ("dev-number", "fallback-version") if key in config}
+        passed = {key: options[key] for key in options.keys() & {"fallback_version", "version_scheme"}}
+        counted: dict[str, Any] = {key: config[key] for key in config.keys() & {"dev-number", "fallback-version"}}
         counted["raw-options"] = {**passed, "root": place, "fallback_root": place}
         return Version(PublicVersionSource(place, counted).version()).public
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hatch_vcs.version_source import VCSVersionSource
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ..errors import Message, VersionError
 from . import history
@@ -34,8 +34,6 @@ _CHOICES: Final = {
 """The keys of this source; the first choice is the default."""
 _OTHER_KEYS: Final = frozenset({"source", "scheme", "tag-pattern", "fallback-version", "raw-options", "validate-bump"})
 """The keys of hatchling and hatch-vcs."""
-_NO_TAG: Final = "0.0"
-"""What setuptools-scm takes for the tag where there is none."""
 
 
 class PublicVersionSource(VCSVersionSource):
@@ -52,11 +50,11 @@ class PublicVersionSource(VCSVersionSource):
         try:
             return {"version": self.version()}
         except VersionError as error:
-            raise _ended(error) from None
+            raise SystemExit(f"vcs-public: {error}") from None
 
     def set_version(self, version: str, version_data: dict[str, str]) -> None:  # noqa: ARG002 - hatchling's
         """Refuse ``hatch version NEW``: only a tag changes the version."""
-        raise _ended(VersionError("version-comes-from-tags", version=version))
+        raise SystemExit(f"vcs-public: {VersionError('version-comes-from-tags', version=version)}")
 
     def version(self) -> str:
         """Return the version.
@@ -67,16 +65,11 @@ class PublicVersionSource(VCSVersionSource):
         options = self._options()
         self._state: Any = None
         self._tag: str | None = None
-        packaged = Path(self.root, "PKG-INFO")
-        version = _packaged_version(packaged) if packaged.is_file() else self._from_checkout(options["history"])
-        try:
-            parsed = Version(version)
-        except InvalidVersion:
-            raise VersionError("not-a-version", version=version) from None
+        version = self._counted(options["history"])
         # A tag that is a .devN itself is that release.
-        is_counted = self._state is not None and not self._state.exact and parsed.dev is not None
-        if options["dev-number"] == "commit-time" and is_counted:
-            version = self._with_commit_time(parsed)
+        has_number = self._state is not None and not self._state.exact and Version(version).is_devrelease
+        if options["dev-number"] == "commit-time" and has_number:
+            version = self._with_commit_time(version)
         if options["local-version"] == "drop":
             version = version.partition("+")[0]
             self._check_changed_tag(version)
@@ -89,7 +82,7 @@ class PublicVersionSource(VCSVersionSource):
 
     @property
     def _repository(self) -> Path:
-        return Path(self.root, self._raw.get("root", "."))
+        return Path(self.root, str(self._raw.get("root", ".")))
 
     def _options(self) -> dict[str, str]:
         known = _OTHER_KEYS | _CHOICES.keys()
@@ -104,10 +97,8 @@ class PublicVersionSource(VCSVersionSource):
             raise VersionError("bad-local-version-variable", variable=OVERRIDE, found=override)
         scheme = self._raw.get("local_scheme")
         drops = str(scheme).startswith("no-local-version")
-        if scheme is not None and drops != (chosen["local-version"] == "drop"):
-            raise VersionError("contradicting-local-scheme", scheme=scheme, other="local-version")
-        if drops and override == "keep":
-            raise VersionError("contradicting-local-scheme", scheme=scheme, other=OVERRIDE)
+        if scheme is not None and (drops != (chosen["local-version"] == "drop") or (drops and override == "keep")):
+            raise VersionError("contradicting-local-scheme", scheme=scheme, variable=OVERRIDE)
         if chosen["history"] == "auto":
             chosen["history"] = "fetch" if history.in_ci() else "any"
         return {**chosen, "local-version": override or chosen["local-version"]}
@@ -125,12 +116,13 @@ class PublicVersionSource(VCSVersionSource):
     def _observe(self, state: Any) -> None:
         self._state = state
 
-    def _from_checkout(self, mode: str) -> str:
+    def _counted(self, mode: str) -> str:
+        """Return setuptools-scm's version, counted from a complete history and the right tag."""
         version = self._ask()
         root = self._repository
         if self._state is None or history.is_archive(root):
             return version
-        has_tag = str(self._state.tag) != _NO_TAG
+        has_tag = str(self._state.tag) != "0.0"  # what setuptools-scm takes for the tag where there is none
         if not has_tag:
             history.check(root)
         if found := history.gap(root, self._state.distance if has_tag else None):
@@ -145,34 +137,29 @@ class PublicVersionSource(VCSVersionSource):
 
     def _ask(self) -> str:
         """Return what setuptools-scm says."""
+        root = self._repository
+        is_read = (root / ".git").exists() or self._raw.get("search_parent_directories")
+        if is_read and not any("_PRETEND_VERSION" in name for name in os.environ):
+            history.working_tree(root)  # Git refuses a repository before setuptools-scm reads it
         try:
-            self._check_owner()
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*shallow")  # `history` decides that
                 warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*git_describe_command")
-                return str(super().get_version_data()["version"])
-        except VersionError:
-            raise
-        except TypeError as error:
-            raise VersionError("bad-version-options", said=error) from None
+                version: str = super().get_version_data()["version"]
+                Version(version)
+                return version
         except Exception as error:  # noqa: BLE001 - setuptools-scm, and what its options name, raise anything
-            if (self._repository / ".git").exists() or history.working_tree(self._repository):
-                history.check(self._repository)
+            if (root / ".git").exists() or history.working_tree(root):
+                history.check(root)
             elif isinstance(error, LookupError):
                 raise VersionError("no-repository") from None
             raise VersionError("no-version", said=str(error) or type(error).__name__) from None
 
-    def _check_owner(self) -> None:
-        """Let Git refuse a repository before setuptools-scm reads it, unless a variable gives the version."""
-        is_read = (self._repository / ".git").exists() or self._raw.get("search_parent_directories")
-        if is_read and not any("_PRETEND_VERSION" in name for name in os.environ):
-            history.working_tree(self._repository)
-
-    def _with_commit_time(self, version: Version) -> str:
+    def _with_commit_time(self, version: str) -> str:
         when, *before = history.commit_times(self._repository)
         if before and max(before) >= when:
             _warn(Message("commit-time-not-later", time=f"{when:%Y-%m-%d %H:%M:%S}"))
-        public, plus, local = str(version).partition("+")
+        public, plus, local = str(Version(version)).partition("+")
         return f"{public.rpartition('.dev')[0]}.dev{when:%Y%m%d%H%M%S}{plus}{local}"
 
     def _check_changed_tag(self, version: str) -> None:
@@ -185,20 +172,6 @@ class PublicVersionSource(VCSVersionSource):
         if history.in_ci():
             raise changed
         _warn(changed.message)
-
-
-def _packaged_version(packaged: Path) -> str:
-    """Return the version of an unpacked sdist, whatever repository it is unpacked in."""
-    from packaging.metadata import parse_email
-
-    try:
-        return parse_email(packaged.read_bytes())[0]["version"]
-    except (OSError, KeyError):
-        raise VersionError("no-version-in-sdist") from None
-
-
-def _ended(error: VersionError) -> SystemExit:
-    return SystemExit(f"vcs-public: {error}")
 
 
 def _warn(message: Message) -> None:
