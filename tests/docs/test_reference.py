@@ -42,7 +42,6 @@ OF_OTHERS: Final = {
 }
 """Variables in the reference that a dependency reads."""
 NO_VARIABLES: Final = {
-    "CERTIFICATE_VERIFY_FAILED": "what OpenSSL says",
     "GCM_INTERACTIVE": "set for Git",
     "O_NOFOLLOW": "a flag of os.open",
     "O_NONBLOCK": "a flag of os.open",

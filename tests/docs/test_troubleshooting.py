@@ -78,7 +78,18 @@ WITHOUT_CODE: Final = frozenset(
         "version-needs-backend",
         "version-needs-code",
         "version-not-compared",
+        # what happened to a request
+        "bad-body",
+        "bad-certificate",
+        "bad-status",
+        "broken-connection",
+        "no-connection",
+        "no-response",
+        "other-machine",
+        "retrying",
         # what a run reports
+        "installed",
+        "not-installed",
         "cut-short",
         "nothing-uploaded",
         "on-the-index",
