@@ -49,9 +49,9 @@ RECORDED = {
     "upload/400-name-prohibited": "project-name-refused run",
     "upload/400-name-too-similar": "project-name-refused run",
     "upload/429-too-many-new-projects": "too-many-requests run",
-    "upload/308-no-trailing-slash": "no-uploads-here run",
-    "upload/405-no-action": "no-uploads-here run",
-    "upload/410-action-submit": "no-uploads-here run",
+    "upload/308-no-trailing-slash": "index-failed run",
+    "upload/405-no-action": "index-failed run",
+    "upload/410-action-submit": "index-failed run",
     "upload-auth/400-new-project": "no-such-project project",
     "upload-auth/403-wrong-project": "wrong-project project",
     "upload-auth/403-expired-wrong-project": "wrong-project project",
@@ -69,7 +69,7 @@ RECORDED = {
     "attestations/400-": "bad-attestations run",
     "concurrency/new-release-ok": "stored",
     "concurrency/": "index-failed run",
-    "split-hosts/upload-on-web-host": "no-uploads-here run",
+    "split-hosts/upload-on-web-host": "index-failed run",
     "split-hosts/upload-on-upload-host": "stored",
     # Its reason is about this file alone.
     "upload/400-invalid-version": "bad-metadata run",
@@ -135,9 +135,7 @@ UNKNOWN = (
         pytest.param(Reply(400, b"token is expired", "text/plain"), "file-refused file", id="expired, 400"),
         pytest.param(Reply(401, b""), "token-refused token", id="401"),
         pytest.param(Reply(403, b""), "upload-forbidden run", id="403"),
-        pytest.param(Reply(404, b""), "no-uploads-here run", id="404"),
-        pytest.param(Reply(301, b""), "no-uploads-here run", id="redirect"),
-        pytest.param(Reply(101, b""), "no-uploads-here run", id="101"),
+        pytest.param(Reply(404, b""), "index-failed run", id="404, whose URL cannot be corrected"),
         pytest.param(Reply(408, b""), "index-failed run", id="408"),
         pytest.param(Reply(413, b""), "file-too-large file", id="413"),
         pytest.param(Reply(422, b""), "upload-refused run", id="422"),
@@ -179,6 +177,14 @@ def test_refusal() -> None:
 def test_other_indexes(reply: Reply, expected: str) -> None:
     """A 200 or 201 that is no page for people is a success; a name that is taken is known by 409 or by the words."""
     assert expected == protocol.read_upload(reply, UNREAD, OWN)
+
+
+@pytest.mark.parametrize("status", [101, 301, 308, 404, 405, 410])
+def test_a_url_that_accepts_no_uploads(status: int) -> None:
+    """At another index than PyPI, the URL may be wrong."""
+    with pytest.raises(UploadError) as caught:
+        protocol.read_upload(Reply(status, b""), UNREAD, OWN)
+    assert ("no-uploads-here", "run") == (caught.value.message.code, caught.value.scope)
 
 
 @pytest.fixture(name="wheel")

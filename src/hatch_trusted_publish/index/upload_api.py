@@ -104,6 +104,8 @@ def read_upload(reply: Reply, distribution: Distribution, index: Index) -> Liter
     if reply.status == 409 or "already exists" in said.lower():
         return "taken"
     code, scope = _refusal(reply.status, said)
+    if code == "no-uploads-here" and index.status_page is not None:
+        code = "index-failed"  # PyPI's URL is not the user's to correct
     facts = {"file": distribution.shown, "index": index.title}
     reason = Message("refused-upload", **facts, status=reply.status, said=said)
     raise UploadError(code, scope=scope, **facts, reason=reason, page=index.status_page)
