@@ -216,9 +216,9 @@ def test_a_token_for_another_audience(claims: dict[str, object], found: object) 
     fix = Message("id-tokens", variable="PYPI_ID_TOKEN", audience="pypi")
     gitlab = {"GITLAB_CI": "true", "PYPI_ID_TOKEN": _jwt(claims)}
 
-    expected = Message("other-audience", ci="GitLab CI/CD", variable="PYPI_ID_TOKEN", fix=fix, **facts)
+    expected = Message("token-for-another-audience", ci="GitLab CI/CD", variable="PYPI_ID_TOKEN", fix=fix, **facts)
     assert expected == _error(lambda: _detect(gitlab).fetch("pypi"))
-    expected = Message("other-audience", ci="the variable MINE", variable="", fix=None, **facts)
+    expected = Message("token-for-another-audience", ci="the variable MINE", variable="", fix=None, **facts)
     assert expected == _error(lambda: _detect({"MINE": _jwt(claims)}, "MINE").fetch("pypi"))
 
 
@@ -259,7 +259,7 @@ def test_an_audience_of_any_depth(depth: int) -> None:
     claims = base64.urlsafe_b64encode(f'{{"aud": {"[" * depth}{"]" * depth}}}'.encode()).decode().rstrip("=")
     error = _error(lambda: Ambient("the CI", renewable=True, _fetch=lambda _: f"e30.{claims}.x").fetch("pypi"))
 
-    assert error.code in {"other-audience", "malformed-identity-token"}
+    assert error.code in {"token-for-another-audience", "malformed-identity-token"}
 
 
 # GitLab
@@ -298,7 +298,7 @@ def test_gitlab() -> None:
 def test_gitlab_without_a_token(environ: dict[str, str]) -> None:
     """A job without the token gets the lines to add, with the audience of the index."""
     facts = {"variable": "PYPI_ID_TOKEN", "audience": "pypi"}
-    expected = Message("no-id-tokens", fix=Message("id-tokens", **facts), **facts)
+    expected = Message("no-gitlab-token", fix=Message("id-tokens", **facts), **facts)
 
     assert expected == _error(lambda: _detect({"GITLAB_CI": "true", **environ}).fetch("pypi"))
 

@@ -28,14 +28,14 @@ CI: Final = Ambient("the CI", renewable=True, _fetch=str)
 SAMPLE: Final = Expected(["sampleproject"])
 NEW: Final = Expected(["sampleproject"], new=["sampleproject"])
 GITHUB: Final = [
-    "other-environment",
-    "other-workflow",
+    "another-environment",
+    "another-workflow",
     "no-publisher",
     "renamed-repository",
-    "other-case",
+    "another-case",
     "recreated-owner",
 ]
-GITLAB: Final = ["other-environment", "other-workflow", "no-publisher", "renamed-repository", "other-case"]
+GITLAB: Final = ["another-environment", "another-workflow", "no-publisher", "renamed-repository", "another-case"]
 FORM, TABLE, PENDING = "form", "table", "pending"
 
 
@@ -67,7 +67,7 @@ def offered(message: Message | None) -> list[str]:
             "invalid-publisher-environment",
             PYPI,
             SAMPLE,
-            ["no-environment", *GITHUB[1:]],
+            ["job-without-environment", *GITHUB[1:]],
             [],
             id="the job has no environment: it is named first, and nothing without one is offered",
         ),
@@ -75,7 +75,7 @@ def offered(message: Message | None) -> list[str]:
             "invalid-publisher-gitlab-environment",
             PYPI,
             SAMPLE,
-            ["no-environment", *GITLAB[1:]],
+            ["job-without-environment", *GITLAB[1:]],
             [],
             id="a GitLab job has no environment",
         ),
@@ -107,7 +107,7 @@ def offered(message: Message | None) -> list[str]:
             "invalid-publisher-environment",
             PYPI,
             NEW,
-            ["no-environment", "new-project", "other-workflow", *GITHUB[3:]],
+            ["job-without-environment", "new-project", "another-workflow", *GITHUB[3:]],
             [PENDING],
             id="the project is new, the job has no environment",
         ),
@@ -123,7 +123,7 @@ def offered(message: Message | None) -> list[str]:
             "invalid-publisher-reusable-workflow",
             PYPI,
             SAMPLE,
-            ["foreign-workflow", "other-environment", *GITHUB[2:]],
+            ["foreign-workflow", "another-environment", *GITHUB[2:]],
             [],
             id="reusable workflow of another repository: nothing to add would help",
         ),
@@ -131,7 +131,7 @@ def offered(message: Message | None) -> list[str]:
             "invalid-publisher-reusable-workflow",
             PYPI,
             NEW,
-            ["foreign-workflow", "new-project", "other-environment", *GITHUB[3:]],
+            ["foreign-workflow", "new-project", "another-environment", *GITHUB[3:]],
             [],
             id="reusable workflow, new project",
         ),
@@ -164,7 +164,7 @@ def offered(message: Message | None) -> list[str]:
             "invalid-publisher-google-email",
             PYPI,
             SAMPLE,
-            ["other-account", "no-publisher", "other-subject"],
+            ["another-account", "no-publisher", "another-subject"],
             [FORM, TABLE],
             id="Google",
         ),
@@ -172,7 +172,7 @@ def offered(message: Message | None) -> list[str]:
             "invalid-publisher-google-email-unverified",
             OWN,
             SAMPLE,
-            ["unverified-email", "other-account", "no-publisher", "other-subject"],
+            ["unverified-email", "another-account", "no-publisher", "another-subject"],
             [],
             id="Google, unverified address",
         ),
@@ -180,7 +180,7 @@ def offered(message: Message | None) -> list[str]:
             "invalid-publisher-activestate-project",
             PYPI,
             SAMPLE,
-            ["other-actor", "no-publisher"],
+            ["another-actor", "no-publisher"],
             [FORM, TABLE],
             id="ActiveState",
         ),
@@ -219,18 +219,18 @@ def test_facts_of_causes() -> None:
     found = causes(refusal(Job(CI, mint.claims, PYPI, Expected(["one", "two"], new=["two"])), refused(mint.reply)))
     assert [
         Message("new-project", projects=["two"], index="PyPI", page=page),
-        Message("other-environment", environment="pypi"),
-        Message("other-workflow", workflow="release.yml"),
+        Message("another-environment", environment="pypi"),
+        Message("another-workflow", workflow="release.yml"),
         Message("no-publisher", projects=["one"], index="PyPI"),
         Message("renamed-repository", path=path),
-        Message("other-case", path=path),
+        Message("another-case", path=path),
         Message("recreated-owner", owner_id="999"),
     ] == found
     claims = JOBS["activestate"]
     found = causes(refusal(Job(CI, claims, OWN, NEW), Message("invalid-publisher", said=[])))
     assert [
         Message("new-project", projects=["sampleproject"], index="own", page=None),
-        Message("other-actor", actor="actor", actor_id="aid"),
+        Message("another-actor", actor="actor", actor_id="aid"),
     ] == found
     missing = causes(
         refusal(Job(CI, claims, OWN, SAMPLE), Message("invalid-publisher", said=["Missing claim 'ref_path'"]))

@@ -79,7 +79,7 @@ class Ambient:
             found = claim(claims, "aud") or Message("no-claim")
             fix = Message("id-tokens", variable=variable, audience=audience) if variable else None
             raise IdentityError(
-                "other-audience", ci=self.name, found=found, audience=audience, variable=variable, fix=fix
+                "token-for-another-audience", ci=self.name, found=found, audience=audience, variable=variable, fix=fix
             )
         return Identity(token, claims)
 
@@ -135,7 +135,7 @@ def _gitlab(environ: Mapping[str, str], audience: str) -> str:
     if token := environ.get(variable, "").strip():
         return token
     fix = Message("id-tokens", variable=variable, audience=audience)
-    raise IdentityError("no-id-tokens", variable=variable, audience=audience, fix=fix)
+    raise IdentityError("no-gitlab-token", variable=variable, audience=audience, fix=fix)
 
 
 def _github(environ: Mapping[str, str], client: Client) -> Callable[[str], str]:

@@ -88,28 +88,28 @@ def _causes(job: Job) -> Iterator[Message]:
     claims, index, provider, publisher = job.claims, job.index.title, provider_of(job.claims), publisher_of(job.claims)
     path = claim(claims, "repository") or claim(claims, "project_path")
     if _lacks_environment(claims):
-        yield Message("no-environment")
+        yield Message("job-without-environment")
     if job.expected.new:
         yield Message("new-project", projects=job.expected.new, index=index, page=_pending_page(job))
     if "environment" in publisher:
-        yield Message("other-environment", environment=publisher["environment"])
+        yield Message("another-environment", environment=publisher["environment"])
     if "workflow" in publisher:
-        yield Message("other-workflow", workflow=publisher["workflow"])
+        yield Message("another-workflow", workflow=publisher["workflow"])
     if provider == "google":
-        yield Message("other-account", email=claim(claims, "email"))
+        yield Message("another-account", email=claim(claims, "email"))
     if provider == "activestate":
-        yield Message("other-actor", **{name: claim(claims, name) for name in ("actor", "actor_id")})
+        yield Message("another-actor", **{name: claim(claims, name) for name in ("actor", "actor_id")})
     if not provider:
         yield Message("foreign-issuer", issuer=claim(claims, "iss"), index=index)
     if job.existing:
         yield Message("no-publisher", projects=job.existing, index=index)
     if path:
         yield Message("renamed-repository", path=path)
-        yield Message("other-case", path=path)
+        yield Message("another-case", path=path)
     if provider == "github":
         yield Message("recreated-owner", owner_id=claim(claims, "repository_owner_id"))
     if provider == "google":
-        yield Message("other-subject", sub=claim(claims, "sub"))
+        yield Message("another-subject", sub=claim(claims, "sub"))
 
 
 def _pending_page(job: Job) -> str | None:
