@@ -7,10 +7,12 @@ import platform
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from cryptography import x509
@@ -236,11 +238,12 @@ def test_lost_replies(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_interrupted(job: Job, ci: Ci, index: Index) -> None:
-    """Ctrl-C ends the run at once; the token is burned, and the report does not say that all is well."""
+    """Ctrl-C ends the run at once; the token is burned, whatever is typed next, and the report says what happened."""
     job.on_github(ci)
     running: list[subprocess.Popen[str]] = []
-    interrupt = Answer(first=lambda: running[0].send_signal(signal.SIGINT), never=True)
-    index.answers["POST /legacy/"] = [Answer(), interrupt]
+    interrupt = Answer(first=lambda: running[0].send_signal(signal.SIGINT))
+    index.answers["POST /legacy/"] = [Answer(), replace(interrupt, never=True)]
+    index.answers["POST /_/oidc/burn-token"] = [interrupt]
     running.append(job.started("publish", "-p", "trusted", "-r", index.upload_url, "-o", "report=report.json"))
     err = as_read(running[0].communicate(timeout=60)[1])
     assert 1 == running[0].returncode
@@ -249,6 +252,19 @@ def test_interrupted(job: Job, ci: Ci, index: Index) -> None:
     assert ["uploaded", "unknown"] == [file["outcome"] for file in report["files"]]
     assert str(Interrupted("interrupted")) == report["error"]
     assert [*SEARCH, *EXCHANGE, *uploads(1), "POST /legacy/ given up", "POST /_/oidc/burn-token 202"] == index.requests
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_interrupted_while_a_token_is_minted(job: Job, ci: Ci, index: Index, number: signal.Signals) -> None:
+    """A token that arrives after the signal is burned too."""
+    job.on_github(ci)
+    running: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+    index.answers["POST /_/oidc/mint-token"] = [Answer(first=lambda: running.get(timeout=30).send_signal(number))]
+    process = job.started("publish", "-p", "trusted", "-r", index.upload_url)
+    running.put(process)
+    err = as_read(process.communicate(timeout=60)[1])
+    assert (1, ["interrupted"]) == (process.returncode, codes_in(err))
+    assert [*SEARCH, *EXCHANGE, "POST /_/oidc/burn-token 202"] == index.requests
 
 
 def _rebuild(job: Job) -> None:

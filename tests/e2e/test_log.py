@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from capture import on_terminal
@@ -12,8 +15,23 @@ from capture import on_terminal
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.output.progress import OUTCOMES
 
-from .world import PROJECT, PUBLISHERS, SDIST, WHEEL, Answer, Ci, Index, Job, identity_token, outcome, target
+from .world import (
+    PROJECT,
+    PUBLISHERS,
+    SDIST,
+    WHEEL,
+    Answer,
+    Ci,
+    Index,
+    Job,
+    as_read,
+    codes_in,
+    identity_token,
+    outcome,
+    target,
+)
 
+PUBLISH = f"'{sys.executable}' -m hatch publish -p trusted"
 SIZE = r"[\d.]+ k?B"
 
 
@@ -221,3 +239,37 @@ def test_every_run_has_a_report(job: Job) -> None:
     """The reports that these tests compare with the schema are there."""
     assert 0 == job.publish("-r", "rehearsal", "-o", "dry-run").code
     assert "rehearsal" == json.loads((job.folder / "report.json").read_text("utf-8"))["index"]["name"]
+
+
+@pytest.mark.parametrize("gone", ["2>/dev/full", "2>&-", ">&- 2>&-", "2> >(true)"])
+def test_standard_error_is_gone(job: Job, index: Index, gone: str) -> None:
+    """A release goes on without a log, with the exit code that it would have had."""
+    token = identity_token("gitlab", "127.0.0.1")
+    run = job.shell(f"{PUBLISH} -r {index.upload_url} -o identity-variable=MY_TOKEN {gone}", MY_TOKEN=token)
+    assert (0, "", "") == (run.code, run.out, run.err)
+    assert [WHEEL, SDIST] == index.files
+    index.answers["POST /legacy/"] = [Answer(400)]
+    (job.dist / WHEEL).rename(job.dist / WHEEL.replace("-py3-", "-py2.py3-"))
+    run = job.shell(f"{PUBLISH} -r {index.upload_url} {gone}")
+    assert (1, "", "") == (run.code, run.out, run.err)
+
+
+@pytest.mark.parametrize("last", ["GET /github", "POST /_/oidc/mint-token"], ids=["first", "second"])
+def test_a_mask_cannot_be_written(job: Job, ci: Ci, index: Index, last: str) -> None:
+    """Where standard output breaks before one of the masks, the run ends with a message, and with no token alive."""
+    job.on_github(ci)
+    started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+
+    def hang_up() -> None:
+        stdout = started.get(timeout=30).stdout
+        assert stdout is not None
+        stdout.close()
+
+    (ci if "github" in last else index).answers[last] = [Answer(first=hang_up)]
+    with job.started("publish", "-p", "trusted", "-r", index.upload_url) as process:
+        started.put(process)
+        assert process.stderr is not None
+        err = as_read(process.stderr.read())
+    assert (1, ["no-mask"], []) == (process.returncode, codes_in(err), index.files)
+    burned = ["POST /_/oidc/burn-token 202"] if index.store.minted else []
+    assert burned == [line for line in index.requests if "burn" in line]

@@ -311,6 +311,20 @@ class Job:
             encoding="utf-8",
         )
 
+    def shell(self, command: str, **environ: str) -> Run:
+        """Run a line of bash, which redirects."""
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.root,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=90,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout, as_read(done.stderr), done.stderr)
+
     def publish(self, *arguments: str, **environ: str) -> Run:
         """``hatch publish -p trusted``."""
         return self.hatch("publish", "-p", "trusted", *arguments, **environ)
