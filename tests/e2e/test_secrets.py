@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from .world import (
     EXCHANGE,
     PROJECT,
     RELEASE,
+    SDIST,
     SEARCH,
     WHEEL,
     Answer,
@@ -269,6 +272,14 @@ def _basic(token: str) -> str:
     return f"no such header: Basic {header}"
 
 
+def _broken(token: str) -> str:
+    return "no such token:\n" + "\n".join(textwrap.wrap(token, 30))
+
+
+def _wrapped(token: str) -> str:
+    return "no such header:\n" + base64.encodebytes(f"__token__:{token}".encode()).decode()
+
+
 def _json(member: str) -> Callable[[str], str]:
     return lambda token: json.dumps({member: f"400 what is {token}?"})
 
@@ -283,6 +294,7 @@ def _mint_error(token: str) -> str:
         *[(which, path, _plain) for which in ("identity", "upload") for path in (UPLOAD, MINT, BURN)],
         *[("identity", UPLOAD, _json(member)) for member in ("code", "detail", "message", "title")],
         *[("upload", UPLOAD, body) for body in (_json("code"), _basic)],
+        *[(which, UPLOAD, body) for which in ("identity", "upload") for body in (_broken, _wrapped)],
         *[("identity", MINT, body) for body in (_json("message"), _mint_error)],
     ],
     ids=lambda value: value if isinstance(value, str) else value.__qualname__.strip("_").partition(".")[0],
@@ -292,18 +304,45 @@ def test_an_index_that_repeats_a_token(
 ) -> None:
     """What the index says of its refusal is shown without the token that it was given; its headers are not shown."""
     begin("github", job, ci)
-    answer = Answer(400)
+    answer = Answer(307 if body is _plain else 400)
 
     def repeat() -> None:
         tokens = ci.issued if which == "identity" else index.store.minted
         answer.body = body((tokens or ["nothing"])[0])
-        answer.headers = {"X-You-Sent": (tokens or ["nothing"])[0]}
+        answer.headers = {"X-You-Sent": (tokens or ["nothing"])[0], "Location": f"/{(tokens or ['nothing'])[0]}"}
 
     answer.first = repeat
     index.answers[path] = [answer]
     run = job.publish("-r", index.upload_url, "-o", "report=report.json")
     assert (0 if path == BURN else 1) == run.code
     assert "Traceback" not in run.out + run.err
+    assert [] == leaks(written(tmp_path, run), [*ci.issued, *index.store.minted])
+
+
+@pytest.mark.parametrize("place", ["url", "user", "query", "twin"])
+@pytest.mark.parametrize("which", ["identity", "upload"])
+def test_a_list_that_repeats_a_token(job: Job, ci: Ci, index: Index, tmp_path: Path, which: str, place: str) -> None:
+    """Nor does the list of files bring a token into the log or the report."""
+    begin("github", job, ci)
+    (job.dist / SDIST).unlink()
+    same = hashlib.sha256((job.dist / WHEEL).read_bytes()).hexdigest()
+    answer = Answer(200, headers={"Content-Type": "application/vnd.pypi.simple.v1+json"})
+
+    def repeat() -> None:
+        [token] = ci.issued if which == "identity" else index.store.minted
+        changed = {
+            "url": {"url": f"https://files.example/{token}"},
+            "user": {"url": f"https://{token}@files.example/"},
+            "query": {"url": f"https://files.example/?a={token}"},
+            "twin": {"filename": f"{token}-1.0-py3-none-any.whl"},
+        }[place]
+        answer.body = json.dumps({"files": [{"filename": WHEEL, "url": "", "hashes": {"sha256": same}} | changed]})
+
+    answer.first = repeat
+    index.answers[UPLOAD] = [Answer(409)]
+    index.answers[LISTING] = [Answer(), answer]
+    run = job.publish("-r", index.upload_url, "-o", "report=report.json")
+    assert (place == "twin") == bool(run.code)
     assert [] == leaks(written(tmp_path, run), [*ci.issued, *index.store.minted])
 
 
