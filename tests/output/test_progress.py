@@ -237,6 +237,7 @@ def test_stopped(progress: Progress) -> None:
         (24_000_000, "24.0 MB"),
         (3_100_000_000, "3.1 GB"),
         (5_000_000_000_000, "5.0 TB"),
+        (5_000_000_000_000_000, "5000.0 TB"),
     ],
 )
 def test_bytes(count: int, expected: str) -> None:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from ..errors import Interrupted
@@ -24,7 +25,7 @@ from ..secret import Secret
 from .progress import Kind, Line
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from rich.live import Live
 
 _QUIETEST: Final[Mapping[Kind, int]] = {"info": 0, "success": 0, "warning": -1, "error": -2}
 """Hatch's lowest verbosity that shows each."""
@@ -58,7 +59,8 @@ class Console:
                 setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         # Hatch's console is switched between the two streams.
         self._lock = threading.RLock()
-        self._table: _Table | None = None
+        self._live: Live | None = None
+        self._ends = False
 
     @property
     def can_redraw(self) -> bool:
@@ -74,18 +76,18 @@ class Console:
             self._write(f"::warning::{_escaped(self._safe(text))}\n")
             return
         text = self._safe(f"Warning: {text}" if kind == "warning" else text)
-        table = self._table
-        if table is None:
-            self._print(lambda: getattr(self._app, f"display_{kind}")(text))
+        if self._live is None:
+            self._print(partial(getattr(self._app, f"display_{kind}"), text))
         else:
-            self._print(lambda: table.say(getattr(self._app, f"style_{kind}")(text)))
+            styled = getattr(self._app, f"style_{kind}")(text)
+            self._print(partial(self._live.console.print, styled, overflow="ignore", no_wrap=True, crop=False))
 
     def critical(self, text: str) -> None:
         """Print the error that ends the run, whatever the verbosity."""
         if self._github:
             self._write(f"::error::{_escaped(self._safe(text))}\n")
         else:
-            self._print(lambda: self._app.display_critical(self._safe(text)))
+            self._print(partial(self._app.display_critical, self._safe(text)))
 
     def mask(self, secret: Secret) -> None:
         """Have GitHub hide a token in the job's log.
@@ -118,16 +120,35 @@ class Console:
         self._write(end)
 
     def redraw(self, lines: Callable[[int, int | None], list[Line]]) -> None:
-        """Keep *lines* in one place from now on, and print everything else above them."""
-        table = _Table(self._app, self._safe, lines)
-        if self._print(table.start):
-            self._table = table
+        """Keep *lines* in one place from now on, and print everything else above them.
+
+        Args:
+            lines: given the width, and the height unless all of them are to be seen.
+        """
+        from rich.console import Console as Screen
+        from rich.live import Live
+        from rich.text import Text
+
+        # Not Hatch's console, which is switched between the two streams.
+        screen = Screen(stderr=True, no_color=self._app.console.no_color, markup=False, emoji=False, highlight=False)
+
+        def drawn() -> Text:
+            width, height = screen.size
+            shown = lines(max(width, 40), None if self._ends else max(height - 1, 4))
+            styled = (getattr(self._app, f"style_{kind}")(self._safe(line)) for kind, line in shown)
+            return Text("\n", no_wrap=True, overflow="crop").join(styled)
+
+        self._live = Live(
+            get_renderable=drawn, console=screen, refresh_per_second=8, redirect_stdout=False, redirect_stderr=False
+        )
+        if not self._print(partial(self._live.start, refresh=True)):
+            self._live = None
 
     def close(self) -> None:
-        """Draw the lines a last time, and leave them there."""
-        table, self._table = self._table, None
-        if table is not None:
-            self._print(table.close)
+        """Draw the lines a last time, all of them, and leave them there."""
+        live, self._live, self._ends = self._live, None, True
+        if live is not None:
+            self._print(live.stop)
 
     def _write(self, text: str) -> None:
         self._print(lambda: sys.stderr.write(self._encodable(text)) and sys.stderr.flush())
@@ -154,46 +175,6 @@ class Console:
         except UnicodeEncodeError:
             return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
         return text
-
-
-class _Table:
-    """Lines that a thread of rich draws again and again."""
-
-    def __init__(self, app: Any, safe: Callable[[str], str], lines: Callable[[int, int | None], list[Line]]) -> None:
-        from rich.console import Console as Screen
-        from rich.live import Live
-
-        self._app, self._safe, self._lines = app, safe, lines
-        self._whole = False
-        # Not Hatch's console, which is switched between the two streams.
-        self._screen = Screen(stderr=True, no_color=app.console.no_color, markup=False, emoji=False, highlight=False)
-        self._live = Live(
-            get_renderable=self._drawn,
-            console=self._screen,
-            refresh_per_second=8,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    def start(self) -> None:
-        self._live.start(refresh=True)
-
-    def say(self, text: Text) -> None:
-        """Print a line above the others."""
-        self._screen.print(text, overflow="ignore", no_wrap=True, crop=False)
-
-    def close(self) -> None:
-        self._whole = True
-        self._live.stop()
-
-    def _drawn(self) -> Text:
-        from rich.text import Text
-
-        width, height = self._screen.size
-        lines = self._lines(max(width, 40), None if self._whole else max(height - 1, 4))
-        return Text("\n", no_wrap=True, overflow="crop").join(
-            getattr(self._app, f"style_{kind}")(self._safe(line)) for kind, line in lines
-        )
 
 
 def _discard(stream: TextIO) -> None:

@@ -195,7 +195,7 @@ def files(count: int) -> Message:
 def bytes_(count: float) -> str:
     """``14 B``, ``14.2 kB``, in at most eight characters."""
     unit = 0
-    while count >= (999.95 if unit else 1000):
+    while count >= (999.95 if unit else 1000) and unit < 4:
         count /= 1000
         unit += 1
     return f"{count:.{min(unit, 1)}f} {('B', 'kB', 'MB', 'GB', 'TB')[unit]}"

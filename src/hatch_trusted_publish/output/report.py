@@ -9,7 +9,6 @@ from ..errors import Message
 from ..events import Result
 from ..identity.publishers import public_claims
 from ..upload.outcome import Plan, Run
-from .progress import OUTCOMES
 
 ON_THE_INDEX: Final[frozenset[Result]] = frozenset({"uploaded", "there"})
 MOST_NAMES: Final = 20
@@ -23,22 +22,14 @@ def release_urls(plan: Plan) -> list[str]:
 
 def standing(run: Run) -> list[Message]:
     """Return what is on the index after a failure, and what is not; nothing if no upload was started."""
-    if not run.has_started:
-        return []
-    there, unknown, missing = [], [], []
-    for name, outcome in run.outcomes.items():
-        if outcome.result in ON_THE_INDEX:
-            there.append(name)
-        elif outcome.result == "unknown":
-            unknown.append(name)
-        else:
-            missing.append(f"{name} ({OUTCOMES[outcome.result][1]})")
-    lines = (
-        (there, Message("on-the-index", files=_some(there))),
-        (unknown, Message("perhaps-on-the-index", files=_some(unknown))),
-        (missing, Message("not-on-the-index", files=_some(missing))),
-    )
-    return [message for names, message in lines if names]
+    found: dict[str, list[str]] = {"on-the-index": [], "perhaps-on-the-index": [], "not-on-the-index": []}
+    for name, outcome in run.outcomes.items() if run.has_started else ():
+        there = outcome.result in ON_THE_INDEX
+        code = (
+            "on-the-index" if there else "perhaps-on-the-index" if outcome.result == "unknown" else "not-on-the-index"
+        )
+        found[code].append(name)
+    return [Message(code, files=_some(names)) for code, names in found.items() if names]
 
 
 def _some(names: list[str]) -> list[str]:
