@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.secret import Secret, redacted
+from hatch_trusted_publish.secret import Secret, redacted, repeats
 
 TEXT = "pypi-AgEIcHlwaS5vcmc"
 
@@ -158,3 +158,19 @@ def test_no_secret_survives(before: str, secret: str, after: str) -> None:
 def test_a_secret_of_nothing() -> None:
     """An empty secret is in no text."""
     assert "text" == redacted("text", [Secret(""), Secret("...")])
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        pytest.param([], False, id="nothing"),
+        pytest.param(["no secret", LONG[:-3]], False, id="other texts"),
+        pytest.param(["no secret", f"a{LONG}b"], True, id="as it is"),
+        pytest.param([base64.b64encode(LONG.encode()).decode()], True, id="encoded"),
+        pytest.param(["a-short-secret.whl"], False, id="a secret that may be a word"),
+    ],
+)
+def test_repeats(texts: list[str], expected: bool) -> None:
+    """A list of files that repeats a token is found."""
+    assert expected == repeats(texts, [Secret("short"), Secret(LONG)])
+    assert not repeats(texts, [])

@@ -8,6 +8,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final, NoReturn, final
 
+_SHORTEST_TOKEN: Final = 16
+"""Letters and digits: the password of a proxy may be a word that is also the name of a file."""
 _SHORTEST_ENCODED: Final = 6
 """Characters; fewer of Base64 appear in any text."""
 
@@ -56,6 +58,13 @@ def redacted(text: str, secrets: Iterable[Secret]) -> str:
             at = compared.find(form, at + len(form))
     runs = groupby(zip(hidden, text, strict=True), key=itemgetter(0))
     return "".join("***" if is_secret else "".join(char for _, char in run) for is_secret, run in runs)
+
+
+def repeats(texts: Iterable[str], secrets: Iterable[Secret]) -> bool:
+    """Return whether one of *texts* holds one of *secrets*, in a form that `redacted` finds."""
+    forms = {form for secret in secrets for form in _forms(secret.reveal()) if len(form) >= _SHORTEST_TOKEN}
+    compared = ("".join(filter(_counts, text)) for text in texts)
+    return bool(forms) and any(form in text for text in compared for form in forms)
 
 
 def _counts(char: str) -> bool:

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import IndexReadError, Message
 from ..http.messages import SMALL_REPLY, STRICT_JSON, Reply, Request, json_object
-from ..secret import Secret
+from ..secret import Secret, repeats
 from .endpoints import Index
 from .origins import LONGEST_URL, public_url, shown_url
 
@@ -97,7 +97,10 @@ def read_listing(reply: Reply, index: Index, project: str) -> Listing:
     if reply.status == 200:
         try:
             read = _json_listing if reply.media_type.endswith("json") else _html_listing
-            return read(reply.body, index.listing_url(project))
+            listing = read(reply.body, index.listing_url(project))
+            shown = (f"{name} {one.url} {one.provenance}" for name, one in listing.files.items())
+            if not repeats(shown, reply.secrets):
+                return listing
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError):
             # The last is html.parser's.
             reason = Message("no-list-of-files", **facts, type=reply.media_type)
