@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import resource
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,9 +14,8 @@ import pytest
 from hatch.cli.application import Application
 
 from hatch_trusted_publish.errors import Message
-from hatch_trusted_publish.publisher import TrustedPublisher, _environ, _flags
+from hatch_trusted_publish.publisher import TrustedPublisher, _flags
 from hatch_trusted_publish.settings.options import Flags
-from hatch_trusted_publish.threads import interrupt
 from tests.e2e.world import PROJECT, WHEEL, Index, identity_token, served
 from tests.support.helpers import make_wheel
 
@@ -101,27 +98,6 @@ def test_a_release(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert [WHEEL] == index.files
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_signals(name: str, index: Index, tmp_path: Path) -> None:
-    """A CI that cancels a job, and a terminal that goes away, end the run as Ctrl-C does; what `nohup` ignores stays."""
-    made = publisher(tmp_path / "project", **{"check-version": False, "attestations": False})
-    number = getattr(signal, name)
-    for before, after in ((signal.SIG_DFL, interrupt), (signal.SIG_IGN, signal.SIG_IGN)):
-        signal.signal(number, before)
-        made.publish([], {"repo": index.upload_url, "dry-run": ""})
-        assert after is signal.getsignal(number)
-
-
-def test_no_core(index: Index, tmp_path: Path) -> None:
-    """A crash would write no tokens to the disk."""
-    made = publisher(tmp_path / "project", **{"check-version": False, "attestations": False})
-    before = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
-    made.publish([], {"repo": index.upload_url, "dry-run": ""})
-    assert (0, before[1]) == resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, before)
-
-
 def test_an_error(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An error is shown, and ends Hatch with 1."""
     with pytest.raises(SystemExit) as ended:
@@ -155,20 +131,3 @@ def test_a_missing_extra(
     err = capsys.readouterr().err
     assert f"{Message('extra-missing', extra='publish', missing=missing)}\n[extra-missing]\n" == err
     assert [] == index.requests
-
-
-def test_environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a rehearsal is gone after it, however it ends."""
-    monkeypatch.setenv("REAL", "real")
-    monkeypatch.delenv("PLAYED", raising=False)
-    before = dict(os.environ)
-
-    def rehearse() -> None:
-        with _environ({"REAL": None, "PLAYED": "played", "NEVER_SET": None}):
-            assert (None, "played") == (os.environ.get("REAL"), os.environ.get("PLAYED"))
-            os.environ["LEFT"] = "by what ran in it"
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        rehearse()
-    assert before == dict(os.environ)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
-import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from hatch.publish.plugin.interface import PublisherInterface
 
+from . import process
 from .errors import Interrupted, Message, SettingsError, TrustedPublishError
-from .threads import interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +46,7 @@ class TrustedPublisher(PublisherInterface):
         # Imported here, so that no other command of Hatch has to wait for them.
         from .output.console import Console
 
-        _hear_signals()
-        _leave_no_core()
-        _spare_the_collector()
+        process.prepare()
         context = click.get_current_context(silent=True)
         interactive = None if context is None else context.find_root().params.get("interactive")
         console = Console(self.app, os.environ, interactive=interactive is not False)
@@ -105,17 +101,17 @@ class TrustedPublisher(PublisherInterface):
 
         root = Path(self.root)
         # Git, and whatever it starts, needs no identity.
-        with _environ(dict.fromkeys(variables(os.environ, settings.identity_variable))):
+        with process.environ(dict.fromkeys(variables(os.environ, settings.identity_variable))):
             distributions, refused = read(find(artifacts, root), untracked_files(root))
             project = read_project(root) if settings.check_version and not settings.several else Project()
         repository = destination(settings, distributions)
-        problems: list[Message | str] = [*refused, *records.problems()]
+        problems = [*refused, *records.problems()]
         tokens = None
         if settings.keep_token and repository.name != "rehearsal":
             tokens = Path(self.cache_dir).resolve() / "tokens"
             problems += filter(None, [problem(tokens, root)])
         if project.unknown is not None:
-            log.say(str(Message("version-not-compared", reason=project.unknown)))
+            log.note(Message("version-not-compared", reason=project.unknown))
         with (
             _place(settings, repository, distributions, root, log) as index,
             Client(repository.certificates, settings.timeout, _user_agent(), log.note) as client,
@@ -131,30 +127,6 @@ class TrustedPublisher(PublisherInterface):
 
             release(Job(settings, index, client, log, run, root), distributions, project, ambient, problems, tokens)
             log.finished()
-
-
-def _hear_signals() -> None:
-    """End the run as Ctrl-C does, whatever a CI or a terminal that goes away sends; what is ignored stays ignored."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows lacks the last
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, interrupt)
-
-
-def _leave_no_core() -> None:
-    """Have a crash write no copy of the memory, which holds tokens, to the disk."""
-    with suppress(ImportError):  # Windows writes none
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
-def _spare_the_collector() -> None:
-    """Keep the garbage collector away from Hatch's objects, which live to the end.
-
-    It would visit them again and again while modules are imported: 35 ms of the 295 of a release of two files.
-    """
-    gc.freeze()
 
 
 def _flags(options: Mapping[str, Any]) -> Flags:
@@ -199,7 +171,10 @@ def _place(
     except ImportError as error:
         raise SettingsError("extra-missing", extra="rehearsal", missing=error.name or error) from error
     releases = dict.fromkeys((one.name, str(one.version)) for one in distributions)
-    with rehearsal.hold(settings.rehearse_as, root, [name for name, _ in releases]) as held, _environ(held.environ):
+    with (
+        rehearsal.hold(settings.rehearse_as, root, [name for name, _ in releases]) as held,
+        process.environ(held.environ),
+    ):
         if held.identities:
             log.warn(Message("rehearsal-with-identity", variables=held.identities))
         yield rehearsal_index(held.upload_url, held.simple_url, held.audience, held.trust_config)
@@ -207,17 +182,3 @@ def _place(
             for name, number in releases:
                 log.note(rehearsal.install(held, name, number))
             log.note(Message("rehearsal-passed", releases=[" ".join(one) for one in releases]))
-
-
-@contextmanager
-def _environ(changes: Mapping[str, str | None]) -> Iterator[None]:
-    """Change variables, or remove them, for a time: Git and the libraries that sign read the process's own."""
-    before = dict(os.environ)
-    try:
-        for name, value in changes.items():
-            os.environ.pop(name, None)
-            os.environ |= {} if value is None else {name: value}
-        yield
-    finally:
-        os.environ.clear()
-        os.environ |= before

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from ..artifacts.distribution import Distribution
 from ..errors import Message
 from ..events import Result
 from ..secret import Secret
 from ..settings.options import Settings
-from ..upload.outcome import Outcome, Plan, Run
+from ..upload.outcome import Plan, Run
 from .console import Console
 from .progress import OUTCOMES, Progress, bytes_, files
 from .records import Records
@@ -40,8 +39,7 @@ class RunLog:
     def note(self, message: Message) -> None:
         self._console.show("info", str(message))
 
-    def warn(self, message: Message | str) -> None:
-        message = Message(message) if isinstance(message, str) else message
+    def warn(self, message: Message) -> None:
         self._console.show("warning", message.coded)
 
     def mask(self, secret: Secret) -> None:
@@ -79,8 +77,7 @@ class RunLog:
         self._progress.started(filename)
         self._speaks_again = self._clock() + SILENCE
 
-    def sent(self, filename: Distribution | str, count: int) -> None:
-        filename = filename if isinstance(filename, str) else filename.filename
+    def sent(self, filename: str, count: int) -> None:
         self._progress.sent(filename, count)
         if not self._live and self._clock() >= self._speaks_again:
             self._speaks_again = self._clock() + SILENCE
@@ -115,13 +112,3 @@ class RunLog:
     def _keep(self) -> None:
         if problem := self._records.keep():
             self.warn(problem)
-
-    # Until every room reports by `Events`.
-    def say(self, text: str) -> None:
-        self.note(Message(text))
-
-    def begun(self, distribution: Distribution) -> None:
-        self.started(distribution.filename)
-
-    def end(self, outcome: Outcome) -> None:
-        self.ended(outcome.distribution.filename, outcome.result)
