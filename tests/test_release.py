@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -75,6 +75,7 @@ class World:
         self.ambients = 0
         self.timeout = 20.0
         self.name = "own"
+        self.listed = True
         self.tokens: Path | None = None
 
     def _ambient(self) -> Ambient:
@@ -83,7 +84,8 @@ class World:
 
     def run(self, server: Scripted) -> None:
         """The release, against *server*."""
-        index = replace(find_index(Repository("own", f"{server.url}/legacy/")), name=self.name)
+        index = find_index(Repository("own", f"{server.url}/legacy/"))
+        index = replace(index, name=self.name, listed=self.listed)
         with Client(self.settings.repository.certificates, self.timeout, "tests/1.0", self.events.note) as client:
             self.index: Index = index
             job = Job(self.settings, index, client, self.events, self.done)
@@ -213,7 +215,7 @@ def test_nothing_before_everything_is_right(tmp_path: Path) -> None:
     assert ([], Recorder(), 0, {}) == (lines, world.events, world.ambients, world.results())
 
 
-@pytest.mark.parametrize("status", [301, 401, 403])
+@pytest.mark.parametrize("status", [301, 410, 418])
 def test_an_index_that_cannot_be_read(status: int, tmp_path: Path) -> None:
     """What the index holds is not known: no identity is asked for."""
     world = World(tmp_path, {LISTING: Answer(status)})
@@ -747,3 +749,82 @@ def test_uploads_at_once(tmp_path: Path) -> None:
 
     assert {"uploaded"} == set(world.results().values())
     assert [LISTING, *TERMS, MINT, *[UPLOAD] * 7, BURN] == in_order(server.lines)
+
+
+# An index that lists its files only for an upload token
+
+
+def _asks_who(listing: Answer) -> Callable[[Asked], Answer]:
+    """An index that answers 401 to anybody without the upload token."""
+    token = base64.b64encode(b"__token__:pypi-token").decode()
+    script = {
+        DISCOVERY: Answer(404),
+        AUDIENCE: Answer.of({"audience": "127.0.0.1"}),
+        MINT: Answer.of({"token": "pypi-token"}),
+        UPLOAD: STORED,
+    }
+
+    def answer(asked: Asked) -> Answer:
+        if asked.line == LISTING:
+            return listing if asked.headers.get("authorization") == f"Basic {token}" else Answer(401)
+        return script.get(asked.line, Answer(404))
+
+    return answer
+
+
+@pytest.mark.parametrize("waits", [0, 5])
+def test_reading_with_the_upload_token(tmp_path: Path, waits: int) -> None:
+    """The identity is exchanged first; then the list is read, and compared before anything is uploaded."""
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, wait=waits)
+    wheel, sdist = world.files[1], world.files[0]
+    listing = _listed(sdist=sdist.sha256, wheel=wheel.sha256) if waits else _listed(sdist=sdist.sha256)
+    with Scripted(_asks_who(listing)) as server:
+        world.run(server)
+
+    uploads = 0 if waits else 1
+    assert [MINT, LISTING, *[UPLOAD] * uploads, BURN] == [line for line in server.lines[2:] if line not in TERMS]
+    assert {SDIST: "there", WHEEL: "there" if waits else "uploaded"} == world.results()
+    assert Message("reading-with-token", index="own") in world.events.notes
+
+
+def test_waiting_with_the_upload_token(tmp_path: Path) -> None:
+    """The list is waited for before the token that it needs is burned."""
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, wait=5)
+    answers = iter([_listed(), _listed(sdist=world.files[0].sha256, wheel=world.files[1].sha256)])
+    answer = _asks_who(Answer(500))
+    with Scripted(
+        lambda asked: next(answers) if asked.line == LISTING and "authorization" in asked.headers else answer(asked)
+    ) as server:
+        world.run(server)
+
+    assert [MINT, LISTING, UPLOAD, UPLOAD, LISTING, BURN] == server.lines[server.lines.index(MINT) :]
+    assert {SDIST: "uploaded", WHEEL: "uploaded"} == world.results()
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "listing", "code"),
+    [("no", Answer(403), "listing-forbidden"), ("yes", _listed(), "listing-needs-token")],
+)
+def test_an_index_that_does_not_let_read(
+    tmp_path: Path, dry_run: Literal["no", "yes"], listing: Answer, code: str
+) -> None:
+    """Where the token does not help, or there is none, nothing is uploaded."""
+    world = World(tmp_path, {})
+    world.settings = replace(world.settings, dry_run=dry_run)
+    with Scripted(_asks_who(listing)) as server, pytest.raises(IndexReadError) as caught:
+        world.run(server)
+
+    assert code == caught.value.message.code
+    assert (UPLOAD not in server.lines, dry_run == "yes") == (True, MINT not in server.lines)
+
+
+def test_an_index_that_is_not_asked(tmp_path: Path) -> None:
+    """With ``listing = "none"`` the index is not asked for its files, and the log says that nothing was compared."""
+    world = World(tmp_path, {LISTING: Answer(500)})
+    world.listed = False
+    lines = world.released()
+
+    assert [*TERMS, MINT, UPLOAD, UPLOAD, BURN] == lines
+    assert Message("not-compared", index="own") in world.events.warnings

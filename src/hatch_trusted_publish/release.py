@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,15 +17,17 @@ from packaging.utils import NormalizedName
 from .artifacts.distribution import Distribution
 from .artifacts.pypi.rules import refusals
 from .attestations.signing import Signing
-from .errors import DistributionError, ExchangeError, Message, UploadError
+from .errors import DistributionError, ExchangeError, IndexReadError, Message, UploadError
 from .http.client import Client
 from .identity.ambient import Ambient
 from .identity.exchange import Exchange, find_terms
 from .identity.publishers import Expected, publishing_as
 from .index.endpoints import Index
+from .index.simple_api import Listing
 from .threads import later, wait
 from .upload.job import Job
 from .upload.listings import listing_of
+from .upload.outcome import Plan
 from .upload.plan import check, decide, doubts, rejected
 from .upload.uploader import Uploads
 from .upload.wait import until_listed
@@ -65,26 +68,25 @@ def release(
 
     # Compare with the index. Meanwhile, ask it how it exchanges identities.
     terms = later(partial(find_terms, index, client)) if settings.dry_run != "yes" else None
-    names = dict.fromkeys(one.name for one in distributions)
-    if not index.listed:
-        events.warn(Message("not-compared", index=index.title))
-    listings = {name: wait(later(partial(listing_of, index, name, client))) for name in names}
-    plan = decide(settings, index, distributions, listings)
-    job.run.follow(plan)
-    job.events.planned(plan)
-    if terms is None or (settings.dry_run == "no" and not plan.uploads):
+    compared = _compare_without_token(job, distributions)
+    if terms is None or (compared and settings.dry_run == "no" and not compared[1].uploads):
         return
 
     # Identity: find the CI.
     ci = ambient()
     # A rehearsal plays a CI, and with it a publisher of its own.
     publisher = None if index.name == "rehearsal" else settings.publisher
-    new = [name for name in names if not listings[name].exists]
-    expected = Expected([*names], publisher, new, pyproject=(job.root / "pyproject.toml").is_file())
+    new = [name for name, listing in compared[0].items() if not listing.exists] if compared else []
+    names = [*dict.fromkeys(one.name for one in distributions)]
+    expected = Expected(names, publisher, new, pyproject=(job.root / "pyproject.toml").is_file())
     keep_in = tokens if settings.dry_run == "no" else None
     exchange = Exchange(wait(terms), ci, expected, client, events, keep_in)
     job.run.claims = exchange.claims
     try:
+        if compared is None:
+            job = replace(job, index=replace(index, token=wait(later(exchange.prepare)).secret))
+        listings, plan = compared or _compare(job, distributions)
+
         # Sign the files.
         attestations = signing.attest(ci, plan.uploads, events)
 
@@ -101,6 +103,8 @@ def release(
             # Upload the rest.
             uploads.rest()
             uploads.check()
+            if job.index.token is not None and settings.wait:
+                until_listed(job, attestations)  # before its token is burned
     except UploadError as error:
         if _ATTESTATIONS_REFUSED.intersection(error.codes):
             signing.discard()
@@ -113,8 +117,38 @@ def release(
         exchange.burn(tell=settings.dry_run == "mint")
 
     # Wait until the index lists what was uploaded.
-    if settings.wait:
+    if job.index.token is None and settings.wait:
         until_listed(job, attestations)
+
+
+def _compare_without_token(
+    job: Job, distributions: Sequence[Distribution]
+) -> tuple[Mapping[NormalizedName, Listing], Plan] | None:
+    """As `_compare`; nothing where the index lists its files only for an upload token."""
+    if not job.index.listed:
+        job.events.warn(Message("not-compared", index=job.index.title))
+    try:
+        return _compare(job, distributions)
+    except IndexReadError as error:
+        if job.settings.dry_run == "yes" or error.message.code != "listing-needs-token":
+            raise
+    job.events.note(Message("reading-with-token", index=job.index.title))
+    return None
+
+
+def _compare(job: Job, distributions: Sequence[Distribution]) -> tuple[Mapping[NormalizedName, Listing], Plan]:
+    """Compare *distributions* with what the index lists, and report what will happen to each.
+
+    Raises:
+        IndexReadError, NetworkError: it is not known what the index has.
+        PlanError: it has other files under these names.
+    """
+    names = dict.fromkeys(one.name for one in distributions)
+    listings = {name: wait(later(partial(listing_of, job.index, name, job.client))) for name in names}
+    plan = decide(job.settings, job.index, distributions, listings)
+    job.run.follow(plan)
+    job.events.planned(plan)
+    return listings, plan
 
 
 def _check_projects(new: Sequence[NormalizedName], index: Index, client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -10,6 +11,7 @@ from typing import Final, NoReturn, final
 
 _SHORTEST_TOKEN: Final = 16
 """Letters and digits: the password of a proxy may be a word that is also the name of a file."""
+_IGNORED: Final = re.compile("[^0-9A-Za-z]+")
 _SHORTEST_ENCODED: Final = 6
 """Characters; fewer of Base64 appear in any text."""
 
@@ -63,7 +65,7 @@ def redacted(text: str, secrets: Iterable[Secret]) -> str:
 def repeats(texts: Iterable[str], secrets: Iterable[Secret]) -> bool:
     """Return whether one of *texts* holds one of *secrets*, in a form that `redacted` finds."""
     forms = {form for secret in secrets for form in _forms(secret.reveal()) if len(form) >= _SHORTEST_TOKEN}
-    compared = ("".join(filter(_counts, text)) for text in texts)
+    compared = (_IGNORED.sub("", text) for text in texts)
     return bool(forms) and any(form in text for text in compared for form in forms)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -221,7 +222,7 @@ def test_project_status(reply: Reply, expected: str) -> None:
 
 def test_listing_with_a_token() -> None:
     """The upload token goes along when the index asks who reads its list."""
-    token = ask_listing(OWN, "sample", Secret("pypi-t")).basic
+    token = ask_listing(replace(OWN, token=Secret("pypi-t")), "sample").basic
     assert token is not None
     assert "pypi-t" == token.reveal()
 
@@ -294,8 +295,12 @@ def why(code: str, reason: str, reply: Reply, index: Index = OWN) -> tuple[Messa
 @pytest.mark.parametrize(
     ("reply", "code", "index"),
     [
-        pytest.param(Reply(401, b""), "listing-forbidden", OWN, id="401"),
-        pytest.param(Reply(403, b""), "listing-forbidden", OWN, id="403"),
+        pytest.param(Reply(401, b""), "listing-needs-token", OWN, id="401"),
+        pytest.param(Reply(403, b""), "listing-needs-token", OWN, id="403"),
+        pytest.param(Reply(401, b""), "listing-forbidden", replace(OWN, token=Secret("t")), id="401 with a token"),
+        pytest.param(
+            Reply(401, b""), "listing-forbidden", replace(OWN, simple_url="https://mirror.test/simple/"), id="elsewhere"
+        ),
         pytest.param(Reply(410, b""), "listing-unreadable", OWN, id="410"),
         pytest.param(Reply(500, b""), "listing-unreadable", OWN, id="500"),
         pytest.param(Reply(204, b""), "listing-unreadable", OWN, id="204"),

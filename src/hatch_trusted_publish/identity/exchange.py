@@ -103,14 +103,17 @@ class Exchange:
             return math.inf
         return 0.0 if self._token is None else self._token.expires - time.time()
 
-    def prepare(self) -> None:
-        """Make sure that there is an upload token for the first file.
+    def prepare(self) -> UploadToken:
+        """Make sure that there is an upload token for the first file, and return it.
 
         Raises:
             IdentityError, ExchangeError, NetworkError: one of the two sides refused, or did not reply.
         """
         with self._lock:
-            self._renew()
+            if self._token is None:
+                self._renew()
+            assert self._token is not None  # noqa: S101 # nosec B101 # `_renew` has set it, or raised
+            return self._token
 
     def token(self, seconds: float = 0.0, expired: UploadToken | None = None) -> UploadToken:
         """Return an upload token; a single-use one is returned once.

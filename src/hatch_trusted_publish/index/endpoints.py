@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
+from ..secret import Secret
 from .repository import Repository
 
 _TITLES: Final = {"main": "PyPI", "test": "TestPyPI", "rehearsal": "the rehearsal index"}
@@ -47,6 +48,8 @@ class Index:
     """Whether it accepts attestations (PEP 740)."""
     listed: bool = True
     """Whether it can be asked for its files; without that, nothing is compared."""
+    token: Secret | None = None
+    """An upload token to read its list with, where it wants to know who asks."""
     trust_config: str | None = None
     """Another Sigstore than the public one to sign with, as `sigstore.models.ClientTrustConfig` in JSON."""
 

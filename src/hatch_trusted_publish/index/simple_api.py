@@ -20,9 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 from ..errors import IndexReadError, Message
 from ..http.messages import SMALL_REPLY, STRICT_JSON, Reply, Request, json_object
-from ..secret import Secret, repeats
+from ..secret import repeats
 from .endpoints import Index
-from .origins import LONGEST_URL, public_url, shown_url
+from .origins import LONGEST_URL, host_of, public_url, shown_url
 
 LISTING_REPLY: Final = 48 * 1024 * 1024
 """Bytes; the largest project pages of PyPI have 27 MB."""
@@ -41,20 +41,20 @@ class Listed:
     """One file of a listing, with what the index says about it."""
 
     sha256: str | None = None
-    _url: str | None = None
-    _provenance: str | None = None
-    _page: str = ""
+    said_url: str | None = None
+    said_provenance: str | None = None
+    page: str = ""
     """What the others are relative to. Few of them are ever needed."""
 
     @property
     def url(self) -> str | None:
         """Where it can be downloaded."""
-        return public_url(self._url, self._page) if self._url else None
+        return public_url(self.said_url, self.page) if self.said_url else None
 
     @property
     def provenance(self) -> str | None:
         """Where its attestations are (PEP 740)."""
-        return public_url(self._provenance, self._page) if self._provenance else None
+        return public_url(self.said_provenance, self.page) if self.said_provenance else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,12 @@ class Listing:
     """Whether the project exists: a pending publisher's does not yet."""
 
 
-def ask_listing(index: Index, project: str, token: Secret | None = None) -> Request:
-    """Ask for the files of *project*, a normalized name (PEP 691, PEP 503).
-
-    Args:
-        token: an upload token, for an index that lists its files only to those who may upload.
-    """
+def ask_listing(index: Index, project: str) -> Request:
+    """Ask for the files of *project*, a normalized name (PEP 691, PEP 503)."""
     return Request(
         purpose=Message("reading-listing", project=project, index=index.title),
         url=index.listing_url(project),
-        basic=token,
+        basic=index.token,
         accept="application/vnd.pypi.simple.v1+json, text/html;q=0.1",
         largest_reply=LISTING_REPLY,
     )
@@ -88,7 +84,7 @@ def read_listing(reply: Reply, index: Index, project: str) -> Listing:
     """Return what the index holds of *project*.
 
     Raises:
-        IndexReadError: the reply does not say. ``listing-forbidden``: the index wants to know who asks.
+        IndexReadError: the reply does not say. ``listing-needs-token``: it may with an upload token.
     """
     if reply.status == 404:
         return Listing(exists=False)
@@ -98,15 +94,19 @@ def read_listing(reply: Reply, index: Index, project: str) -> Listing:
         try:
             read = _json_listing if reply.media_type.endswith("json") else _html_listing
             listing = read(reply.body, index.listing_url(project))
-            shown = (f"{name} {one.url} {one.provenance}" for name, one in listing.files.items())
-            if not repeats(shown, reply.secrets):
+            said = (f"{name} {one.said_url} {one.said_provenance}" for name, one in listing.files.items())
+            if not repeats(said, reply.secrets):
                 return listing
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError):
             # The last is html.parser's.
             reason = Message("no-list-of-files", **facts, type=reply.media_type)
     if index.status_page is not None:
         raise IndexReadError("listing-failed", **facts, reason=reason, page=index.status_page)
-    code = "listing-forbidden" if reply.status in {401, 403} else "listing-unreadable"
+    code = "listing-unreadable"
+    if reply.status in {401, 403}:
+        # The token is for the host that minted it.
+        own_host = host_of(index.simple_url) == host_of(index.upload_url)
+        code = "listing-needs-token" if own_host and index.token is None else "listing-forbidden"
     raise IndexReadError(code, **facts, reason=reason, table=index.table)
 
 
