@@ -50,7 +50,8 @@ def github(file: Any) -> Iterator[Task]:
         has_checkout = any(step.get("uses", "").startswith("actions/checkout@") for step in steps)
         gets_identity = job["permissions"].get("id-token") == "write"
         script = "\n".join(step["run"] for step in steps if "run" in step)
-        yield Task(name, script, has_checkout, gets_identity)
+        environ = {variable: value for step in steps for variable, value in step.get("env", {}).items()}
+        yield Task(name, script, has_checkout, gets_identity, environ)
 
 
 def gitlab(file: Any) -> Iterator[Task]:
@@ -108,6 +109,16 @@ class Runner:
         self.identity: dict[str, str] = {}
         """The variables of a job that may request an identity."""
         self.dist = job.folder / "artifacts"
+        self.output = job.folder / "output"
+        """The outputs of GitHub's steps."""
+        self.output.touch()
+
+    def _value(self, text: str) -> str:
+        """Resolve an output of another job."""
+        outputs = dict(line.partition("=")[::2] for line in self.output.read_text("utf-8").splitlines())
+        if found := re.fullmatch(r"\$\{\{ needs\.\w+\.outputs\.(\w+) \}\}", text):
+            return outputs[found[1]]
+        return text
 
     def clone(self, name: str, *options: str) -> Path:
         """Clone the project as the CI does."""
@@ -120,7 +131,9 @@ class Runner:
         if task.publishes and self.dist.exists():
             shutil.copytree(self.dist, folder / "dist", dirs_exist_ok=True)
         script = task.script.replace("-r auto", f"-r {self._index.upload_url}")
-        variables = {name: self._index.upload_url if name == "INDEX" else value for name, value in task.environ.items()}
+        variables = {name: self._value(value) for name, value in task.environ.items()}
+        if "INDEX" in variables:
+            variables["INDEX"] = self._index.upload_url
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=folder,
@@ -133,6 +146,8 @@ class Runner:
         assert 0 == done.returncode, done.stdout
         if (folder / "dist").exists():
             shutil.copytree(folder / "dist", self.dist, dirs_exist_ok=True)
+        if (report := folder / "digest.env").exists():
+            self.environ |= dict(line.split("=") for line in report.read_text("utf-8").splitlines())
         return done.stdout
 
     def follow(self, tasks: list[Task], *options: str) -> str:
@@ -165,7 +180,7 @@ def publishes_by_page(job: Job, page: Path, index: Index) -> None:
 def test_github(job: Job, ci: Ci, index: Index, page: Path) -> None:
     """Only the publishing job of a workflow has an identity, and it publishes what the others built."""
     runner = Runner(job, index)
-    runner.environ |= GITHUB | {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(job.folder / "output")}
+    runner.environ |= GITHUB | {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(runner.output)}
     runner.identity = ci.github
     file = tasks(page, github, "\njobs:")
     assert [file[-1]] == [task for task in file if task.gets_identity]

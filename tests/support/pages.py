@@ -46,11 +46,14 @@ def packages() -> dict[str, str]:
 
 
 def put_hatch(folder: Path) -> None:
-    """Write the command `hatch` to *folder*. It cannot reach a real index."""
+    """Write the commands of the pages to *folder*. They cannot reach a real index."""
     nowhere = "export HTTPS_PROXY=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 NO_PROXY=127.0.0.1"
     hatch = folder / "hatch"
     hatch.write_text(f'#!/bin/sh\n[ "$1" = publish ] && {nowhere}\nexec "{sys.executable}" -m hatch "$@"\n', "utf-8")
     hatch.chmod(0o755)
+    script = folder / "hatch-trusted-publish"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m hatch_trusted_publish "$@"\n', "utf-8")
+    script.chmod(0o755)
 
 
 class Person:
