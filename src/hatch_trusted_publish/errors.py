@@ -57,7 +57,7 @@ class Message:
         object.__setattr__(self, "facts", facts)
 
     def __str__(self) -> str:
-        return render(catalogue().get(self.code, self.code), self.facts)
+        return render(catalogue()[self.code], self.facts)
 
     @property
     def coded(self) -> str:
@@ -66,12 +66,12 @@ class Message:
         if any(isinstance(one, Message) for one in self.facts.get("problems", ())):
             return text  # each problem in the list has its own code
         apart = "\n" if "\n" in text else " "
-        return f"{text}{apart}[{self.code}]" if self.code in catalogue() else text
+        return f"{text}{apart}[{self.code}]"
 
 
 def render(template: str, facts: Mapping[str, object]) -> str:
     """Return *template* with its facts, each made safe to print."""
-    return template.format_map({name: _Fact(value) for name, value in facts.items()}) if facts else template
+    return template.format_map({name: _Fact(value) for name, value in facts.items()})
 
 
 class _Fact:
@@ -117,33 +117,31 @@ upload token does not cover. Everything but ``file`` ends the run."""
 
 
 class TrustedPublishError(Exception):
-    """The root: catch this, raise one of the others. `message` has the code and the facts."""
+    """The root, never raised itself."""
 
     scope: Scope = "run"
 
-    def __init__(self, code: str, problems: Iterable[Any] = (), /, **facts: object) -> None:
-        problems = tuple(problems)
-        if problems:
-            facts["problems"] = problems
-        self.message = Message(code, **facts)
+    def __init__(self, code: str, problems: Iterable[Message] = (), /, **facts: object) -> None:
+        """
+        Args:
+            problems: everything that is reported together.
+        """
+        found = tuple(problems)
+        self.message = Message(code, **facts, **({"problems": found} if found else {}))
         super().__init__(code)
 
     def __str__(self) -> str:
-        text = self.message.coded
-        if "problems" in self.message.facts and self.message.code not in catalogue():
-            return "\n".join([self.message.code, *(f"  - {problem}" for problem in self.message.facts["problems"])])
-        return text
+        return self.message.coded
 
     @property
-    def problems(self) -> tuple[Any, ...]:
+    def problems(self) -> tuple[Message, ...]:
         """Everything that is reported together."""
         return tuple(self.message.facts.get("problems", ()))
 
     @property
     def codes(self) -> tuple[str, ...]:
         """The codes of all problems that are reported together; else the one code."""
-        problems = self.message.facts.get("problems", ())
-        return tuple(one.code for one in problems if isinstance(one, Message)) or (self.message.code,)
+        return tuple(one.code for one in self.problems) or (self.message.code,)
 
     @property
     def reason(self) -> Message:
@@ -153,38 +151,38 @@ class TrustedPublishError(Exception):
 
 
 class SettingsError(TrustedPublishError):
-    """The options or tables that the person wrote cannot be used as they are."""
+    """The options, tables or files of the project cannot be used as they are."""
 
 
 class PlanError(TrustedPublishError):
-    """The files must not be uploaded as they are; nothing was sent."""
+    """The files cannot be published as they are. Nothing was uploaded."""
 
 
 class DistributionError(TrustedPublishError):
-    """A file cannot be read as the wheel or sdist that its name says it is."""
+    """A file is not the wheel or sdist that its name says, or cannot be read."""
 
     scope = "file"
 
 
 class IdentityError(TrustedPublishError):
-    """No identity token could be had from the CI."""
+    """The CI returned no identity token."""
 
 
 class ExchangeError(TrustedPublishError):
-    """The index did not exchange the identity token for an upload token, or must not get one."""
+    """The index did not exchange the identity token for an upload token, or must not receive one."""
 
 
 class IndexReadError(TrustedPublishError):
-    """The index could not be asked what it holds, or its answer makes no sense."""
+    """The index did not say which files it has."""
 
 
 class NetworkError(TrustedPublishError):
-    """No complete reply came: refused, cut, too slow, or a certificate that is not trusted."""
+    """No complete response came."""
 
     def __init__(self, code: str, /, *, was_sent: bool, can_pass: bool, **facts: object) -> None:
         """
         Args:
-            was_sent: whether the index may have acted on the request, or on an earlier try, with its reply lost.
+            was_sent: whether the index may have acted on the request, or on an earlier try, with its response lost.
             can_pass: whether another try may succeed.
         """
         super().__init__(code, **facts)
@@ -195,17 +193,19 @@ class NetworkError(TrustedPublishError):
 class UploadError(TrustedPublishError):
     """The index refused a file."""
 
-    def __init__(self, code: str, problems: Iterable[Any] = (), /, *, scope: Scope = "run", **facts: object) -> None:
+    def __init__(
+        self, code: str, problems: Iterable[Message] = (), /, *, scope: Scope = "run", **facts: object
+    ) -> None:
         super().__init__(code, problems, **facts)
         self.scope = scope
 
 
 class AttestationError(TrustedPublishError):
-    """The files cannot be signed, and must not go without (``attestations = true``)."""
+    """The files cannot be signed, and ``attestations = true`` demands it."""
 
 
 class Interrupted(TrustedPublishError):
-    """Somebody stopped the run: Ctrl-C, or SIGTERM."""
+    """The run was stopped: Ctrl-C, or a signal of the CI."""
 
 
 class VersionError(TrustedPublishError):
@@ -213,4 +213,4 @@ class VersionError(TrustedPublishError):
 
 
 class RehearsalError(TrustedPublishError):
-    """The rehearsal could not be held."""
+    """The rehearsal cannot run."""

@@ -43,7 +43,7 @@ def release(
     distributions: Sequence[Distribution],
     project: Project,
     ambient: Callable[[], Ambient],
-    problems: Sequence[str | Message] = (),
+    problems: Sequence[Message] = (),
     tokens: Path | None = None,
 ) -> None:
     """Release *distributions*, and keep the record of the run true on the way.

@@ -152,7 +152,7 @@ WHEEL = {"filename": "sample-1.0-py3-none-any.whl", "url": "x", "hashes": {}}
         ),
         pytest.param(["no-attestations-yet"], True, Answer.of({**LISTED, "files": [WHEEL]}), id="not attested"),
         pytest.param([], True, Answer.of({**LISTED, "files": [{**WHEEL, "provenance": "/p"}]}), id="good"),
-        pytest.param(["listing-forbidden"], None, Answer(403), id="unknown"),
+        pytest.param(["listing-needs-token"], None, Answer(403), id="unknown"),
     ],
 )
 def test_online(codes: list[str], known: bool | None, answer: Answer) -> None:

@@ -334,6 +334,8 @@ def test_existing(
     """What `existing` means for a name that is free, or taken by the same bytes, by others, or by unknown ones."""
     sdist = a_distribution(SDIST)
     listing = {WHEEL: OTHER} | ({} if listed is None else {SDIST: listed})
+    found: tuple[Outcome | Message, ...]
+    warnings: tuple[Message, ...]
     try:
         plan = decide(replace(SETTINGS, existing=existing), INDEX, [sdist], {sdist.name: Listing(listing)})
         found, warnings = plan.outcomes, plan.warnings
@@ -429,7 +431,7 @@ def test_any_check(settings: Settings, index: Index, files: list[Distribution], 
     )
     try:
         check(settings, index, files, project)
-        problems: tuple[str, ...] = ()
+        problems: tuple[Message, ...] = ()
     except PlanError as error:
         problems = error.problems
 

@@ -33,6 +33,8 @@ _TITLES: Final[dict[Level, str]] = {
     "warning": "Worth a look",
 }
 _STYLES: Final[dict[Level, str]] = {"error": "bold red", "danger": "bold red", "warning": "bold yellow"}
+_ENVIRONMENTS: Final = {"github": "environment-on-github", "gitlab": "environment-on-gitlab"}
+_APPROVERS: Final = {"me": "approved-by-me", "others": "approved-by-others"}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -88,11 +90,10 @@ def init(*, yes: bool, offline: bool) -> int:
     if not planned:
         click.echo(str(Message("nothing-to-write")))
     _show_form(project, project.forge, answers, offline=offline)
-    click.echo(
-        str(Message(f"environment-on-{project.forge.provider}", environment=answers.environment, url=project.forge.url))
-    )
-    if approver != "nobody":
-        click.echo(str(Message("approved-by-me" if approver == "me" else "approved-by-others")))
+    place, environment = project.forge, answers.environment
+    click.echo(str(Message(_ENVIRONMENTS[place.provider], environment=environment, url=place.url)))
+    if approver in _APPROVERS:
+        click.echo(str(Message(_APPROVERS[approver])))
     click.echo(str(Message("next-rehearsal")))
     if not yes and click.confirm("Rehearse now?", default=True):
         for command in (["hatch", "build", "--clean"], ["hatch", "publish", "-p", "trusted", "-r", "rehearsal"]):

@@ -170,7 +170,8 @@ def form(table: Mapping[str, str], project: str) -> list[tuple[str, str]]:
 
 def pages(index: Index, project: str, table: Mapping[str, str]) -> dict[str, str]:
     """Where the publisher is added: the form of the project, filled in, and the one for new projects."""
-    query = urlencode({PROVIDERS[table["provider"]].form.get(key, key): value for key, value in table.items()})
+    form_names = PROVIDERS[table["provider"]].form
+    query = urlencode({form_names.get(key, key): value for key, value in table.items()})
     manage = urljoin(index.project_url or "", "/manage/")
     return {
         "url": f"{manage}project/{quote(project)}/settings/publishing/?{query}",

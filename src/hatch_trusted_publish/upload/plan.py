@@ -60,7 +60,7 @@ def check(
     index: Index,
     distributions: Sequence[Distribution],
     project: Project,
-    problems: Sequence[Message | str] = (),
+    problems: Sequence[Message] = (),
 ) -> None:
     """Check everything that can be known without the network.
 
@@ -70,7 +70,7 @@ def check(
     Raises:
         PlanError: all the problems.
     """
-    found: list[str | Message] = [*problems]
+    found = [*problems]
     for distribution in distributions:
         if index.pypi_rules:
             found.extend(one for one in distribution.warnings if one.code == "not-normalized")
