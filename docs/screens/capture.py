@@ -43,7 +43,7 @@ name = "sample"
 version = "1.2.0"
 """
 LARGE: Final = 24_000_000
-"""Bytes of the sdist: so many that somebody can see it go."""
+"""Bytes of the sdist: enough to watch the upload."""
 
 
 @dataclass(frozen=True)

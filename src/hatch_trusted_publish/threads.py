@@ -1,4 +1,4 @@
-"""Work beside the main thread, left behind when the run ends."""
+"""Work in other threads, which are left behind when the run ends."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def wait(future: Future[T], seconds: float = math.inf) -> T:
     when that comes back from a wait: so no wait is long.
 
     Raises:
-        TimeoutError: there is none after *seconds*.
+        TimeoutError: no result came within *seconds*.
     """
     ends = time.monotonic() + seconds
     while not future.done():

@@ -38,7 +38,7 @@ class Node:
     """The path to show."""
 
     def get(self, *path: str) -> Node:
-        """Return the member under *path*; an empty node on this line if there is none."""
+        """Return the member under *path*; an empty node on this line if it does not exist."""
         node = self
         for key in path:
             node = (node.members or {}).get(key, Node(node.line, file=node.file))

@@ -64,7 +64,7 @@ def ask_upload(
 
     Args:
         attestations: a list in JSON (PEP 740), or nothing.
-        sent: is told how far it has come, see `Upload`.
+        sent: reports the progress, see `Upload`.
     """
     boundary = secrets.token_hex(16)
     fields = [*form(distribution), *([("attestations", attestations)] if attestations else [])]

@@ -107,7 +107,7 @@ class Authority:
         )
         for number, value in extensions.items():
             builder = builder.add_extension(_extension(_FULCIO + number, value), critical=False)
-        # What the log signs is the certificate before it is told there that it is in the log.
+        # The log signs the certificate as it is before the log's own timestamp is added.
         before = builder.sign(self._root_key, hashes.SHA256()).tbs_certificate_bytes
         stamp = struct.pack("!BBQH", 0, 0, int(self._clock() * 1000), 1)
         issuer = _key_id(self._root_key)

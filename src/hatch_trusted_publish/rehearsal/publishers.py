@@ -81,7 +81,7 @@ class GitHub:
         workflow = re.search(r"([^/]+\.ya?ml)@", _text(claims, "job_workflow_ref"))
         return (
             _text(claims, "repository_owner") == self.owner
-            # An account that somebody registered again has another id.
+            # An account that was registered again has another id.
             and _text(claims, "repository_owner_id") == self.owner_id
             and _text(claims, "repository") == f"{self.owner}/{self.repository}"
             and workflow is not None
@@ -230,7 +230,7 @@ BY_ISSUER: Final[Mapping[str, PublisherType]] = {kind.issuer: kind for kind in (
 
 
 def find(kind: PublisherType, claims: Claims, publishers: Iterable[Publisher]) -> Publisher | Mismatch:
-    """The one of *publishers* whose identity the *claims* are, or why there is none."""
+    """Return the one of *publishers* that matches the *claims*, or why no publisher matches."""
     for name in kind.required:
         if name not in claims:
             return Mismatch(f"Missing claim {name!r}")

@@ -122,7 +122,7 @@ class PublicVersionSource(VCSVersionSource):
         root = self._repository
         if self._state is None or history.is_archive(root):
             return version
-        has_tag = str(self._state.tag) != "0.0"  # what setuptools-scm takes for the tag where there is none
+        has_tag = str(self._state.tag) != "0.0"  # what setuptools-scm uses if no tag exists
         if not has_tag:
             history.check(root)
         if found := history.gap(root, self._state.distance if has_tag else None):

@@ -18,4 +18,4 @@ class Refusal(NamedTuple):
     said: str
     """PyPI's words."""
     is_certain: bool = True
-    """Whether PyPI still says so: versions that are newer than this program may be accepted by now."""
+    """Whether PyPI still says so: PyPI may have added values since this program was released."""
