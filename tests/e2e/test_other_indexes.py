@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -97,7 +100,8 @@ token-mint-endpoint = "{exchange.url}/exchange/mint"
     last = f"{simple_url}{PROJECT}/"
     lines = [first, outcome(WHEEL, "uploaded"), outcome(SDIST, "uploaded"), last]
     options = ["-o", "identity-variable=MY_TOKEN"]
-    assert Run(0, "", "\n".join(lines) + "\n") == job.publish(*options)
+    run = job.publish(*options)
+    assert (0, [], []) == (run.code, run.codes, [line for line in lines if line not in run.err.splitlines()])
     assert EXCHANGE == exchange.requests
     exchange.forget()
     there = [outcome(WHEEL, "there"), outcome(SDIST, "there"), str(Message("nothing-uploaded"))]
@@ -105,6 +109,70 @@ token-mint-endpoint = "{exchange.url}/exchange/mint"
     assert [] == exchange.requests_but_terms
     assert f"{PROJECT} 1.2.3" == _installed(job, simple_url, "--only-binary")
     assert f"{PROJECT} 1.2.3" == _installed(job, simple_url, "--no-binary")
+
+
+def _released_by_the_token(job: Job, exchange: Index, url: str, simple_url: str) -> None:
+    """A release to an index that lists its files only for the upload token, and the same again."""
+    job.configure(f"""
+[tool.hatch.publish.trusted]
+repo = "other"
+[tool.hatch.publish.trusted.repos.other]
+url = "{url}"
+simple-url = "{simple_url}"
+audience = "127.0.0.1"
+audience-endpoint = "{exchange.url}/exchange/audience"
+token-mint-endpoint = "{exchange.url}/exchange/mint"
+""")
+    job.environ["MY_TOKEN"] = identity_token("buildkite", "127.0.0.1")
+    options = ["-o", "identity-variable=MY_TOKEN"]
+    dry = job.publish(*options, "-o", "dry-run=true")
+    assert (1, ["listing-needs-token"]) == (dry.code, dry.codes)
+    first, again = job.publish(*options), job.publish(*options)
+    assert ([0, 0], [[], []]) == ([first.code, again.code], [first.codes, again.codes])
+    assert outcome(WHEEL, "uploaded") in first.err
+    assert outcome(WHEEL, "there") in again.err
+    assert EXCHANGE * 2 == exchange.requests[-4:]
+
+
+class _Gate(BaseHTTPRequestHandler):
+    """What `devpi-lockdown` does in front of devpi: nobody reads without credentials."""
+
+    server: _Gated
+
+    def do_GET(self) -> None:
+        if self.headers["Authorization"] is None:
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self._forward()
+
+    def do_POST(self) -> None:
+        self._forward()
+
+    def _forward(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        connection.request(self.command, self.path, body, dict(self.headers.items()))
+        reply = connection.getresponse()
+        content = reply.read()
+        connection.close()
+        self.send_response(reply.status)
+        for name, value in reply.getheaders():
+            if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class _Gated(ThreadingHTTPServer):
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Gate)
+        self.port = port
 
 
 def _installed(job: Job, simple_url: str, binary: str) -> str:
@@ -128,26 +196,30 @@ def _installed(job: Job, simple_url: str, binary: str) -> str:
     return f"{fields['Name']} {fields['Version']}"
 
 
-def test_pypiserver(job: Job, exchange: Index, tmp_path: Path) -> None:
-    """pypiserver takes the files from who has the token, and installers get them from there."""
+@pytest.mark.parametrize("readers", ["anybody", "the token"])
+def test_pypiserver(job: Job, exchange: Index, tmp_path: Path, readers: str) -> None:
+    """pypiserver accepts the files from whoever has the token, and installers get them from there."""
     files, passwords = tmp_path / "files", tmp_path / "passwords"
     files.mkdir()
     digest = base64.b64encode(hashlib.sha1(PASSWORD.encode()).digest()).decode()
     passwords.write_text(f"__token__:{{SHA}}{digest}\n")
     port = _free_port()
-    options = ["-P", str(passwords), "-a", "update", "--disable-fallback", "--server", "wsgiref"]
+    protected = "update" if readers == "anybody" else "update,list,download"
+    options = ["-P", str(passwords), "-a", protected, "--disable-fallback", "--server", "wsgiref"]
     command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port), *options, str(files)]
     url = f"http://127.0.0.1:{port}/"
+    release = _released if readers == "anybody" else _released_by_the_token
     with _running(command, clean_environ(tmp_path / "server"), url):
-        _released(job, exchange, url, f"{url}simple/")
+        release(job, exchange, url, f"{url}simple/")
     assert [WHEEL, SDIST] == sorted(path.name for path in files.iterdir())
     assert [(job.dist / name).read_bytes() for name in (WHEEL, SDIST)] == [
         (files / name).read_bytes() for name in (WHEEL, SDIST)
     ]
 
 
-def test_devpi(job: Job, exchange: Index, tmp_path: Path) -> None:
-    """devpi takes the files from who has the token, and installers get them from there."""
+@pytest.mark.parametrize("readers", ["anybody", "the token"])
+def test_devpi(job: Job, exchange: Index, tmp_path: Path, readers: str) -> None:
+    """devpi accepts the files from whoever has the token, and installers get them from there."""
     environ, folder, port = clean_environ(tmp_path / "server"), tmp_path / "devpi", _free_port()
     quiet = {name: value for name, value in environ.items() if not name.startswith(("COVERAGE_", "PYTHON"))}
     main = "import sys; from devpi_server.{} import {} as run; sys.argv[0] = 'devpi'; sys.exit(run())"
@@ -158,4 +230,13 @@ def test_devpi(job: Job, exchange: Index, tmp_path: Path) -> None:
     with _running([*server, "--host", "127.0.0.1", "--port", str(port)], environ, f"{url}+api"):
         _ask(f"{url}__token__", "root", "root", password=PASSWORD)
         _ask(f"{url}__token__/release", "__token__", PASSWORD, type="stage", bases=[], volatile=False)
-        _released(job, exchange, f"{url}__token__/release/", f"{url}__token__/release/+simple/")
+        if readers == "anybody":
+            _released(job, exchange, f"{url}__token__/release/", f"{url}__token__/release/+simple/")
+            return
+        with _Gated(port) as gate:
+            thread = threading.Thread(target=gate.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            base = f"http://127.0.0.1:{gate.server_address[1]}/__token__/release/"
+            _released_by_the_token(job, exchange, base, f"{base}+simple/")
+            gate.shutdown()
+            thread.join()
