@@ -210,7 +210,7 @@ def run(attack: Attack, job: Job, folder: Path) -> Ended:
         precious(job).write_text(PRECIOUS, "utf-8")
         attack.prepare(job)
         arguments = ("-r", attack.repo, "-o", "check-version=false", *attack.arguments)
-        code, out, err, peak = _measured(job, *(_placed(argument, places) for argument in arguments))
+        code, out, err, peak = measured(job, *(_placed(argument, places) for argument in arguments))
     known = [f"{host}:443" for host in servers]
     return Ended(
         code,
@@ -279,7 +279,8 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def _measured(job: Job, *arguments: str) -> tuple[int, str, str, int]:
+def measured(job: Job, *arguments: str) -> tuple[int, str, str, int]:
+    """``hatch publish -p trusted``: its exit code, outputs, and most kilobytes of memory."""
     peak = job.folder / "peak"
     command = [sys.executable, "-m", "hatch", "publish", "-p", "trusted", *arguments]
     with subprocess.Popen(

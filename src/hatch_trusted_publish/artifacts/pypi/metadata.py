@@ -166,7 +166,7 @@ def _is_url(url: str) -> bool:
 def _legacy_requirement(field: str, text: str) -> Iterator[tuple[str, Refusal]]:
     try:
         if Requirement(text).url is not None:
-            yield _error(field, f"Can't have direct dependency: {text!r}", "direct-url")
+            yield _error(field, f"Can't have direct dependency: {text!r}")
     except InvalidRequirement as error:
         # PyPI's own answer is broken: these words have several lines, and it puts them into the status line.
         yield _error(field, f"{text!r} is invalid: {str(error).splitlines()[0]}")
