@@ -148,6 +148,12 @@ def test_broken_description(text: str, content_type: str) -> None:
     assert [f"The description failed to render for {content_type!r}. {RENDER}"][: len(found)] == found
 
 
+def test_a_large_description() -> None:
+    """A README that takes long to render is left to PyPI."""
+    text = "`x`_".ljust(metadata.LARGEST_README)
+    assert (1, 0) == (len(said(("description", text))), len(said(("description", f"{text} "))))
+
+
 def test_description_without_a_type() -> None:
     """Without a content type, it is taken for reStructuredText."""
     expected = f"The description failed to render in the default format of reStructuredText. {RENDER}"

@@ -22,6 +22,8 @@ from . import Refusal
 
 LIBRARIES: Final = ("trove_classifiers", "email_validator", "rfc3986", "readme_renderer")
 NEWEST_METADATA: Final = Version("2.5")
+LARGEST_README: Final = 256 * 1024
+"""Characters. A larger README is left to PyPI: rendering it can take minutes and hundreds of megabytes."""
 _SEE: Final = "See https://packaging.python.org/specifications/core-metadata for more information."
 _LOCAL: Final = (
     "See https://packaging.python.org/en/latest/specifications/version-specifiers/"
@@ -173,14 +175,14 @@ def _legacy_requirement(field: str, text: str) -> Iterator[tuple[str, Refusal]]:
 
 
 def _description(raw: Mapping[str, object]) -> Iterator[Refusal]:
-    content_type = raw.get("description_content_type")
+    text, content_type = str(raw.get("description", "")), raw.get("description_content_type")
     header = EmailMessage()
     header["content-type"] = content_type or "text/x-rst"
     kind = {"text/markdown": "markdown", "text/x-rst": "rst"}.get(header.get_content_type())
-    if kind is None or not raw.get("description") or (renderer := _renderer(kind)) is None:
+    if kind is None or not 0 < len(text) <= LARGEST_README or (renderer := _renderer(kind)) is None:
         return
     try:
-        rendered = renderer.render(raw["description"], **header["content-type"].params)
+        rendered = renderer.render(text, **header["content-type"].params)
     except Exception:  # noqa: BLE001 - docutils raises anything, and PyPI answers 500
         rendered = None
     if rendered is None:
