@@ -208,6 +208,7 @@ def built_plugin(folder: Path) -> str:
     return f"hatch-trusted-publish @ {wheel.as_uri()}"
 
 
+@pytest.mark.slow
 def test_a_release_for_every_commit(tmp_path: Path, outside: dict[str, str], ci: Ci, index: Index) -> None:
     """Each of thirty commits has a version of its own that can be installed; a second run of its job changes nothing."""
     history = History(tmp_path / "origin", built_plugin(tmp_path / "plugin"))

@@ -17,6 +17,8 @@ from packaging.version import Version
 
 from tests.support.repositories import Repository, booby_trap, git, give_away, isolate, write_lines, write_pyproject
 
+from .world import Index, Job
+
 PLUGIN = Path(__file__).parents[2]
 VCS = 'source = "vcs"\nraw-options = { local_scheme = "no-local-version" }'
 PUBLIC = 'source = "vcs-public"'
@@ -349,6 +351,24 @@ class TestBadInput:
         trace.unlink()
         write_pyproject(origin.root, PUBLIC)
         assert "dubious-ownership" == refusal(origin.root, **environ)
+        assert not trace.exists()
+
+    @pytest.mark.parametrize("place", [".", "package"])
+    def test_publishing_from_a_repository_of_another_user(
+        self, job: Job, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        """In the job that holds the identity, nothing runs that a stranger's repository names."""
+        trace = booby_trap(job.root, tmp_path / "traps")
+        give_away(monkeypatch, job.root)
+        if place == "package":
+            (job.root / place).mkdir()
+            shutil.copy(job.root / "pyproject.toml", job.root / place)
+            shutil.copytree(job.dist, job.root / place / "dist")
+            job.root /= place
+        distrust = {name: value for name, value in os.environ.items() if name.startswith("GIT_TEST_")}
+        run = job.publish("-r", index.upload_url, "-o", "dry-run", **distrust)
+        assert 0 == run.code
+        assert "safe.directory" in run.err
         assert not trace.exists()
 
     def test_tag_that_is_no_version(self, origin: Repository) -> None:

@@ -24,7 +24,7 @@ def check(project: Project) -> Iterator[Finding]:
         yield Finding("error", Message("metadata-refused", said=refusal.said), "pyproject.toml")
     if "version" in project.data["project"].get("dynamic", ()):
         unknown = read_project(project.root).unknown
-        if project.counts_commits and unknown is not None:
+        if project.counts_commits and unknown is not None and unknown.code in {"shallow-clone", "no-tags"}:
             yield Finding("warning", Message("version-unknown", reason=unknown), "pyproject.toml")
     distributions = []
     for path in sorted((project.root / "dist").glob("*")):
