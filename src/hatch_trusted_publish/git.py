@@ -21,8 +21,7 @@ from subprocess import CompletedProcess
 from typing import Final
 
 NOT_FOUND: Final = 127
-TIMED_OUT: Final = 124
-"""Exit codes where Git is not installed, and where it was ended; a shell and timeout(1) use the same."""
+"""The exit code where Git is not installed, as a shell has it."""
 _OPTIONS: Final = (
     *("-c", "core.fsmonitor=false"),
     *("-c", f"core.hooksPath={os.devnull}"),
@@ -70,8 +69,8 @@ def run(root: Path, *arguments: str, network: bool = False, seconds: float = 60)
     with process:
         try:
             said, complaint = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            return CompletedProcess(command, TIMED_OUT, "", "")
+        except subprocess.TimeoutExpired as error:
+            return CompletedProcess(command, -signal.SIGTERM, "", str(error))
         finally:
             if process.poll() is None:
                 with suppress(ProcessLookupError, AttributeError):  # Windows has no process groups

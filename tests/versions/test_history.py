@@ -308,7 +308,8 @@ class TestGap:
         with socket.create_server(("127.0.0.1", 0)) as server:
             git(clone, "remote", "set-url", "origin", f"http://127.0.0.1:{server.getsockname()[1]}/x.git")
             said = refusal(clone, None, "fetch", seconds=0.5)
-        assert incomplete("shallow-clone", Message("fetch-timeout", seconds=0.5)) == said
+        why = said.facts["why"]
+        assert ("fetch-failed", True) == (why.code, why.facts["said"].endswith("timed out after 0.5 seconds"))
 
     def test_command_that_fails_silently(
         self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

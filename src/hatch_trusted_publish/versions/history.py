@@ -17,24 +17,19 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
 from .. import git
 from ..errors import Message, VersionError
 
-FETCH_SECONDS: Final = 300.0
-"""For one fetch: a large history takes minutes, a dead server never answers."""
 FUTURE_SECONDS: Final = 3600.0
 """How far ahead the time of a commit may be: clocks differ, but by less than this."""
 ARCHIVAL: Final = ".git_archival.txt"
 """Written by ``git archive`` where .gitattributes says ``export-subst`` (see setuptools-scm's documentation)."""
 _DUBIOUS: Final = re.compile(r"(?:dubious ownership in|unsafe) repository (?:at )?\(?'(.*?)'")
 _REMEDIES: Final = {"GITHUB_ACTIONS": "full-history-on-github", "GITLAB_CI": "full-history-on-gitlab"}
-
-Gap: TypeAlias = Literal["shallow-clone", "no-tags"]
-"""What a clone lacks, as the code of the message about it."""
 
 
 def in_ci() -> bool:
@@ -69,8 +64,8 @@ def check(root: Path) -> None:
             raise VersionError("broken-repository", said=done.stderr.strip())
 
 
-def gap(root: Path, distance: int | None) -> Gap | None:
-    """Return what the clone lacks for counting a version.
+def gap(root: Path, distance: int | None) -> str | None:
+    """Return what the clone lacks for counting a version, as the code of the message about it.
 
     Args:
         distance: the number of commits since the nearest tag, as it was counted; ``None`` without a tag.
@@ -82,12 +77,12 @@ def gap(root: Path, distance: int | None) -> Gap | None:
     return None
 
 
-def fill(root: Path, found: Gap, mode: str, seconds: float = FETCH_SECONDS) -> bool:
+def fill(root: Path, found: str, mode: str, seconds: float = 300) -> bool:
     """Fetch what the clone lacks; return whether anything was fetched.
 
     Args:
         mode: ``fetch``, or ``require``, which only asks whether the remote has tags.
-        seconds: for one command.
+        seconds: for one command: a large history takes minutes, a dead server never answers.
 
     Raises:
         VersionError: the history stays incomplete.
@@ -97,9 +92,7 @@ def fill(root: Path, found: Gap, mode: str, seconds: float = FETCH_SECONDS) -> b
         unshallow = ["--unshallow"] if found == "shallow-clone" else []
         command = ["fetch", "--no-recurse-submodules", *unshallow] if fetches else ["ls-remote"]
         done = git.run(root, *command, "--tags", network=True, seconds=seconds)
-        if done.returncode == git.TIMED_OUT:
-            why = Message("fetch-timeout", seconds=seconds)
-        elif done.returncode != 0:
+        if done.returncode != 0:
             why = Message("fetch-failed", said=done.stderr.strip() or f"exit code {done.returncode}")
         elif fetches and _is_shallow(root):
             why = Message("shallow-remote")
@@ -108,7 +101,7 @@ def fill(root: Path, found: Gap, mode: str, seconds: float = FETCH_SECONDS) -> b
     raise incomplete(found, why=why)
 
 
-def incomplete(found: Gap, *, version: str = "", why: Message | None = None) -> VersionError:
+def incomplete(found: str, *, version: str = "", why: Message | None = None) -> VersionError:
     """Return what to say about a gap, with the remedy for the CI at hand."""
     remedy = next((code for name, code in _REMEDIES.items() if os.environ.get(name)), "full-history-by-hand")
     return VersionError(found, version=version, why=why, remedy=Message(remedy))
@@ -185,6 +178,8 @@ def commit_times(root: Path) -> list[datetime]:
 
 
 def _is_shallow(root: Path) -> bool:
+    if (root / ".git").is_dir():  # most builds need no process for this
+        return (root / ".git" / "shallow").is_file()
     return git.ask(root, "rev-parse", "--is-shallow-repository") == "true"
 
 
