@@ -113,6 +113,8 @@ WITHOUT_CODE: Final = frozenset(
         "approved-by-others",
         "checked",
         "checked-clean",
+        "environment-on-github",
+        "environment-on-gitlab",
         "form-of-new-project",
         "form-of-project",
         "form-unknown",
