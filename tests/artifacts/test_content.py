@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.artifacts.content import BLOCK, CHUNK, IN_A_THREAD, Content, open_file, stamp
+from hatch_trusted_publish.artifacts.content import CHUNK, IN_A_THREAD, Content, open_file, stamp
 from hatch_trusted_publish.errors import DistributionError, Message
 
 NAME = "x.tar.gz"
 CHANGED = Message("file-changed", file=NAME)
-SMALL, LARGE = 3 * BLOCK + 17, IN_A_THREAD + 17
+SMALL, LARGE = 3 * CHUNK + 17, IN_A_THREAD + 17
 SIZES = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["here", "in a thread"])
 
 
@@ -137,7 +137,7 @@ def test_closed_early(size: int, taken: int, tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.binary(max_size=300) | st.integers(0, 3 * BLOCK).map(noise))
+@given(st.binary(max_size=300) | st.integers(0, 3 * CHUNK).map(noise))
 def test_any_size(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Files of any size come through whole, the empty one too."""
     content = write(tmp_path_factory.getbasetemp(), data)
@@ -162,7 +162,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
         tracemalloc.stop()
 
     # Four that wait, one that is hashed, one that is held back, one that is read.
-    assert most < 12 * BLOCK
+    assert most < 12 * CHUNK
 
 
 # Files that change
@@ -174,7 +174,7 @@ def grow(path: Path) -> None:
 
 
 def shrink(path: Path) -> None:
-    os.truncate(path, path.stat().st_size - BLOCK)
+    os.truncate(path, path.stat().st_size - CHUNK)
 
 
 def rewrite(path: Path) -> None:
