@@ -364,7 +364,7 @@ def test_gitlab_without_the_identity(job: Job, internet: Internet, version: str,
     build(job, version)
     on_gitlab(job, other)
     run = job.publish("-r", "auto", "-o", "check-version=false", "--ca-cert", str(internet.authority.path))
-    assert 1 == run.code
+    assert (1, ["no-gitlab-token"]) == (run.code, run.codes)
     assert f"    {place.variable}:\n      aud: {place.audience}\n" in run.err
     assert place.requests[:2] == in_order(internet.requests)
     assert place.hosts[:1] == internet.hosts

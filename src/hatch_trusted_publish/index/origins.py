@@ -3,7 +3,7 @@
 Rules (PEP 807, and docs/explanation/security.md):
 
 - HTTPS only. Plain HTTP is for loopback addresses and ``localhost``.
-- Hosts are compared without ports, in lower case, as IDNA A-labels. A text with a user part, a
+- Hosts are compared without ports, in lower case, as IDNA A-labels. A string with a user part, a
   backslash or a control character names no host: two readers could take it for two hosts.
 - A URL that an index supplies has the host of its upload URL.
 - An index may ask for the audience that is configured for it, or for its own host. The audiences of

@@ -245,11 +245,11 @@ class _Links(HTMLParser):
         self.is_html = True
         if len(attrs) > _MOST_KEYS:
             raise ValueError
-        told = dict(attrs)
-        if tag == "meta" and told.get("name") == "pypi:project-status":
-            self.status = _status(told.get("content"))
-        link = urlsplit(told.get("href") or "")
+        found = dict(attrs)
+        if tag == "meta" and found.get("name") == "pypi:project-status":
+            self.status = _status(found.get("content"))
+        link = urlsplit(found.get("href") or "")
         name = unquote(link.path.rpartition("/")[2])
         if tag == "a" and name:
             algorithm, _, digest = link.fragment.partition("=")
-            self.found.add(name, digest if algorithm == "sha256" else None, link.geturl(), told.get("data-provenance"))
+            self.found.add(name, digest if algorithm == "sha256" else None, link.geturl(), found.get("data-provenance"))
