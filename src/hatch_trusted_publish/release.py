@@ -20,7 +20,7 @@ from .attestations.signing import Signing
 from .errors import DistributionError, ExchangeError, IndexReadError, Message, UploadError
 from .http.client import Client
 from .identity.ambient import Ambient
-from .identity.exchange import Exchange, find_terms
+from .identity.exchange import LAST_WORDS, Exchange, find_terms
 from .identity.publishers import Expected, publishing_as
 from .index.endpoints import Index
 from .index.simple_api import Listing
@@ -33,8 +33,6 @@ from .upload.uploader import Uploads
 from .upload.wait import until_listed
 from .versions.project import Project
 
-LAST_WORDS: Final = 1.0
-"""Seconds to burn the upload token after the run was stopped."""
 _ATTESTATIONS_REFUSED: Final = {"bad-attestations", "attestations-not-verified"}
 
 

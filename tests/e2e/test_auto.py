@@ -31,7 +31,7 @@ from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.rehearsal.server import listening
 from tests.support.helpers import make_sdist, make_wheel
 
-from .world import PROJECT, Ci, Index, Job, identity_token, outcome
+from .world import PROJECT, Ci, Index, Job, identity_token, outcome, publishing
 
 TABLE: Final = "tool.hatch.publish.trusted"
 PYPROJECT: Final = f"""\
@@ -312,9 +312,10 @@ def target(place: Place, version: str) -> Message:
     return Message("release-target", project=PROJECT, version=version, index=place.title, url=place.upload_url)
 
 
-def told(place: Place, version: str, files: list[str]) -> str:
+def told(place: Place, version: str, files: list[str], ci: str) -> str:
     """The output of a release that went well."""
-    lines = [target(place, version), *(outcome(name, "uploaded") for name in files), f"{place.page}{version}/"]
+    files = [outcome(name, "uploaded") for name in files]
+    lines = [target(place, version), publishing(ci), *files, f"{place.page}{version}/"]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -337,7 +338,7 @@ def test_github(job: Job, ci: Ci, internet: Internet, repo: str, version: str, p
     minted = [*internet.pypi.store.minted, *internet.testpypi.store.minted]
     masks = "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *minted])
     assert (0, masks) == (run.code, run.out)
-    assert run.err.endswith(told(place, version, files))
+    assert run.err.endswith(told(place, version, files, "github"))
     assert place.requests == in_order(internet.requests)
     assert place.hosts == internet.hosts
     assert [f"GET /github?api-version=2.0&audience={place.audience} 200"] == ci.requests
@@ -353,7 +354,7 @@ def test_gitlab(job: Job, internet: Internet, version: str, place: Place, declar
     on_gitlab(job, *([place] if declared == "one" else [MAIN, TEST]))
     run = job.publish("-r", "auto", HATCH_INDEX_CA_CERT=str(internet.authority.path))
     assert (0, "") == (run.code, run.out)
-    assert run.err.endswith(told(place, version, files))
+    assert run.err.endswith(told(place, version, files, "gitlab"))
     assert place.requests == in_order(internet.requests)
     assert place.hosts == internet.hosts
 

@@ -30,7 +30,7 @@ PRIVATE_RELEASE = [
 
 
 def again(job: Job, index: Index) -> None:
-    """The same command once more uploads nothing, and asks nobody who is publishing."""
+    """The same command once more uploads nothing, and requests no identity."""
     index.forget()
     assert nothing_left(index) == job.publish("-r", index.upload_url)
     assert SEARCH[:1] == index.requests_but_terms
@@ -50,9 +50,9 @@ def test_github(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_gitlab(job: Job, index: Index) -> None:
-    """GitLab's token is the variable that is named by the audience."""
+    """GitLab's token is in the variable that the audience names."""
     job.environ |= {"CI": "true", "GITLAB_CI": "true", "_27_0_0_1_ID_TOKEN": identity_token("gitlab", "127.0.0.1")}
-    assert released(index) == job.publish("-r", index.upload_url)
+    assert released(index, ci="gitlab") == job.publish("-r", index.upload_url)
     assert RELEASE == index.requests
     again(job, index)
 
@@ -60,7 +60,7 @@ def test_gitlab(job: Job, index: Index) -> None:
 def test_google(job: Job, ci: Ci, index: Index) -> None:
     """Google's metadata server is asked once."""
     job.environ["E2E_GOOGLE"] = f"{ci.url}/google"
-    assert released(index) == job.publish("-r", index.upload_url)
+    assert released(index, ci="google") == job.publish("-r", index.upload_url)
     assert RELEASE == index.requests
     assert ["GET /google?audience=127.0.0.1&format=full 200"] == ci.requests
     again(job, index)
@@ -68,10 +68,10 @@ def test_google(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_buildkite(job: Job, private: Index) -> None:
-    """Buildkite's agent is called once; the index is one that takes its identities, found by PEP 807."""
+    """Buildkite's agent is called once; the index accepts its identities, and is found by PEP 807."""
     calls = job.command("buildkite-agent")
     job.environ |= {"CI": "true", "BUILDKITE": "true", "FAKE_TOKEN": identity_token("buildkite", "127.0.0.1")}
-    assert released(private) == job.publish("-r", private.upload_url)
+    assert released(private, ci="buildkite") == job.publish("-r", private.upload_url)
     assert PRIVATE_RELEASE == private.requests
     assert "oidc request-token --audience 127.0.0.1\n" == calls.read_text()
     again(job, private)
@@ -79,10 +79,10 @@ def test_buildkite(job: Job, private: Index) -> None:
 
 
 def test_circleci(job: Job, private: Index) -> None:
-    """CircleCI's command is called once; the index is one that takes its identities, found by PEP 807."""
+    """CircleCI's command is called once; the index accepts its identities, and is found by PEP 807."""
     calls = job.command("circleci")
     job.environ |= {"CI": "true", "CIRCLECI": "true", "FAKE_TOKEN": identity_token("circleci", "127.0.0.1")}
-    assert released(private) == job.publish("-r", private.upload_url)
+    assert released(private, ci="circleci") == job.publish("-r", private.upload_url)
     assert PRIVATE_RELEASE == private.requests
     assert 'run oidc get --root-issuer --claims {"aud": "127.0.0.1"}\n' == calls.read_text()
     again(job, private)
@@ -90,18 +90,17 @@ def test_circleci(job: Job, private: Index) -> None:
 
 
 def test_identity_variable(job: Job, ci: Ci, private: Index) -> None:
-    """A CI that nothing detects puts its token into a variable; that wins over a CI that is detected."""
+    """A named variable holds the token of a CI that is not detected, and wins over one that is."""
     job.environ |= ci.github | {"MY_TOKEN": identity_token("buildkite", "127.0.0.1")}
-    job.configure('[tool.hatch.publish.trusted]\nidentity-variable = "MY_TOKEN"')
-    run = job.publish("-r", private.upload_url)
+    run = job.publish("-r", private.upload_url, "-o", "identity-variable=MY_TOKEN")
     hidden = f"::add-mask::{job.environ['MY_TOKEN']}\n::add-mask::{private.store.minted[0]}\n"
-    assert Run(0, hidden, released(private).err) == run
+    assert Run(0, hidden, released(private, ci="buildkite").err) == run
     assert PRIVATE_RELEASE == private.requests
     assert [] == ci.requests
 
 
 def test_a_lost_reply_to_the_exchange(job: Job, ci: Ci, index: Index) -> None:
-    """The index may have used the identity up before the reply was lost: the next try has a fresh one."""
+    """The index may have used the identity before the reply was lost: the next try has a new one."""
     job.on_github(ci)
     index.answers["POST /_/oidc/mint-token"] = [Answer(lost=True)]
     run = job.publish("-r", index.upload_url)

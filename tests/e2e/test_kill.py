@@ -205,6 +205,31 @@ def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
 
 
 @pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT] * 2],
+    ids=["SIGINT", "SIGTERM", "SIGHUP", "Ctrl-C twice"],
+)
+def test_stopped_while_the_token_is_minted(job: Job, ci: Ci, index: Watched, signals: list[signal.Signals]) -> None:
+    """The token that comes after all is burned, and nothing is uploaded."""
+    job.on_github(ci)
+    build(job, 2)
+    started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+
+    def stop() -> None:
+        process = started.get(timeout=PATIENCE)
+        for number in signals:
+            process.send_signal(number)
+
+    index.answers[EXCHANGE[1].rpartition(" ")[0]] = [Answer(first=stop)]
+    process = start(job, index)
+    started.put(process)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (1, True) == (process.returncode, "[interrupted]" in err)
+    assert [*SEARCH, *EXCHANGE, f"{BURN} 202"] == index.requests
+    assert [None] == [index.store.token(token) for token in index.store.minted]
+
+
+@pytest.mark.parametrize(
     ("sent", "burns"),
     [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGINT, False)],
     ids=["SIGINT", "SIGTERM", "SIGINT and the burning hangs"],

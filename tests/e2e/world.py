@@ -33,6 +33,7 @@ from starlette.types import Message as Event
 
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.events import Result
+from hatch_trusted_publish.identity.publishers import publishing_as
 from hatch_trusted_publish.output.progress import OUTCOMES
 from hatch_trusted_publish.rehearsal.app import application
 from hatch_trusted_publish.rehearsal.authority import Authority
@@ -198,10 +199,17 @@ def outcome(filename: str, result: Result) -> str:
     return str(Message("file-outcome", file=f"dist/{filename}", outcome=OUTCOMES[result][1]))
 
 
-def released(index: Index, results: tuple[Result, Result] = ("uploaded", "uploaded")) -> Run:
+def publishing(ci: str) -> str:
+    """The line that says who publishes."""
+    return str(publishing_as(CLAIMS[ci]))
+
+
+def released(index: Index, results: tuple[Result, Result] = ("uploaded", "uploaded"), *, ci: str = "github") -> Run:
     """A release that went well."""
-    files = [outcome(name, result) for name, result in zip((WHEEL, SDIST), results, strict=True)]
-    return Run(0, "", "\n".join([target(index), *files, f"{index.url}/simple/{PROJECT}/"]) + "\n")
+    lines = [outcome(name, result) for name, result in zip((WHEEL, SDIST), results, strict=True)]
+    # What is there already is reported with the plan.
+    lines.insert(results.count("there"), publishing(ci))
+    return Run(0, "", "\n".join([target(index), *lines, f"{index.url}/simple/{PROJECT}/"]) + "\n")
 
 
 def nothing_left(index: Index) -> Run:

@@ -297,8 +297,7 @@ def test_gitlab() -> None:
 @pytest.mark.parametrize("environ", [{}, {"PYPI_ID_TOKEN": " "}, {"TESTPYPI_ID_TOKEN": _jwt()}])
 def test_gitlab_without_a_token(environ: dict[str, str]) -> None:
     """A job without the token gets the lines to add, with the audience of the index."""
-    facts = {"variable": "PYPI_ID_TOKEN", "audience": "pypi"}
-    expected = Message("no-gitlab-token", fix=Message("id-tokens", **facts), **facts)
+    expected = Message("no-gitlab-token", variable="PYPI_ID_TOKEN", audience="pypi")
 
     assert expected == _error(lambda: _detect({"GITLAB_CI": "true", **environ}).fetch("pypi"))
 

@@ -235,7 +235,7 @@ def test_facts_of_causes() -> None:
     missing = causes(
         refusal(Job(CI, claims, OWN, SAMPLE), Message("invalid-publisher", said=["Missing claim 'ref_path'"]))
     )
-    assert Message("missing-claim", claim="ref_path", ci="the CI", index="own") == missing[0]
+    assert Message("missing-claim", claim="ref_path", ci="the CI") == missing[0]
 
 
 def test_a_ci_without_publishers() -> None:

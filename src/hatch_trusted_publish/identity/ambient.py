@@ -134,8 +134,7 @@ def _gitlab(environ: Mapping[str, str], audience: str) -> str:
     variable = gitlab_variable(audience)
     if token := environ.get(variable, "").strip():
         return token
-    fix = Message("id-tokens", variable=variable, audience=audience)
-    raise IdentityError("no-gitlab-token", variable=variable, audience=audience, fix=fix)
+    raise IdentityError("no-gitlab-token", variable=variable, audience=audience)
 
 
 def _github(environ: Mapping[str, str], client: Client) -> Callable[[str], str]:

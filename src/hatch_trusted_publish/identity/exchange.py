@@ -38,7 +38,7 @@ SHORTEST_LIFE: Final = 60.0
 LONGEST_LIFE: Final = 86400.0
 """Seconds: a longer life means that a clock is wrong."""
 LAST_WORDS: Final = 1.0
-"""Seconds to wait for a mint that is under way when the run ends, and as many to burn what it returns."""
+"""Seconds to burn upload tokens when the run is stopped, and as many to wait for one that is being minted."""
 
 
 @dataclass(frozen=True, slots=True)

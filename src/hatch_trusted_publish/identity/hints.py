@@ -45,7 +45,9 @@ def refusal(job: Job, refused: Message) -> Message | None:
     said = " ".join(refused.facts.get("said", []))
     match refused.code:
         case "invalid-publisher":
-            certain = [*_missing_claim(job, said), *obstacles(job.claims)]
+            missing = re.findall(r"Missing claim '([^']+)'", said)
+            certain = [*(Message("missing-claim", claim=one, ci=job.ambient.name) for one in missing)]
+            certain += obstacles(job.claims)
             usable = not certain and not _lacks_environment(job.claims)
             return _details(
                 job,
@@ -74,11 +76,6 @@ def _details(job: Job, causes: Sequence[Message] = (), **facts: object) -> Messa
     return Message("job-details", causes=Message("causes", causes=causes) if causes else None, **{**shown, **facts})
 
 
-def _missing_claim(job: Job, said: str) -> Iterator[Message]:
-    if found := re.search(r"Missing claim '([^']+)'", said):
-        yield Message("missing-claim", claim=found[1], ci=job.ambient.name, index=job.index.title)
-
-
 def _lacks_environment(claims: Claims) -> bool:
     return provider_of(claims) in {"github", "gitlab"} and not claim(claims, "environment")
 
@@ -90,7 +87,8 @@ def _causes(job: Job) -> Iterator[Message]:
     if _lacks_environment(claims):
         yield Message("job-without-environment")
     if job.expected.new:
-        yield Message("new-project", projects=job.expected.new, index=index, page=_pending_page(job))
+        page = job.index.project_url and urljoin(job.index.project_url, "/manage/account/publishing/")
+        yield Message("new-project", projects=job.expected.new, index=index, page=page)
     if "environment" in publisher:
         yield Message("another-environment", environment=publisher["environment"])
     if "workflow" in publisher:
@@ -110,10 +108,6 @@ def _causes(job: Job) -> Iterator[Message]:
         yield Message("recreated-owner", owner_id=claim(claims, "repository_owner_id"))
     if provider == "google":
         yield Message("another-subject", sub=claim(claims, "sub"))
-
-
-def _pending_page(job: Job) -> str | None:
-    return job.index.project_url and urljoin(job.index.project_url, "/manage/account/publishing/")
 
 
 def _pending(job: Job) -> Message | None:
