@@ -289,11 +289,12 @@ def _hashing_threads() -> list[str]:
 # This machine
 
 
+@pytest.mark.parametrize("scheme", ["http", "HTTP"])
 @pytest.mark.parametrize("addresses", [["192.0.2.1"], ["127.0.0.1", "192.0.2.1"], ["::1", "2001:db8::1"]])
-def test_plain_http_stays_on_this_machine(addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_stays_on_this_machine(addresses: list[str], scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where `localhost` is another machine too, nothing is sent by plain http."""
     Resolver(monkeypatch, *[(address, 80) for address in addresses]).answers.set()
-    error = refused(mint("http://localhost:80/"), a_client())
+    error = refused(mint(f"{scheme}://localhost:80/"), a_client())
 
     reason = Message("other-machine", purpose=MINTING, host="localhost:80", proxy="", address=addresses[-1])
     assert Message("not-loopback", reason=reason, address=addresses[-1]) == error.message

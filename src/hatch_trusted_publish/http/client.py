@@ -142,7 +142,7 @@ class Client:
         self._told.extend(one for one in request.secrets if one not in self._told)
         size = 0 if request.upload is None else request.upload.length
         seconds = min(self._timeout + size / SLOWEST_UPLOAD, self._ends - time.monotonic())
-        direct = request.url.startswith("http:") or is_loopback(request.hostname) or proxy_bypass(request.hostname)
+        direct = request.is_plain or is_loopback(request.hostname) or proxy_bypass(request.hostname)
         attempt = Attempt(request, None if direct else self._proxy, max(0.0, seconds), lost)
         try:
             reply = later(partial(self._exchange, attempt)).result(attempt.seconds)
@@ -162,7 +162,7 @@ class Client:
         """Make one try, in a thread of its own."""
         request = attempt.request
         try:
-            if request.url.startswith("http:") and (address := elsewhere(request.hostname)):
+            if request.is_plain and (address := elsewhere(request.hostname)):
                 raise attempt.failed("not-loopback", "other-machine", can_pass=False, address=address)
             # A reply may come before the whole body was sent: its file and threads must not be left to a collector.
             with (

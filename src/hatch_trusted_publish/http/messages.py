@@ -50,7 +50,13 @@ class Request:
     """Whether it is sent after the run was stopped, too."""
 
     @property
+    def is_plain(self) -> bool:
+        """Whether nothing encrypts it."""
+        return urlsplit(self.url).scheme == "http"
+
+    @property
     def hostname(self) -> str:
+        """The host without the port."""
         return urlsplit(self.url).hostname or ""
 
     @property
