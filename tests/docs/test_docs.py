@@ -264,16 +264,15 @@ def test_site(tmp_path: Path) -> None:
     assert 'href="https://github.com/hatch-trusted-publish/hatch-trusted-publish/blob/main/benchmarks/' in benchmarks
 
 
-@pytest.mark.parametrize("link", ["other.md", "index.md#nowhere", "#nowhere"])
-def test_site_can_fail(tmp_path: Path, link: str) -> None:
-    """A broken link is an error."""
+def test_site_can_fail(tmp_path: Path) -> None:
+    """Each broken link is an error."""
     docs = tmp_path / "docs"
     docs.mkdir()
     shutil.copy(ROOT / "docs" / "conf.py", docs)
-    (docs / "index.md").write_text(f"# A page\n\n[A link]({link})\n", "utf-8")
+    links = [f"[A link]({link})" for link in ("other.md", "index.md#nowhere", "#nowhere")]
+    (docs / "index.md").write_text("# A page\n\n" + "\n\n".join(links) + "\n", "utf-8")
     code, said = site(docs, tmp_path)
-    assert 1 == code
-    assert "WARNING" in said
+    assert (1, len(links)) == (code, said.count("WARNING"))
 
 
 def test_pages_that_the_code_names() -> None:

@@ -65,7 +65,6 @@ WITHOUT_CODE: Final = frozenset(
         # why a version is not known, or not compared
         "bad-version-file",
         "fetch-failed",
-        "fetch-timeout",
         "full-history-by-hand",
         "full-history-on-github",
         "full-history-on-gitlab",
