@@ -1,7 +1,7 @@
 """An embedded index with its own identity provider, to rehearse a release (extra `rehearsal`).
 
-It behaves as PyPI does, as far as `tests/rehearsal/test_recordings.py` shows: no network, no
-account and no CI are needed, and the run that is rehearsed is the real one.
+It answers as PyPI does (`tests/rehearsal/test_recordings.py` and `test_verdicts.py` show how far), and needs no
+network, no account and no CI. The run that it rehearses is the real one.
 """
 
 from __future__ import annotations

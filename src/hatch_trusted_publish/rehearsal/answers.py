@@ -1,4 +1,4 @@
-"""What `/legacy/` says, in the form that the request accepts.
+"""The replies of `/legacy/`, in the format that the request accepts.
 
 PyPI writes the reason into the status line and into the body. uvicorn does not let an
 application set the reason phrase, so here the body alone carries it (member ``code``).
@@ -37,7 +37,7 @@ _REDIRECT: Final = "The resource has been moved to {path}; you should be redirec
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of the upload API; without a *reason*, the status's own phrase."""
+    """One reply of the upload API. Without a *reason*, it has the standard phrase of its status."""
 
     status: int
     reason: str = ""
@@ -45,17 +45,17 @@ class Answer:
 
     @property
     def title(self) -> str:
-        """The status's own phrase."""
+        """The standard phrase of the status."""
         return HTTPStatus(self.status).phrase
 
     @property
     def code(self) -> str:
-        """The status line without the protocol: latin-1, as a status line has to be."""
+        """The status line without the protocol, in Latin-1."""
         line = f"{self.status} {self.reason or self.title}"
         return line.encode("latin-1", "replace").decode("latin-1")
 
     def rendered(self, accept: str | None) -> tuple[str, str]:
-        """The media type and the body for an `Accept` header."""
+        """Return the media type and the body for an `Accept` header."""
         detail = self.reason if self.detail is None else self.detail
         explanation = _EXPLANATIONS[self.status]
         message = f"{explanation}\n\n\n{detail}\n\n"
@@ -75,7 +75,7 @@ def _json(message: str, code: str, title: str) -> str:
 
 
 def moved(path: str) -> str:
-    """The JSON body of the redirect from `/legacy` to *path*."""
+    """Return the JSON body of the redirect from `/legacy` to *path*."""
     reason = (
         f"An upload was attempted to {path.rstrip('/')} but the expected upload URL is {path} (with a trailing slash)"
     )

@@ -50,7 +50,7 @@ _NOT_FOUND: Final = "<!DOCTYPE html>\n<title>Page Not Found (404) · Rehearsal</
 
 
 def _route(path: str, handler: Handler, method: str, *more: str) -> Route:
-    """A route that refuses the other methods in PyPI's words; Starlette would allow HEAD."""
+    """Return a route that refuses other methods in PyPI's words. Starlette would allow HEAD."""
 
     async def endpoint(request: Request) -> Response:
         if request.method in (method, *more):
@@ -65,7 +65,7 @@ def _route(path: str, handler: Handler, method: str, *more: str) -> Route:
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
-    """HTML whatever is asked for, but for the simple API."""
+    """Answer in HTML, except in the simple API."""
     if request.url.path.startswith("/simple/") and simple.JSON in request.headers.get("accept", ""):
         return PlainTextResponse("404 Not Found", 404)
     return HTMLResponse(_NOT_FOUND, 404)
@@ -79,7 +79,7 @@ class _Index:
         self._trusted = trusted
 
     def routes(self) -> list[Route]:
-        """Everything that the index answers."""
+        """Return the routes of the index."""
         return [
             _route("/_/oidc/audience", self._audience, "GET"),
             _route("/_/oidc/mint-token", self._mint, "POST"),
@@ -169,7 +169,7 @@ def _provenance_of(file: File) -> Response:
 
 
 def _base(request: Request) -> str:
-    """Scheme and authority that the client used: links have to lead back to this index."""
+    """Return the scheme and authority that the client used, for links back to this index."""
     return str(request.base_url).rstrip("/")
 
 
@@ -180,7 +180,7 @@ def _simple(request: Request, forms: tuple[str, str]) -> Response:
 
 
 def _token_endpoint(ci: Ci) -> Route:
-    """What GitHub's runner offers to a job with `id-token: write`."""
+    """Return the token service of GitHub's runner, for a job with `id-token: write`."""
 
     async def token(request: Request) -> Response:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -194,7 +194,7 @@ def _token_endpoint(ci: Ci) -> Route:
 
 
 def _authority_routes(authority: Authority) -> list[Route]:
-    """Fulcio and Rekor."""
+    """Return the routes of Fulcio and Rekor."""
 
     async def certify(request: Request) -> Response:
         status, body = authority.certify(request.headers.get("authorization", ""), await request.body())
@@ -208,7 +208,7 @@ def _authority_routes(authority: Authority) -> list[Route]:
 
 
 class _Recorded:
-    """Writes down each request with its status; no query, since one could hold a secret."""
+    """Records each request with its status, without the query, which could contain a secret."""
 
     def __init__(self, app: ASGIApp, requests: list[str]) -> None:
         self._app = app
@@ -227,7 +227,7 @@ class _Recorded:
 def application(
     store: Store, trusted: Trusted, requests: list[str], ci: Ci | None = None, authority: Authority | None = None
 ) -> ASGIApp:
-    """The index, with *ci* the token endpoint, and with *authority* Sigstore as well; *requests* grows as they come."""
+    """Return the index as an application: with *ci*, its token service; with *authority*, Sigstore. *requests* grows."""
     routes = _Index(store, trusted).routes()
     if ci is not None:
         routes.append(_token_endpoint(ci))

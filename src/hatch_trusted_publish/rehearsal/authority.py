@@ -1,10 +1,10 @@
-"""Sigstore, as far as a signature needs it: Fulcio certifies a key, Rekor logs what was signed.
+"""The parts of Sigstore that a signature needs: Fulcio certifies a key, and Rekor logs the signature.
 
 Rules, as the real ones have them:
 
-- Fulcio looks at the token's signature, times and audience, and writes what the CI said into the certificate.
-- A certificate tells of the log that it is in (RFC 6962): it lives ten minutes, so its place in time counts.
-- An entry in the log comes back with a proof and a signed promise. Here each entry has a log to itself.
+- Fulcio checks the token's signature, times and audience, and writes the claims into the certificate.
+- A certificate names the log that it is in (RFC 6962). It is valid for ten minutes, so its time counts.
+- An entry in the log is returned with a proof and a signed promise. Here each entry has its own log.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ _EXTENSIONS: Final = {
     },
     Google.issuer: {},
 }
-"""Numbers of Fulcio's extensions (oid-info.md in github.com/sigstore/fulcio), and what of the claims is in each."""
+"""Numbers of Fulcio's extensions (oid-info.md in github.com/sigstore/fulcio), each with its claims."""
 _LOGGED: Final = "1.3.6.1.4.1.11129.2.4.2"
 
 
 class Authority:
-    """A Sigstore of its own; its keys live as long as this object."""
+    """A Sigstore. Its keys live as long as this object."""
 
     def __init__(self, trusted: Trusted, clock: Callable[[], float], life: timedelta = _LIFE) -> None:
         """
@@ -78,7 +78,7 @@ class Authority:
         self._entries = 0
 
     def certify(self, authorization: str, body: bytes) -> Reply:
-        """Fulcio: a certificate for the key in *body*."""
+        """Answer as Fulcio: certify the key in *body*."""
         claims = verified(authorization.removeprefix("Bearer "), self._trusted, AUDIENCE, self._clock())
         if claims is None or claims["iss"] not in _EXTENSIONS:
             return 400, {"code": 3, "message": "There was an error processing the identity token"}
@@ -118,7 +118,7 @@ class Authority:
         return builder.add_extension(logged, critical=False).sign(self._root_key, hashes.SHA256())
 
     def log(self, body: bytes) -> Reply:
-        """Rekor: an entry for the envelope in *body*."""
+        """Answer as Rekor: log the envelope in *body*."""
         try:
             proposed = json.loads(body)["spec"]["proposedContent"]
             envelope, [verifier] = proposed["envelope"], proposed["verifiers"]
@@ -160,7 +160,7 @@ class Authority:
         return 201, {leaf.hex(): {**promised, "verification": verification}}
 
     def trust_config(self, url: str) -> str:
-        """What a client needs to sign by this Sigstore at *url*, and to verify: `ClientTrustConfig` in JSON."""
+        """Return what a client needs to sign with this Sigstore at *url* and to verify: `ClientTrustConfig` in JSON."""
         since = {"start": self._begins.strftime("%Y-%m-%dT%H:%M:%SZ")}
         service = {"url": url, "majorApiVersion": 1, "validFor": since, "operator": "rehearsal"}
         root = base64.b64encode(self._root.public_bytes(Encoding.DER)).decode()
@@ -195,7 +195,7 @@ class Authority:
 
 
 def _said(claims: Mapping[str, object]) -> tuple[x509.GeneralName, dict[str, bytes]]:
-    """The certificate's name, and those of Fulcio's extensions that PyPI compares with a publisher."""
+    """Return the certificate's name, and the extensions that PyPI compares with a publisher."""
     issuer = str(claims["iss"])
     extensions = {"1": issuer.encode(), "8": _der(0x0C, issuer.encode())}
     if issuer == Google.issuer:
@@ -232,7 +232,7 @@ def _der(tag: int, content: bytes) -> bytes:
 
 
 def _sized(content: bytes) -> bytes:
-    """As TLS writes it."""
+    """Prefix the length, as TLS does."""
     return len(content).to_bytes(2) + content
 
 
@@ -249,7 +249,7 @@ def _key_id(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _canonical(value: object) -> bytes:
-    """RFC 8785, of what has neither fractions nor letters beyond ASCII."""
+    """Serialize by RFC 8785, for values without fractions and non-ASCII letters."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 

@@ -1,4 +1,4 @@
-"""What the rehearsed job would run on: repository, ref and commit, from git where it knows."""
+"""What the rehearsed job runs on: repository, ref and commit, from Git where it knows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Checkout:
 
 
 def look(root: Path, project: str, *, groups: bool) -> Checkout:
-    """What git says of *root*; with *groups* the owner may be a path, as on GitLab."""
+    """Return what Git says about *root*. With *groups*, the owner may be a path, as on GitLab."""
     owner, name = parsed(git.ask(root, "remote", "get-url", "origin"), groups=groups) or (
         _OWNER,
         project,
@@ -53,7 +53,7 @@ def look(root: Path, project: str, *, groups: bool) -> Checkout:
 
 
 def parsed(url: str, *, groups: bool) -> tuple[str, str] | None:
-    """Owner and repository of a remote on something that looks like GitHub or GitLab.
+    """Return owner and repository of a remote that looks like GitHub or GitLab.
 
     The host is looked at and dropped, and so is whatever stands before it: that may be a
     password.

@@ -10,7 +10,7 @@ from .provider import GITHUB_WORKFLOW, GITLAB_WORKFLOW
 
 Changes: TypeAlias = Mapping[str, str | None]
 
-# A real CI's token must never be asked for, and its summary and outputs not be written.
+# No token of a real CI is requested, and its summary and outputs are not written.
 _UNSET: Final = (
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
     "ACTIONS_ID_TOKEN_REQUEST_URL",
@@ -40,7 +40,7 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
 def github(checkout: Checkout, url: str, token: str) -> Changes:
-    """What GitHub's runner sets for a job with `id-token: write`."""
+    """Return what GitHub's runner sets for a job with `id-token: write`."""
     return {
         "GITHUB_ACTIONS": "true",
         "ACTIONS_ID_TOKEN_REQUEST_URL": url,
@@ -57,7 +57,7 @@ def github(checkout: Checkout, url: str, token: str) -> Changes:
 
 
 def gitlab(checkout: Checkout, tokens: Mapping[str, str]) -> Changes:
-    """What GitLab's runner sets for a job with `id_tokens`, by their audiences."""
+    """Return what GitLab's runner sets for a job with `id_tokens`, by their audiences."""
     return {
         "GITLAB_CI": "true",
         **{f"{audience.upper()}_ID_TOKEN": token for audience, token in tokens.items()},
@@ -76,14 +76,14 @@ def identities(present: Mapping[str, str]) -> list[str]:
 
 
 def changes(present: Mapping[str, str], ci: Changes) -> Changes:
-    """Everything to set or, where it says None, to unset in *present*."""
+    """Return everything to set in *present*, or to unset where the value is None."""
     strange = (name for name in present if name.startswith(_PREFIXES) or name.endswith("_ID_TOKEN"))
     proxied = {name: _no_proxy(present) for name in ("NO_PROXY", "no_proxy")}
     return {**dict.fromkeys((*_UNSET, *strange)), **proxied, **ci}
 
 
 def _no_proxy(present: Mapping[str, str]) -> str:
-    """The hosts that are asked directly, with this one among them."""
+    """Return the hosts that need no proxy, including this machine."""
     # The lower-case name goes first, as it does for the clients that read both.
     listed = present.get("no_proxy") or present.get("NO_PROXY") or ""
     hosts = [host.strip() for host in listed.split(",") if host.strip()]

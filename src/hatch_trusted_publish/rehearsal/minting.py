@@ -1,4 +1,4 @@
-"""Identity token in, upload token or refusal out; the order of the checks is PyPI's."""
+"""Exchange an identity token for an upload token. The order of the checks is PyPI's."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ BROKEN: Final[Reply] = (500, None)
 
 
 class Trusted(NamedTuple):
-    """The key that the index takes for every issuer's: the rehearsal plays them all."""
+    """The key that signs for every issuer: the rehearsal plays them all."""
 
     kid: str
     key: RSAPublicKey
 
 
 def refused(code: str, description: str) -> Reply:
-    """The body of every refusal."""
+    """Return the reply of a refusal."""
     errors = [{"code": code, "description": description}]
     return 422, {"message": "Token request failed", "errors": errors}
 
@@ -51,7 +51,7 @@ def mint(store: Store, trusted: Trusted, body: bytes) -> Reply:
 
 
 def payload(body: bytes) -> str | Problem:
-    """The identity token in the request, or what is wrong with the request."""
+    """Return the identity token in the request, or what is wrong with the request."""
     value = parsed(body)
     if isinstance(value, Problem):
         return value
@@ -66,7 +66,7 @@ def payload(body: bytes) -> str | Problem:
 
 
 def verified(token: str, trusted: Trusted, audience: str, now: float) -> Claims | None:
-    """The claims, if the signature, the times and the audience are right."""
+    """Return the claims, if the signature, the times and the audience are right."""
     try:
         if jwt.get_unverified_header(token).get("kid") != trusted.kid:
             return None

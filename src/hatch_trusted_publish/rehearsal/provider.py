@@ -1,4 +1,4 @@
-"""The identity provider: the CI whose part the rehearsal plays."""
+"""The identity provider: the CI that the rehearsal plays."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Ci:
         return Trusted(self._kid, self._key.public_key())
 
     def publisher(self, kind: Kind) -> Publisher:
-        """The trusted publisher that its tokens match."""
+        """Return the trusted publisher that its tokens match."""
         owner, name = self.checkout.owner, self.checkout.name
         if kind == "github":
             return GitHub(owner, _OWNER_ID, name, GITHUB_WORKFLOW)
         return GitLab(owner, name, GITLAB_WORKFLOW)
 
     def identity_token(self, kind: Kind, audience: str) -> str:
-        """A fresh token: every one has its own `jti`."""
+        """Return a new token. Each has its own `jti`."""
         claims = (github_claims if kind == "github" else gitlab_claims)(self.checkout)
         now = int(self._clock())
         times = {"iat": now, "nbf": now, "exp": now + LIFETIME}
@@ -60,7 +60,7 @@ class Ci:
 
 
 def github_claims(checkout: Checkout) -> dict[str, object]:
-    """What GitHub says about a job, but for audience, times and `jti`."""
+    """Return what GitHub says about a job, except audience, times and `jti`."""
     workflow = f"{checkout.path}/.github/workflows/{GITHUB_WORKFLOW}@{checkout.ref}"
     return {
         "iss": GitHub.issuer,
@@ -93,7 +93,7 @@ def github_claims(checkout: Checkout) -> dict[str, object]:
 
 
 def gitlab_claims(checkout: Checkout) -> dict[str, object]:
-    """What GitLab says about a job, but for audience, times and `jti`."""
+    """Return what GitLab says about a job, except audience, times and `jti`."""
     sub = f"project_path:{checkout.path}:ref_type:{checkout.ref_type}:ref:{checkout.ref_name}"
     return {
         "iss": GitLab.issuer,

@@ -25,19 +25,19 @@ NOT_FOUND: Final = "Publisher with matching claims was not found"
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """No publisher fits; *reason* is what PyPI puts in brackets."""
+    """No publisher matches. *reason* is what PyPI puts in parentheses."""
 
     reason: str
 
 
 def _text(claims: Claims, name: str) -> str:
-    """A claim as text; another type than text equals nothing that a publisher has."""
+    """Return a claim that is a string. Other types match no publisher."""
     value = claims.get(name)
     return value if isinstance(value, str) else ""
 
 
 def _elsewhere(claim: str, claims: Claims, file: str, ref: str) -> str | None:
-    """The objection to a workflow that does not lie at *file* of this very run."""
+    """Return the objection to a workflow that is not *file* in this run."""
     expected = [f"{file}@{_text(claims, name)}" for name in ("sha", ref)]
     if (got := _text(claims, claim)) in expected:
         return None
@@ -90,14 +90,14 @@ class GitHub:
         )
 
     def objection(self, claims: Claims) -> str | None:
-        """A workflow called from another repository never matches."""
+        """Return why the job must not publish: a workflow of another repository never matches."""
         if _text(claims, "event_name") == "pull_request_target":
             return "Publishing from a workflow invoked via 'pull_request_target' is not supported."
         file = f"{self.owner}/{self.repository}/.github/workflows/{self.workflow}"
         return _elsewhere("job_workflow_ref", claims, file, "ref")
 
     def described(self) -> dict[str, object]:
-        """The publisher in a provenance object."""
+        """Return the publisher as a provenance object has it."""
         return {
             "kind": "GitHub",
             "repository": f"{self.owner}/{self.repository}",
@@ -146,12 +146,12 @@ class GitLab:
         )
 
     def objection(self, claims: Claims) -> str | None:
-        """Here the case of the project's path counts."""
+        """Return why the job must not publish: here the case of the project's path counts."""
         file = f"gitlab.com/{self.namespace}/{self.project}//{self.workflow}"
         return _elsewhere("ci_config_ref_uri", claims, file, "ref_path")
 
     def described(self) -> dict[str, object]:
-        """The publisher in a provenance object."""
+        """Return the publisher as a provenance object has it."""
         return {
             "kind": "GitLab",
             "repository": f"{self.namespace}/{self.project}",
@@ -173,7 +173,7 @@ class Google:
 
     @property
     def environment(self) -> str:
-        """A configured subject goes before none, as an environment does elsewhere."""
+        """A publisher with a subject is preferred, as one with an environment is elsewhere."""
         return self.sub
 
     def found_by(self, claims: Claims) -> bool:
@@ -181,13 +181,13 @@ class Google:
         return _text(claims, "email") == self.email and self.sub in ("", _text(claims, "sub"))
 
     def objection(self, claims: Claims) -> str | None:
-        """An address that Google did not verify proves nothing."""
+        """Return why the job must not publish: an address that Google did not verify proves nothing."""
         if claims["email_verified"] is True:
             return None
         return "Check failed for required claim 'email_verified'"
 
     def described(self) -> dict[str, object]:
-        """The publisher in a provenance object."""
+        """Return the publisher as a provenance object has it."""
         return {"kind": "Google", "email": self.email}
 
 
@@ -213,13 +213,13 @@ class ActiveState:
         )
 
     def objection(self, claims: Claims) -> str | None:
-        """Only the platform's own publisher may publish."""
+        """Return why the job must not publish: only the platform's own publisher may."""
         if _text(claims, "builder") == "pypi-publisher":
             return None
         return "Check failed for required claim 'builder'"
 
     def described(self) -> dict[str, object]:
-        """The publisher in a provenance object."""
+        """Return the publisher as a provenance object has it."""
         return {"kind": "ActiveState", "organization": self.organization, "project": self.project}
 
 

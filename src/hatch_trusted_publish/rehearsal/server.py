@@ -1,4 +1,4 @@
-"""uvicorn in a thread, on a free loopback port, for as long as a `with` block."""
+"""uvicorn in a thread, on a free loopback port, during a `with` block."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AUDIENCE: Final = "rehearsal"
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """Where the embedded index is, and what makes a run use it."""
+    """The URLs of the embedded index, and what makes a run use it."""
 
     upload_url: str
     simple_url: str
@@ -44,12 +44,12 @@ class Rehearsal:
 
 @contextmanager
 def hold(provider: Kind, root: Path, projects: Sequence[str]) -> Iterator[Rehearsal]:
-    """An index that has a pending publisher for each of *projects*, matching *provider*."""
+    """Run an index that has a pending publisher for each of *projects*, matching *provider*."""
     gitlab = provider == "gitlab"
     ci = Ci(checkout.look(root, (*projects, "project")[0], groups=gitlab), time.time)
     requests: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
-        store = Store(Path(folder), time.time, AUDIENCE)
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory:
+        store = Store(Path(directory), time.time, AUDIENCE)
         store.add_pending(ci.publisher(provider), projects)
         authority = Authority(ci.trusted, time.time)
         with listening() as sock, serving(application(store, ci.trusted, requests, ci, authority), sock):
@@ -76,7 +76,7 @@ def hold(provider: Kind, root: Path, projects: Sequence[str]) -> Iterator[Rehear
 
 @contextmanager
 def listening() -> Iterator[socket.socket]:
-    """A socket on a loopback port that nobody else has: other machines cannot reach it."""
+    """Open a socket on a free loopback port, which other machines cannot reach."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
@@ -84,7 +84,7 @@ def listening() -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it has started."""
+    """A server that reports that it has started."""
 
     def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
         super().__init__(config)
@@ -97,9 +97,9 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def serving(app: ASGIApp, sock: socket.socket) -> Iterator[None]:
-    """*app* answers on *sock*; at the end the thread and all its sockets are gone."""
+    """Serve *app* on *sock*. At the end, the thread and its sockets are closed."""
     ready = threading.Event()
-    # Everything that uvicorn would take from what else is installed is named.
+    # uvicorn would choose each of these by what is installed.
     config = uvicorn.Config(
         app,
         http="h11",
@@ -119,7 +119,7 @@ def serving(app: ASGIApp, sock: socket.socket) -> Iterator[None]:
     def run() -> None:
         try:
             asyncio.run(server.serve(sockets=[sock]))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - told by the thread that waits
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the waiting thread raises it
             failures.append(error)
         finally:
             ready.set()

@@ -23,7 +23,7 @@ _META: Final = {"_last-serial": 0, "api-version": "1.4"}
 
 
 def media_type(accept: str | None) -> str:
-    """The best form for an `Accept` header; HTML for one that asks for nothing known."""
+    """Return the best media type for an `Accept` header, by default HTML."""
     best, found = 0.0, PLAIN_HTML
     for part in (accept or "").split(","):
         name, *parameters = (each.strip() for each in part.split(";"))
@@ -41,7 +41,7 @@ def media_type(accept: str | None) -> str:
 
 
 def projects(names: Iterable[str]) -> tuple[str, str]:
-    """The list of all projects, as JSON and as HTML."""
+    """Return the list of all projects, as JSON and as HTML."""
     every = sorted(names)
     listing = {"meta": _META, "projects": [{"name": name} for name in every]}
     links = "".join(f'<a href="/simple/{canonicalize_name(name)}/">{html.escape(name)}</a><br />\n' for name in every)
@@ -49,7 +49,7 @@ def projects(names: Iterable[str]) -> tuple[str, str]:
 
 
 def project(each: Project, base: str) -> tuple[str, str]:
-    """One project's files, as JSON and as HTML; links start with *base*."""
+    """Return one project's files, as JSON and as HTML. Links start with *base*."""
     name = canonicalize_name(each.name)
     # A quarantined project shows no files.
     shown = () if each.status == "quarantined" else each.files.values()
@@ -67,13 +67,13 @@ def project(each: Project, base: str) -> tuple[str, str]:
 
 
 def path(file: File) -> str:
-    """Where a file is downloaded from, before quoting: an epoch has a `!`."""
+    """Return the path of a file, before quoting: an epoch has a `!`."""
     digest = file.blake2
     return f"/packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{file.filename}"
 
 
 def provenance_path(name: str, file: File) -> str:
-    """Where the attestations of a file are read, before quoting."""
+    """Return the path of the attestations of a file, before quoting."""
     return f"/integrity/{name}/{file.version}/{file.filename}/provenance"
 
 

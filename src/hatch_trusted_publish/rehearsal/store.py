@@ -2,8 +2,8 @@
 
 Rules:
 
-- The clock is handed in; nothing here reads another one.
-- Whoever changes the store does so between two `await`s, so requests never race.
+- The clock is a parameter. Nothing here reads another one.
+- The store changes only between two `await`s, so requests never race.
 - Upload tokens are opaque: an id and a MAC over it. What a token may do is kept here.
 """
 
@@ -35,7 +35,7 @@ _STDLIB: Final = frozenset(canonicalize_name(name.strip("_")) for name in sys.st
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of a release, as the simple API tells it."""
+    """One file of a release, as the simple API lists it."""
 
     filename: str
     version: Version
@@ -52,7 +52,7 @@ class File:
 
 @dataclass(slots=True)
 class Project:
-    """A project and its releases (each with the time when it came to be)."""
+    """A project and its releases, each with the time of its first file."""
 
     name: str
     status: Literal["active", "archived", "quarantined"] = "active"
@@ -62,7 +62,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class UploadToken:
-    """What a minted token may do, and until when."""
+    """What an upload token allows, and until when."""
 
     publisher: Publisher
     projects: frozenset[NormalizedName]
@@ -71,7 +71,7 @@ class UploadToken:
 
 @dataclass(slots=True)
 class Switches:
-    """What an administrator can switch off."""
+    """What an administrator of PyPI can switch off."""
 
     issuers: set[str] = field(default_factory=set)
     trusted_publishing: bool = True
@@ -81,21 +81,21 @@ class Switches:
 
 
 def _skeleton(name: str) -> str:
-    """The name as a person may misread it."""
+    """Return the name as it could be misread."""
     return re.sub(r"[-_.]", "", name.lower()).translate(_LOOKALIKES)
 
 
 class Store:
-    """The whole state of one index; files lie in *folder*."""
+    """The state of one index. Its files are in *directory*."""
 
     def __init__(
         self,
-        folder: Path,
+        directory: Path,
         clock: Callable[[], float],
         audience: str,
         site: str = "https://pypi.org",
     ) -> None:
-        self.folder = folder
+        self.directory = directory
         self.clock = clock
         self.audience = audience
         self.site = site
@@ -112,11 +112,11 @@ class Store:
         self._key = secrets.token_bytes(32)
 
     def help(self, anchor: str) -> str:
-        """The sentence that ends many of PyPI's answers."""
+        """Return the sentence that ends many of PyPI's replies."""
         return f"See {self.site}/help/#{anchor} for more information."
 
     def add_project(self, name: str, *publishers: Publisher) -> Project:
-        """A project that *publishers* may upload to."""
+        """Add a project that *publishers* may upload to."""
         normalized = canonicalize_name(name)
         project = self.projects.setdefault(normalized, Project(name))
         for publisher in publishers:
@@ -129,11 +129,11 @@ class Store:
             self.pending.setdefault(publisher, []).append(name)
 
     def has(self, name: str) -> bool:
-        """Whether there is such a project, however its name is written."""
+        """Whether the project exists, however its name is written."""
         return canonicalize_name(name) in self.projects
 
     def refused_name(self, name: str) -> str | None:
-        """Why no new project may have this *name*."""
+        """Return why no new project may have this *name*."""
         normalized = canonicalize_name(name)
         if not self.switches.registration:
             return f"New project registration temporarily disabled. {self.help('admin-intervention')}"
@@ -149,7 +149,7 @@ class Store:
         return None
 
     def mint(self, publisher: Publisher) -> tuple[str, int]:
-        """A new upload token for all the projects of *publisher*, and when it expires."""
+        """Return a new upload token for all projects of *publisher*, and when it expires."""
         expires = int(self.clock()) + TOKEN_LIFETIME
         identifier = secrets.token_bytes(_ID)
         # PyPI answers 200 in read-only mode as well, with a token that it does not know later.
@@ -160,7 +160,7 @@ class Store:
         return f"pypi-{text}", expires
 
     def token(self, text: str) -> tuple[UploadToken, bool] | None:
-        """What is known about a token, and whether its signature is right."""
+        """Return what is known about a token, and whether its signature is right."""
         if (parts := self._parts(text)) is None:
             return None
         identifier, mac = parts
@@ -169,7 +169,7 @@ class Store:
         return token, hmac.compare_digest(mac, self._mac(identifier))
 
     def burn(self, text: str) -> None:
-        """Make a token worthless; one that is not known, or altered, changes nothing."""
+        """Revoke a token. An unknown or altered one changes nothing."""
         if (parts := self._parts(text)) and hmac.compare_digest(parts[1], self._mac(parts[0])):
             self._tokens.pop(parts[0], None)
 
@@ -187,11 +187,11 @@ class Store:
         return hmac.digest(self._key, identifier, "sha256")
 
     def files(self) -> Iterable[File]:
-        """Every file of every project."""
+        """Return every file of every project."""
         return (file for project in self.projects.values() for file in project.files.values())
 
     def keep(self, project: Project, file: File, content: BinaryIO) -> None:
-        """Take a file into the index."""
+        """Add a file to the index."""
         content.seek(0)
         with self.path(file).open("wb") as kept:
             shutil.copyfileobj(content, kept)
@@ -199,10 +199,10 @@ class Store:
         project.files[file.filename] = file
 
     def path(self, file: File) -> Path:
-        """Where the content lies: named by its digest, never by what a request says."""
-        return self.folder / file.blake2
+        """Return where the content is: named by its digest, never by a request."""
+        return self.directory / file.blake2
 
     def delete(self, project: Project, filename: str) -> None:
-        """Take a file away; its name stays burnt."""
+        """Delete a file. Its name cannot be used again."""
         self.path(project.files.pop(filename)).unlink()
         self.burnt.add(filename)

@@ -1,4 +1,4 @@
-"""`POST /legacy/`: whether an upload is taken. The order of the checks is PyPI's."""
+"""`POST /legacy/`: accept an upload or refuse it. The order of the checks is PyPI's."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Digests:
 
     @classmethod
     def of(cls, content: BinaryIO) -> Digests:
-        """All of them in one pass."""
+        """Compute all of them in one pass."""
         size = 0
         hashes = (
             hashlib.md5(usedforsecurity=False),
@@ -74,17 +74,17 @@ class Digests:
         return cls(size, *(each.hexdigest() for each in hashes))
 
     def differ(self, form: Fields) -> bool:
-        """Whether the form tells another digest."""
-        told = {
+        """Whether the form states another digest."""
+        stated = {
             "md5_digest": self.md5_digest,
             "sha256_digest": self.sha256_digest,
             "blake2_256_digest": self.blake2_256_digest,
         }
-        return any(name in told and told[name] != value.lower() for name, value in form)
+        return any(name in stated and stated[name] != value.lower() for name, value in form)
 
 
 def upload(store: Store, authorization: str | None, form: Fields, sent: Sent | None) -> Answer:
-    """Take the file, or say why not."""
+    """Accept the file, or return why not."""
     if refusal := rules.action(form):
         return refusal
     if refusal := rules.switched_off(store.switches, store.help("admin-intervention")):
@@ -109,14 +109,14 @@ def upload(store: Store, authorization: str | None, form: Fields, sent: Sent | N
 
 
 def _holder(store: Store, authorization: str | None) -> tuple[UploadToken, bool] | Answer:
-    """The upload token in the request's header, and whether its signature is right."""
+    """Return the upload token in the request's header, and whether its signature is right."""
     scheme, _, credentials = (authorization or "").partition(" ")
     user, password = "__token__", credentials
     if scheme.lower() == "basic":
         try:
             user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            password = ""  # nosec B105 # none that could be read
+            password = ""  # nosec B105 # it cannot be read
     if user != "__token__":
         return Answer(403, _PASSWORD.reason.format(site=store.site), _PASSWORD.detail)
     return store.token(password) or Answer(
@@ -126,7 +126,7 @@ def _holder(store: Store, authorization: str | None) -> tuple[UploadToken, bool]
 
 
 def _permission(store: Store, holder: tuple[UploadToken, bool], project: Project) -> Answer | None:
-    """Whether this token may upload to this project, now."""
+    """Refuse a token that may not upload to this project now."""
     token, signed = holder
     if not signed:
         return Answer(403, "Invalid API Token: signatures do not match")
@@ -152,7 +152,7 @@ def _permission(store: Store, holder: tuple[UploadToken, bool], project: Project
 
 @dataclass(frozen=True, slots=True)
 class _Upload:
-    """A file that may come into the project, if it is a good one."""
+    """A file that may be added to the project."""
 
     store: Store
     project: Project
@@ -221,11 +221,11 @@ def _wheel_metadata(sent: Sent) -> bytes | None:
 
 
 def _known(each: _Upload, digests: Digests) -> Answer | None:
-    """What is said about a file whose name or content the index has, or had."""
+    """Return the reply to a file whose name or content the index has or had."""
     filename, blake2 = each.sent.filename, digests.blake2_256_digest
     for file in each.store.files():
         if (file.filename, file.blake2) == (filename, blake2):
-            # So an upload whose answer was lost can be sent again.
+            # An upload whose reply was lost can be repeated.
             return Answer(200)
         if file.filename == filename or file.blake2 == blake2:
             return bad(
@@ -241,7 +241,7 @@ def _known(each: _Upload, digests: Digests) -> Answer | None:
 
 
 def _release(each: _Upload) -> Answer | None:
-    """Whether the release can take one more file."""
+    """Refuse one file too many for the release."""
     version, project = each.version, each.project
     sdists = [file for file in project.files.values() if file.version == version and not file.filename.endswith(".whl")]
     if sdists and not each.sent.filename.endswith(".whl"):

@@ -1,4 +1,4 @@
-"""How PyPI words a body or a field of the wrong shape: as pydantic does. Pure."""
+"""PyPI's words for a body or a field of the wrong shape, which are those of pydantic. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Problem:
 
     def __str__(self) -> str:
         shown = repr(self.value)
-        # Cut as pydantic does: a token that was sent as the wrong field is not sent back whole.
+        # Cut as pydantic does: a token in the wrong field is not returned whole.
         if len(shown) > _LONGEST:
             shown = f"{shown[:25]}...{shown[-24:]}"
         head = f"\n{self.location}" if self.location else ""
@@ -33,13 +33,13 @@ class Problem:
 
 
 def complaint(model: str, *problems: Problem) -> str:
-    """The text for one or several problems of *model*."""
+    """Return the words for one or several problems of *model*."""
     many = "" if len(problems) == 1 else "s"
     return f"{len(problems)} validation error{many} for {model}" + "".join(map(str, problems))
 
 
 def parsed(text: bytes | str) -> object | Problem:
-    """*text* as JSON, or what is wrong with it."""
+    """Parse JSON, or return what is wrong with it."""
     try:
         result: object = json.loads(text)
     except (ValueError, RecursionError):
@@ -48,7 +48,7 @@ def parsed(text: bytes | str) -> object | Problem:
 
 
 def _where(text: bytes | str) -> str:
-    """The wording for the first character, which is all that the recordings show."""
+    """Return the words for the first character, which is all that the recordings show."""
     if not text:
         return "EOF while parsing a value at line 1 column 0"
     first = text[:1] if isinstance(text, str) else chr(text[0])
