@@ -12,6 +12,7 @@ from typing import Literal
 import pytest
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
+from hatch_trusted_publish.attestations.signing import Signing
 from hatch_trusted_publish.errors import (
     ExchangeError,
     IndexReadError,
@@ -749,6 +750,56 @@ def test_uploads_at_once(tmp_path: Path) -> None:
 
     assert {"uploaded"} == set(world.results().values())
     assert [LISTING, *TERMS, MINT, *[UPLOAD] * 7, BURN] == in_order(server.lines)
+
+
+def test_a_file_that_may_be_there(tmp_path: Path) -> None:
+    """Where nothing can be compared, a file whose first reply was lost may be there."""
+    world = World(tmp_path, {UPLOAD: [Answer(fault="no reply"), Answer(409), STORED]})
+    world.listed = False
+    world.stopped(UploadError)
+
+    assert {WHEEL: "unknown", SDIST: "uploaded"} == world.results()
+
+
+def test_a_taken_name_that_is_skipped(tmp_path: Path) -> None:
+    """With `existing = "skip"` any file of this name is accepted."""
+    world = World(tmp_path, {UPLOAD: [Answer(409), STORED]})
+    world.listed = False
+    world.settings = replace(world.settings, existing="skip")
+
+    assert [*TERMS, MINT, UPLOAD, UPLOAD, BURN] == world.released()
+    assert {WHEEL: "differs", SDIST: "uploaded"} == world.results()
+
+
+# Provenance
+
+
+PROVENANCE = "GET /integrity/sample-0.9.tar.gz"
+
+
+@pytest.mark.parametrize("dry_run", ["no", "mint"])
+def test_provenance_is_not_lost_silently(tmp_path: Path, dry_run: Literal["no", "mint"]) -> None:
+    """A warning names the release that had attestations, if this run uploads without."""
+    files = [{"filename": "sample-0.9.tar.gz", "hashes": {}, "provenance": "/integrity/sample-0.9.tar.gz"}]
+    world = World(tmp_path, {LISTING: Answer.of({"files": files})})
+    world.settings = replace(world.settings, dry_run=dry_run)
+
+    assert PROVENANCE in world.released()
+    lost = [("provenance-lost", "0.9", [f"dist/{WHEEL}", f"dist/{SDIST}"])]
+    found = [(one.code, str(one.facts["version"]), one.facts["files"]) for one in world.events.warnings]
+    assert (lost if dry_run == "no" else []) == found
+
+
+@pytest.mark.parametrize("said", ["Invalid attestations supplied during upload: no.", "No."])
+def test_attestations_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """What this run signed is discarded if the index refuses it, and only then."""
+    discarded: list[str] = []
+    monkeypatch.setattr(Signing, "discard", lambda _: discarded.append(said))
+    world = World(tmp_path, {UPLOAD: Answer.of({"code": f"400 {said}"}, 400)})
+
+    world.stopped(UploadError)
+
+    assert ([said] if said.startswith("Invalid") else []) == discarded
 
 
 # An index that lists its files only for an upload token

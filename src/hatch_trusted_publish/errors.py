@@ -186,6 +186,8 @@ class NetworkError(TrustedPublishError):
             can_pass: whether another try may succeed.
         """
         super().__init__(code, **facts)
+        self.wait: float | None = None
+        """The seconds that the index asks to wait."""
         self.was_sent: Final = was_sent
         self.can_pass: Final = can_pass
 

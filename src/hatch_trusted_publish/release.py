@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
@@ -16,17 +16,14 @@ from packaging.utils import NormalizedName
 
 from .artifacts.distribution import Distribution
 from .artifacts.pypi.rules import refusals
+from .attestations.provenance import changes, publishers_of
 from .attestations.signing import Signing
 from .errors import DistributionError, ExchangeError, IndexReadError, Message, UploadError
-from .http.client import Client
 from .identity.ambient import Ambient
 from .identity.exchange import LAST_WORDS, Exchange, find_terms
 from .identity.publishers import Expected, publishing_as
-from .index.endpoints import Index
-from .index.simple_api import Listing
 from .threads import later, wait
 from .upload.job import Job
-from .upload.listings import listing_of
 from .upload.outcome import Plan
 from .upload.plan import check, decide, doubts, rejected
 from .upload.uploader import Uploads
@@ -66,24 +63,25 @@ def release(
 
     # Compare with the index. Meanwhile, ask it how it exchanges identities.
     terms = later(partial(find_terms, index, client)) if settings.dry_run != "yes" else None
-    compared = _compare_without_token(job, distributions)
-    if terms is None or (compared and settings.dry_run == "no" and not compared[1].uploads):
+    planned = _compare_without_token(job, distributions)
+    if terms is None or (planned and settings.dry_run == "no" and not planned.uploads):
         return
+    publishers = later(partial(publishers_of, index, client, planned.newest if planned else {}))
 
     # Identity: find the CI.
     ci = ambient()
     # A rehearsal plays a CI, and with it a publisher of its own.
     publisher = None if index.name == "rehearsal" else settings.publisher
-    new = [name for name, listing in compared[0].items() if not listing.exists] if compared else []
+    new = planned.new if planned else []
     names = [*dict.fromkeys(one.name for one in distributions)]
     expected = Expected(names, publisher, new, pyproject=(job.root / "pyproject.toml").is_file())
     keep_in = tokens if settings.dry_run == "no" else None
     exchange = Exchange(wait(terms), ci, expected, client, events, keep_in)
     job.run.claims = exchange.claims
     try:
-        if compared is None:
+        if planned is None:
             job = replace(job, index=replace(index, token=wait(later(exchange.prepare)).secret))
-        listings, plan = compared or _compare(job, distributions)
+        plan = planned or _compare(job, distributions)
 
         # Sign the files.
         attestations = signing.attest(ci, plan.uploads, events)
@@ -92,12 +90,15 @@ def release(
         wait(later(exchange.prepare))
         events.note(publishing_as(exchange.claims()))
         if settings.dry_run == "mint":
-            _check_projects(new, index, client)
+            _check_projects(new, job)
 
         if settings.dry_run == "no":
+            claims = exchange.claims()
+            for change in changes(plan.newest, wait(publishers), plan.uploads, attestations, claims):
+                events.warn(change)
             uploads = Uploads(job, exchange, attestations)
             # Upload the first file of each new release alone.
-            uploads.first(plan.uploads, listings)
+            uploads.first(plan)
             # Upload the rest.
             uploads.rest()
             uploads.check()
@@ -119,9 +120,7 @@ def release(
         until_listed(job, attestations)
 
 
-def _compare_without_token(
-    job: Job, distributions: Sequence[Distribution]
-) -> tuple[Mapping[NormalizedName, Listing], Plan] | None:
+def _compare_without_token(job: Job, distributions: Sequence[Distribution]) -> Plan | None:
     """As `_compare`; nothing where the index lists its files only for an upload token."""
     if not job.index.listed:
         job.events.warn(Message("not-compared", index=job.index.title))
@@ -134,29 +133,27 @@ def _compare_without_token(
     return None
 
 
-def _compare(job: Job, distributions: Sequence[Distribution]) -> tuple[Mapping[NormalizedName, Listing], Plan]:
+def _compare(job: Job, distributions: Sequence[Distribution]) -> Plan:
     """Compare *distributions* with what the index lists, and report what will happen to each.
 
     Raises:
         IndexReadError, NetworkError: it is not known what the index has.
         PlanError: it has other files under these names.
     """
-    names = dict.fromkeys(one.name for one in distributions)
-    listings = {name: wait(later(partial(listing_of, job.index, name, job.client))) for name in names}
-    plan = decide(job.settings, job.index, distributions, listings)
+    plan = decide(job.settings, job.index, distributions, job.listings(distributions))
     job.run.follow(plan)
     job.events.planned(plan)
-    return listings, plan
+    return plan
 
 
-def _check_projects(new: Sequence[NormalizedName], index: Index, client: Client) -> None:
+def _check_projects(new: Sequence[NormalizedName], job: Job) -> None:
     """See whether minting has created the projects that did not exist, as a pending publisher does.
 
     Raises:
         ExchangeError: it has not, so the identity is accepted for something else.
     """
-    if missing := [name for name in new if not wait(later(partial(listing_of, index, name, client))).exists]:
-        raise ExchangeError("accepted-for-another-project", projects=missing, index=index.title)
+    if missing := [name for name in new if not wait(later(partial(job.listing, name))).exists]:
+        raise ExchangeError("accepted-for-another-project", projects=missing, index=job.index.title)
 
 
 def read(

@@ -124,8 +124,18 @@ def test_a_budget() -> None:
         thread.join()
     ended = Budget(100)
     ended.end()
+    ended.refill()
 
     assert (100, False) == (sum(taken), ended.take())
+
+
+def test_a_good_reply_refills_the_budget() -> None:
+    """A server that replies in between is not one that is down."""
+    budget = Budget(2)
+
+    assert [True, True, False] == [budget.take() for _ in range(3)]
+    budget.refill()
+    assert [True, True, False] == [budget.take() for _ in range(3)]
 
 
 def _take(budget: Budget, times: int, keep: Callable[[bool], None]) -> None:

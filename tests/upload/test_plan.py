@@ -21,8 +21,9 @@ from hatch_trusted_publish.errors import Message, PlanError
 from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.index.simple_api import Listed, Listing
+from hatch_trusted_publish.index.simple_api import Listed
 from hatch_trusted_publish.settings.options import Settings
+from hatch_trusted_publish.upload.listings import Held
 from hatch_trusted_publish.upload.outcome import Outcome, Plan
 from hatch_trusted_publish.upload.plan import (
     check,
@@ -30,7 +31,6 @@ from hatch_trusted_publish.upload.plan import (
     decide,
     destination,
     doubts,
-    has_release,
     in_order,
     kept,
     rejected,
@@ -43,7 +43,7 @@ PRIVATE = Index("inhouse", "https://index.example/legacy/", "https://index.examp
 SETTINGS = Settings(Repository("main", INDEX.upload_url))
 WHEEL = "sample-1.0-py3-none-any.whl"
 SDIST = "sample-1.0.tar.gz"
-NOTHING = Listing()
+NOTHING = Held()
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_expect() -> None:
 def test_closed_project(status: str, code: str) -> None:
     """A project that accepts no files is reported before an identity is requested, if there is a file to upload."""
     sdist, wheel = a_distribution(SDIST), a_distribution(WHEEL)
-    listing = Listing({SDIST: SAME}, status)
+    listing = Held({SDIST: SAME}, status)
     with pytest.raises(PlanError) as caught:
         decide(SETTINGS, INDEX, [sdist, wheel], {sdist.name: listing})
 
@@ -337,7 +337,7 @@ def test_existing(
     found: tuple[Outcome | Message, ...]
     warnings: tuple[Message, ...]
     try:
-        plan = decide(replace(SETTINGS, existing=existing), INDEX, [sdist], {sdist.name: Listing(listing)})
+        plan = decide(replace(SETTINGS, existing=existing), INDEX, [sdist], {sdist.name: Held(listing)})
         found, warnings = plan.outcomes, plan.warnings
     except PlanError as error:
         found, warnings = error.problems, ()
@@ -349,7 +349,7 @@ def test_existing(
 def test_existing_all_at_once() -> None:
     """Every file that the index has already is named."""
     files = [a_distribution(SDIST), a_distribution(WHEEL), a_distribution("other-1.0.tar.gz")]
-    listings = {files[0].name: Listing({SDIST: OTHER, WHEEL: UNKNOWN}), files[2].name: NOTHING}
+    listings = {files[0].name: Held({SDIST: OTHER, WHEEL: UNKNOWN}), files[2].name: NOTHING}
     with pytest.raises(PlanError) as caught:
         decide(SETTINGS, INDEX, files, listings)
 
@@ -360,12 +360,12 @@ def test_plan() -> None:
     """A plan has every file in order, and the files' own warnings before the others."""
     wheel, sdist = a_distribution(WHEEL, warnings=[Message("w")]), a_distribution(SDIST, warnings=[Message("s")])
     other = a_distribution("other-2.0.tar.gz")
-    same = Listing({other.filename: Listed(other.sha256, "https://h/f")})
-    listings = {wheel.name: Listing({SDIST: OTHER}), other.name: same}
+    same = Held({other.filename: Listed(other.sha256, "https://h/f")})
+    listings = {wheel.name: Held({SDIST: OTHER}), other.name: same}
     plan = decide(replace(SETTINGS, existing="skip"), INDEX, [other, sdist, wheel], listings)
 
     outcomes = (Outcome(wheel), Outcome(other, "there", url="https://h/f"), Outcome(sdist, "differs", kept(DIFFERENT)))
-    assert Plan(INDEX, outcomes, (Message("s"), Message("w"), kept(DIFFERENT))) == plan
+    assert Plan(INDEX, outcomes, (Message("s"), Message("w"), kept(DIFFERENT)), listings) == plan
 
 
 TAGS = ["py3-none-any", "cp311-cp311-manylinux_2_17_x86_64"]
@@ -457,7 +457,7 @@ def test_any_decision(settings: Settings, files: list[tuple[Distribution, str]])
         "no hash": {one.filename: UNKNOWN for one, _ in files},
     }
     listings = {
-        name: Listing(
+        name: Held(
             {one.filename: held[state][one.filename] for one, state in files if one.name == name and state != "free"}
         )
         for name in {one.name for one, _ in files}
@@ -505,33 +505,3 @@ def test_destination_of_both() -> None:
         destination(AUTO, [RELEASE, DEVELOPMENT])
 
     assert (Message("mixed-releases", files=[DEVELOPMENT.shown]),) == caught.value.problems
-
-
-@pytest.mark.parametrize(
-    ("expected", "filenames"),
-    [
-        pytest.param(False, [], id="no project"),
-        pytest.param(True, ["sample-1.0.tar.gz"], id="sdist"),
-        pytest.param(True, ["sample-1.0-py3-none-any.whl"], id="wheel"),
-        pytest.param(True, ["sample-0.9.tar.gz", "sample-1.0-1-cp311-cp311-win32.whl"], id="among others"),
-        pytest.param(True, ["Sample-1.0.0.tar.gz"], id="spelled as of old"),
-        pytest.param(False, ["sample-1.0.post1.tar.gz", "sample-1.0rc1.tar.gz", "sample-1.0.1.tar.gz"], id="near it"),
-        pytest.param(False, ["sample-1.0.exe", "sample-1.0-py2.7.egg", "sample-1.0.rpm", "1.0", ""], id="other kinds"),
-        pytest.param(True, ["sample.whl", f"sample-{'1' * 5000}.tar.gz", "sample-1.0.tar.gz"], id="behind odd ones"),
-    ],
-)
-def test_has_release(expected: bool, filenames: list[str]) -> None:
-    """A release exists when one of the files that are listed is of its version."""
-    assert expected == has_release(Listing(dict.fromkeys(filenames, UNKNOWN)), Version("1.0"))
-
-
-@given(
-    st.lists(
-        st.text(max_size=30)
-        | st.from_regex(r"[a-z]{1,3}-[0-9.!a-z+]{0,9}(-py3-none-any\.whl|\.tar\.gz)", fullmatch=True)
-    )
-)
-@hypothesis_settings(deadline=None, max_examples=100)
-def test_has_release_of_anything(filenames: list[str]) -> None:
-    """Whatever an index lists, there is an answer."""
-    assert has_release(Listing(dict.fromkeys([*filenames, "sample-1.0.tar.gz"], UNKNOWN)), Version("1.0"))

@@ -37,6 +37,7 @@ from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.index.simple_api import Listed, Listing
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.job import Job
+from hatch_trusted_publish.upload.listings import held
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from hatch_trusted_publish.upload.uploader import PACE, Uploads
 from tests.support.events import Recorder
@@ -138,14 +139,16 @@ class World:
             index = Index(
                 "own", self.upload_url or f"{server.url}/legacy/", f"{server.url}/simple/", listed=self.listed
             )
-            self.done.follow(Plan(index, tuple(Outcome(one) for one in distributions)))
+            known = {one.name: held(listings.get(one.name, Listing()), []) for one in distributions}
+            plan = Plan(index, tuple(Outcome(one) for one in distributions), held=known)
+            self.done.follow(plan)
             endpoints = Endpoints(f"{server.url}/audience", f"{server.url}/mint", single_use=self.single_use)
             exchange = self.exchange(Terms(index, endpoints, "us"), self.ambient, NOBODY, client, self.events)
             exchange.prepare()
             uploads = Uploads(Job(self.settings, index, client, self.events, self.done), exchange, {})
             uploads._gate.limit = self.settings.concurrency
             try:
-                uploads.first(distributions, {one.name: listings.get(one.name, Listing()) for one in distributions})
+                uploads.first(plan)
                 uploads.rest()
                 uploads.check()
             finally:

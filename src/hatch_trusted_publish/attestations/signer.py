@@ -83,7 +83,7 @@ def sign(
     events.mask(identity.token)
     if reason := reusable_workflow(identity.claims):
         raise AttestationError(reason.code, **reason.facts)
-    signer = _Signer(identity.token)
+    signer = _Signer(identity.token, events)
     begun(KEYS, partial(signer.open, trust_config))()
     begun(FULCIO, signer.certify)()
     # The first file alone: it shows whether the log can be reached, and how long the certificate lives.
@@ -114,8 +114,8 @@ class _PassingError(AttestationError):
 class _Signer:
     """A key with a certificate, for several threads. Nothing is tried after *until*, by the monotonic clock."""
 
-    def __init__(self, token: Secret) -> None:
-        self._token = token
+    def __init__(self, token: Secret, events: Events) -> None:
+        self._token, self._events = token, events
         self._lock = threading.Lock()
 
     def open(self, trust_config: str | None, until: float) -> None:
@@ -161,7 +161,7 @@ class _Signer:
             # Not from there: the frames behind it hold the token.
             raise failure
 
-        return call(SMALL_REQUEST, lambda error: isinstance(error, _PassingError), attempt)
+        return call(SMALL_REQUEST, lambda error: isinstance(error, _PassingError), attempt, self._events.note)
 
 
 def _context(trust_config: str | None) -> SigningContext:

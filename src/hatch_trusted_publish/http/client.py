@@ -35,7 +35,7 @@ from .retries import SMALL_REQUEST, Budget, Note, call
 SLOWEST_UPLOAD: Final = 100_000
 """Bytes a second: a slower upload is given up, and tried again."""
 RETRIES: Final = 60
-"""Of all requests of a run together; PyPI's own faults take one in a hundred uploads (docs/explanation/design.md)."""
+"""Of all requests together without a good reply: an index that is down is not asked for every file of a run."""
 LONGEST_WAIT: Final = 120.0
 """Seconds of ``Retry-After`` that are waited; for longer, no job should stand idle."""
 _A_YEAR: Final = 365 * 24 * 60 * 60
@@ -133,8 +133,7 @@ class Client:
         """Whether *error* allows another try, or after how many seconds."""
         if not isinstance(error, NetworkError) or not error.can_pass or not self._budget.take():
             return False
-        wait = error.wait if isinstance(error, _Unwell) else None
-        return True if wait is None else wait
+        return True if error.wait is None else error.wait
 
     def _try(self, request: Request, lost: bool) -> Reply:
         if math.isfinite(self._ends) and not request.last:
@@ -149,6 +148,7 @@ class Client:
         except TimeoutError:
             raise attempt.give_up() from None
         if reply.status not in {408, 429} and reply.status < 500:
+            self._budget.refill()
             return reply
         now = time.time()
         wait = _seconds(reply.retry_after, now)

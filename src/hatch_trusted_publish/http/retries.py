@@ -21,11 +21,16 @@ UPLOAD: Final = 5
 
 
 class Budget:
-    """How many retries a run has left, for all of its threads."""
+    """How many retries a run has left until the next good reply, for all of its threads."""
 
     def __init__(self, retries: int) -> None:
-        self._left = retries
+        self._full = self._left = retries
         self._lock = threading.Lock()
+
+    def refill(self) -> None:
+        """Start again: the server is well enough to reply."""
+        with self._lock:
+            self._left = self._full
 
     def take(self) -> bool:
         """Take one, if one is left."""
@@ -36,7 +41,7 @@ class Budget:
     def end(self) -> None:
         """Leave none."""
         with self._lock:
-            self._left = 0
+            self._full = self._left = 0
 
 
 def call(tries: int, on: Callable[[Exception], bool | float], once: Callable[[], T], note: Note | None = None) -> T:

@@ -122,10 +122,24 @@ def read_provenance(reply: Reply) -> list[object]:
     Raises:
         IndexReadError: the reply is something else.
     """
+    return [one for bundle in _bundles(reply) for one in bundle["attestations"]]
+
+
+def read_publishers(reply: Reply) -> list[Mapping[str, object]]:
+    """Return the publisher of each bundle in a provenance object (PEP 740).
+
+    Raises:
+        IndexReadError: the reply is something else.
+    """
+    publishers = [bundle.get("publisher") for bundle in _bundles(reply)]
+    return [one for one in publishers if isinstance(one, dict)]
+
+
+def _bundles(reply: Reply) -> list[Any]:
     try:
-        if reply.status == 200:
-            bundles: Any = json_object(reply)["attestation_bundles"]
-            return [one for bundle in bundles for one in bundle["attestations"]]
+        bundles: Any = json_object(reply)["attestation_bundles"] if reply.status == 200 else None
+        if all(isinstance(one["attestations"], list) for one in bundles):
+            return list(bundles)
     except (ValueError, LookupError, TypeError):
         pass
     raise IndexReadError("no-provenance", status=reply.status)

@@ -23,6 +23,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from ..artifacts.distribution import Distribution
+from ..errors import NetworkError
 from ..threads import LOOK, later, look
 from .outcome import Outcome
 
@@ -55,7 +56,7 @@ class Gate:
         try:
             yield
         except BaseException as error:
-            self._ended_badly(number, getattr(error, "wait", None))
+            self._ended_badly(number, error.wait if isinstance(error, NetworkError) else None)
             raise
         self._ended_well(number)
 

@@ -13,6 +13,7 @@ from ..artifacts.distribution import Distribution
 from ..errors import Message, TrustedPublishError
 from ..events import Result
 from ..index.endpoints import Index
+from .listings import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Plan:
     index: Index
     outcomes: tuple[Outcome, ...]
     warnings: tuple[Message, ...] = ()
+    held: Mapping[NormalizedName, Held] = field(default_factory=dict)
+    """What the index held of each project before the run."""
 
     @property
     def uploads(self) -> tuple[Distribution, ...]:
@@ -56,6 +59,16 @@ class Plan:
     def releases(self) -> tuple[tuple[NormalizedName, Version], ...]:
         """Each project and version, once."""
         return tuple(dict.fromkeys((one.distribution.name, one.distribution.version) for one in self.outcomes))
+
+    @property
+    def new(self) -> list[NormalizedName]:
+        """The projects that do not exist yet."""
+        return [name for name, one in self.held.items() if not one.exists]
+
+    @property
+    def newest(self) -> dict[NormalizedName, tuple[Version, str]]:
+        """Of each project whose newest release has attestations: that version, and the URL of the attestations."""
+        return {name: one.provenance for name, one in self.held.items() if one.provenance is not None}
 
 
 @dataclass(slots=True)

@@ -11,23 +11,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName
-from packaging.version import Version
 
-from ..artifacts import filenames
 from ..artifacts.digest import digest_of
 from ..artifacts.distribution import Distribution
 from ..artifacts.pypi.metadata import skipped
 from ..artifacts.pypi.rules import LARGEST_FILE, Refusals
-from ..errors import DistributionError, Message, PlanError
+from ..errors import Message, PlanError
 from ..index.endpoints import Index
 from ..index.repository import Repository
-from ..index.simple_api import Listed, Listing
+from ..index.simple_api import Listed
 from ..settings.options import Settings
 from ..versions.project import Project
+from .listings import Held
 from .outcome import Outcome, Plan
 
 CLOSED = {"archived": "project-archived", "quarantined": "project-quarantined"}
@@ -157,7 +155,7 @@ def decide(
     settings: Settings,
     index: Index,
     distributions: Sequence[Distribution],
-    listings: Mapping[NormalizedName, Listing],
+    held: Mapping[NormalizedName, Held],
 ) -> Plan:
     """Compare the files with what the index lists for each project.
 
@@ -168,7 +166,7 @@ def decide(
     problems: list[Message] = []
     warnings = [warning for one in distributions for warning in one.warnings]
     for distribution in in_order(distributions):
-        listed = listings[distribution.name].files.get(distribution.filename)
+        listed = held[distribution.name].files.get(distribution.filename)
         if listed is None:
             outcomes.append(Outcome(distribution))
             continue
@@ -185,10 +183,10 @@ def decide(
     if problems:
         raise PlanError("index-has-files", problems, index=index.title)
     new = dict.fromkeys(one.distribution.name for one in outcomes if one.result == "not tried")
-    if closed := {name: code for name in new if (code := CLOSED.get(listings[name].status))}:
+    if closed := {name: code for name in new if (code := CLOSED.get(held[name].status))}:
         found = [Message(code, project=name, index=index.title) for name, code in closed.items()]
         raise PlanError("files-refused", found)
-    return Plan(index, tuple(outcomes), tuple(warnings))
+    return Plan(index, tuple(outcomes), tuple(warnings), held)
 
 
 def compare(distribution: Distribution, listed: Listed, index: Index) -> Message | None:
@@ -203,12 +201,3 @@ def compare(distribution: Distribution, listed: Listed, index: Index) -> Message
 def kept(difference: Message) -> Message:
     """Return what ``existing = "skip"`` says about a *difference* that `compare` found."""
     return Message("existing-kept", **difference.facts)
-
-
-def has_release(listing: Listing, version: Version) -> bool:
-    """Return whether the index lists any file of *version*."""
-    for filename in listing.files:
-        with suppress(DistributionError):  # old files can be neither wheels nor sdists
-            if filenames.parse(filename, filename).version == version:
-                return True
-    return False

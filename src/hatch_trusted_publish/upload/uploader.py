@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Final
-
-from packaging.utils import NormalizedName
 
 from ..artifacts.distribution import Distribution
 from ..attestations.files import Attestations, field
@@ -29,9 +27,8 @@ from ..index.simple_api import Listing
 from ..index.upload_api import ask_upload, read_upload
 from . import engine
 from .job import Job
-from .listings import listing_of
-from .outcome import Outcome
-from .plan import compare, has_release, kept
+from .outcome import Outcome, Plan
+from .plan import compare, kept
 
 PACE: Final = 1_000_000
 """Bytes that have to be uploaded before a rate is computed: the time of small files is that of the reply."""
@@ -52,11 +49,11 @@ class Uploads:
         self._bytes, self._seconds = 0, 0.0
         self._warned = False
 
-    def first(self, distributions: Iterable[Distribution], listings: Mapping[NormalizedName, Listing]) -> None:
+    def first(self, plan: Plan) -> None:
         """Upload of each new release one file after another, until the index accepts one."""
-        self._waiting = sorted(distributions, key=lambda one: (one.filetype == "sdist", -one.size, one.filename))
+        self._waiting = sorted(plan.uploads, key=lambda one: (one.filetype == "sdist", -one.size, one.filename))
         self._left = sum(one.size for one in self._waiting)
-        self._run(self._firsts(listings), alone=True)
+        self._run(self._firsts(plan), alone=True)
 
     def rest(self) -> None:
         """Upload the other files, as many at once as the index bears."""
@@ -81,10 +78,10 @@ class Uploads:
             why = self._exchange.explain_other_project([*refused]) if refused else None
             raise UploadError("uploads-failed", [one.message for one in problems.values()], explanation=why)
 
-    def _firsts(self, listings: Mapping[NormalizedName, Listing]) -> Iterator[Distribution]:
+    def _firsts(self, plan: Plan) -> Iterator[Distribution]:
         for release in dict.fromkeys((one.name, one.version) for one in self._waiting):
             files = [one for one in self._waiting if (one.name, one.version) == release]
-            if has_release(listings[release[0]], release[1]):
+            if release[1] in plan.held[release[0]].versions:
                 continue
             for one in sorted(files, key=lambda one: (one.filetype == "sdist", one.size)):
                 yield one
@@ -171,7 +168,7 @@ class Uploads:
         """
         try:
             with self._settling:
-                listing = listing_of(self._job.index, distribution.name, self._job.client)
+                listing = self._job.listing(distribution.name)
         except (IndexReadError, NetworkError) as error:
             return Outcome(distribution, "unknown", error)
         listed = listing.files.get(distribution.filename)
@@ -189,7 +186,8 @@ class Uploads:
         if was_taken and not self._job.index.listed:
             if self._job.settings.existing == "skip":
                 return Outcome(distribution, "differs", Message("taken-and-skipped", file=file, index=index))
-            raise UploadError("taken-not-compared", scope="file", file=file, index=index)
+            error = UploadError("taken-not-compared", scope="file", file=file, index=index)
+            return Outcome(distribution, "unknown" if reply.after_lost else "failed", error)
         twin = next((name for name, one in listing.files.items() if one.sha256 == distribution.sha256), None)
         if was_taken and twin:
             raise UploadError("same-bytes", scope="file", file=file, index=index, twin=twin)

@@ -20,7 +20,6 @@ from ..index.origins import host_of, url_problem
 from ..index.simple_api import Listed, Listing, ask_provenance, read_provenance
 from ..threads import later, pause, wait
 from .job import Job
-from .listings import listing_of
 from .outcome import Outcome
 from .plan import compare
 
@@ -80,7 +79,7 @@ def _look(job: Job, sought: Sequence[Outcome], attestations: Attestations, secon
         return None
 
     for project in dict.fromkeys(one.distribution.name for one in sought):
-        listing = tried(partial(listing_of, job.index, project, job.client)) or Listing()
+        listing = tried(partial(job.listing, project)) or Listing()
         for outcome in sought:
             name = outcome.distribution.filename
             if outcome.distribution.name != project or name not in listing.files:
