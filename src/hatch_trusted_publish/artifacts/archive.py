@@ -29,17 +29,7 @@ LARGEST_HEADER: Final = 1024**2
 LARGEST_SDIST: Final = 8 * 1024**3
 """Bytes of an unpacked sdist. A larger one is taken for a bomb."""
 
-BROKEN: Final = (
-    BadZipFile,
-    BadGzipFile,
-    TarError,
-    zlib.error,
-    EOFError,
-    IndexError,
-    RuntimeError,
-    ValueError,
-    OverflowError,
-)
+BROKEN = (BadZipFile, BadGzipFile, TarError, zlib.error, EOFError, IndexError, RuntimeError, ValueError, OverflowError)
 """What zipfile, gzip and tarfile raise on broken input."""
 
 
