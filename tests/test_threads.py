@@ -116,7 +116,7 @@ def test_wait_for_an_exception() -> None:
 
 
 def test_wait_has_an_end() -> None:
-    """Who waits only so long is told that nothing came; a result that is there comes out."""
+    """Who waits only so long is reported that nothing came; a result that is there comes out."""
     never: Future[str] = Future()
     done: Future[str] = Future()
     done.set_result("there")

@@ -20,7 +20,9 @@ from tests.support.helpers import make_wheel
 UPLOAD_TOKEN, IDENTITY_TOKEN = "pypi-sesame-street", "eyJ.sesame-identity.x"
 BASIC = base64.b64encode(f"__token__:{UPLOAD_TOKEN}".encode()).decode()
 SECRETS = [UPLOAD_TOKEN, IDENTITY_TOKEN, BASIC]
-ASKING, MINTING, UPLOADING = Message("asking"), Message("minting"), Message("uploading")
+ASKING = Message("asking-audience", index="own")
+MINTING = Message("minting", index="own")
+UPLOADING = Message("uploading", file="dist/sample.whl", index="own")
 
 
 def a_client(timeout: float = 20.0, certificates: Certificates | None = None) -> Client:

@@ -1,4 +1,4 @@
-"""Tries that get no complete reply: what is told of them, and what is left of them."""
+"""Tries that get no complete reply: what is reported of them, and what is left of them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _lost(server: Scripted, said: str, purpose: Message = ASKING) -> Message:
 
 @pytest.mark.parametrize("fault", ["no reply", "cut"])
 def test_a_reply_that_is_cut(fault: Fault) -> None:
-    """A reply that ends early is asked for again, and then told; the index may have acted on what had a body."""
+    """A reply that ends early is asked for again, and then reported; the index may have acted on what had a body."""
     with Scripted(lambda _: Answer(body=b"x" * 100, fault=fault)) as server:
         question = refused(get(f"{server.url}/", 2), a_client())
         mint_ = refused(mint(f"{server.url}/", 2), a_client())
@@ -91,7 +91,7 @@ def test_an_upload_has_time_by_its_size(tmp_path: Path) -> None:
 
 
 def test_no_connection() -> None:
-    """A port that nobody listens on is told with the system's words; nothing was sent."""
+    """A port that nobody listens on is reported with the system's words; nothing was sent."""
     port = closed_port()
     error = refused(mint(f"http://127.0.0.1:{port}/", 2), a_client())
 
@@ -101,7 +101,7 @@ def test_no_connection() -> None:
 
 
 def test_a_host_that_is_unknown() -> None:
-    """A name without an address is told as such."""
+    """A name without an address is reported as such."""
     error = refused(mint("https://index.invalid/"), a_client())
 
     assert (("host-not-found",), "index.invalid:443") == (error.codes, error.reason.facts["host"])
@@ -109,7 +109,7 @@ def test_a_host_that_is_unknown() -> None:
 
 
 def test_an_url_that_httpx_refuses() -> None:
-    """A URL that httpx does not take is told as a failure, and not tried again."""
+    """A URL that httpx does not take is reported as a failure, and not tried again."""
     error = refused(get("https://index_\u00e4.test/"), a_client())
 
     assert (("connection-lost",), "InvalidCodepoint", False) == (
@@ -147,7 +147,7 @@ def test_a_reply_as_long_as_it_may_be() -> None:
 
 
 def test_a_reply_that_is_packed_wrongly() -> None:
-    """A reply that cannot be unpacked is told as that."""
+    """A reply that cannot be unpacked is reported as that."""
     answer = Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"})
     with Scripted({"GET /": answer}) as server:
         error = refused(get(f"{server.url}/", 2), a_client())

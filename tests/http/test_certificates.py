@@ -37,7 +37,7 @@ def test_a_large_upload_over_tls(authority: Authority, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["", "SSL_CERT_FILE"])
 def test_an_unknown_ca(authority: Authority, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate of a CA that is not trusted is refused at the first try; the variable that names the CAs is told."""
+    """A certificate of a CA that is not trusted is refused at the first try; the variable that names the CAs is reported."""
     trusted = ""
     if variable:
         (tmp_path / "other").mkdir()
@@ -102,7 +102,7 @@ def test_a_client_certificate_that_is_missing(authority: Authority) -> None:
     ],
 )
 def test_certificate_files_that_cannot_be_used(files: dict[str, str], said: str, authority: Authority) -> None:
-    """What is wrong with a certificate file is told before anything is sent, with the files that were named."""
+    """What is wrong with a certificate file is reported before anything is sent, with the files that were named."""
     authority.issue("client", "client.test")
     authority.issue("other", "client.test")
     authority.issue("locked", "client.test", b"sesame")
@@ -119,7 +119,7 @@ def test_certificate_files_that_cannot_be_used(files: dict[str, str], said: str,
 
 
 def test_a_variable_that_names_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CA file that a variable names is told with the variable."""
+    """A CA file that a variable names is reported with the variable."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     with pytest.raises(NetworkError) as raised:
         a_client()

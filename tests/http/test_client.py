@@ -19,7 +19,19 @@ from hatch_trusted_publish.http.client import RETRIES, Client
 from hatch_trusted_publish.http.messages import Reply, Request, message
 from hatch_trusted_publish.secret import Secret
 from hatch_trusted_publish.threads import later
-from tests.http.making import ASKING, BASIC, IDENTITY_TOKEN, a_client, closed_port, form_of, get, mint, refused, upload
+from tests.http.making import (
+    ASKING,
+    BASIC,
+    IDENTITY_TOKEN,
+    MINTING,
+    a_client,
+    closed_port,
+    form_of,
+    get,
+    mint,
+    refused,
+    upload,
+)
 from tests.support.scripted import Answer, Scripted
 
 # What is sent, and what comes back
@@ -230,7 +242,7 @@ def test_retries_are_reported() -> None:
     where = {"host": host, "proxy": ""}
     assert [
         Message("bad-status", purpose=ASKING, status=503, **where),
-        Message("broken-connection", purpose=Message("minting"), said="RemoteProtocolError", **where),
+        Message("broken-connection", purpose=MINTING, said="RemoteProtocolError", **where),
     ] == [note.facts["reason"] for note in notes]
     assert [("retrying", 0.0)] * 2 == [(note.code, note.facts["seconds"]) for note in notes]
 
@@ -274,7 +286,7 @@ def test_a_long_wait_ends_the_run(status: int) -> None:
     with Scripted({"POST /": Answer(status, headers={"Retry-After": _date(until)})}) as server:
         error = refused(mint(f"{server.url}/", 4), a_client())
 
-    reason = Message("bad-status", purpose=Message("minting"), host=f"127.0.0.1:{server.port}", proxy="", status=status)
+    reason = Message("bad-status", purpose=MINTING, host=f"127.0.0.1:{server.port}", proxy="", status=status)
     shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(until))
     assert Message("retry-later", reason=reason, until=shown) == error.message
     assert (["POST /"], False, False) == (server.lines, error.was_sent, error.can_pass)

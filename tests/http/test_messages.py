@@ -65,7 +65,7 @@ def test_any_object_can_be_printed(value: object) -> None:
         pytest.param('{"a": 1}'.encode("utf-16"), id="utf-16"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', id="byte order mark"),
         pytest.param(b'{"a": 1} {"a": 2}', id="two objects"),
-        pytest.param(b'{"a": ' + b"[" * 100_000, id="nested for ever"),
+        pytest.param(b'{"a": ' + b"[" * 100_000, id="nested forever"),
         pytest.param(b'{"a": ' + b"9" * 5000 + b"}", id="number of 5000 digits"),
     ],
 )
@@ -117,7 +117,14 @@ def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:
     distribution = Distribution.read(make_wheel(tmp_path), "x.whl")
     token = Secret("pypi-sesame")
     everything = (
-        Request(Message("minting"), "https://h/", {"token": token}, Upload(distribution, "b", b"head"), token, token),
+        Request(
+            Message("minting", index="own"),
+            "https://h/",
+            {"token": token},
+            Upload(distribution, "b", b"head"),
+            token,
+            token,
+        ),
         Reply(200, b'{"token": "pypi-sesame"}', secrets=(Secret("pypi-sesame"),)),
     )
 
@@ -170,7 +177,7 @@ def test_an_upload_that_is_given_up(tmp_path: Path) -> None:
 
 
 def test_an_upload_tells_how_far_it_has_come(tmp_path: Path) -> None:
-    """What was sent of the file is told after each piece, and each try begins at nothing."""
+    """What was sent of the file is reported after each piece, and each try begins at nothing."""
     wheel = Distribution.read(make_wheel(tmp_path, members={"noise": random.Random(0).randbytes(3 * CHUNK)}), "x.whl")
     told: list[int] = []
     upload = Upload(wheel, "b", b"head", told.append)
@@ -215,5 +222,5 @@ def test_message_without_secrets(reply: Reply) -> None:
 
 
 def test_form_field() -> None:
-    """A part of a form is told apart by the boundary and has one name."""
+    """A part of a form is reported apart by the boundary and has one name."""
     assert '--b\r\nContent-Disposition: form-data; name="n"\r\n\r\nv\r\n' == form_field("b", "n", "v")

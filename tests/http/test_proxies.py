@@ -1,4 +1,4 @@
-"""Proxies: when one is used, and what is told of it."""
+"""Proxies: when one is used, and what is reported of it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_this_machine_needs_no_proxy(
 
 
 def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a proxy says is told, without its password, also where it repeats that; the token went nowhere."""
+    """What a proxy says is reported, without its password, also where it repeats that; the token went nowhere."""
     reason = "no sesame, s e s a m e or dXNlcjpzZXNhbWU="
     with Scripted(lambda _: Answer(407, reason=reason)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:sesame@127.0.0.1:{proxy.port}")
@@ -73,7 +73,7 @@ def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that nobody listens on is told as that."""
+    """A proxy that nobody listens on is reported as that."""
     port = closed_port()
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
     error = refused(mint("https://index.test/"), a_client())
@@ -96,7 +96,7 @@ def test_a_proxy_that_is_slow(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("url", ["ftp://user:sesame@proxy.test", "http://proxy.test:port", "socks5://user:sesame@h:1"])
 def test_a_proxy_that_cannot_be_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A URL that is no proxy's is told, without the password that may be in it."""
+    """A URL that is no proxy's is reported, without the password that may be in it."""
     monkeypatch.setenv("ALL_PROXY", url)
 
     with pytest.raises(NetworkError) as raised:
