@@ -154,13 +154,13 @@ def test_the_whole_exchange() -> None:
     ci = Ci()
     with exchanging(scripted(burn=Answer(202)), ci) as run:
         before = [*ci.asked, *run.exchange.claims()]
-        run.exchange.prepare()
-        tokens = [run.exchange.token().secret.reveal() for _ in range(2)]
+        tokens = [run.exchange.prepare().secret.reveal(), run.exchange.prepare().secret.reveal()]
+        tokens += [run.exchange.token().secret.reveal() for _ in range(2)]
         run.exchange.burn()
 
     assert "127.0.0.1" == run.exchange.claims()["aud"]
     assert [DISCOVERY, AUDIENCE, MINT, BURN] == run.server.lines
-    assert ([], ["127.0.0.1"], ["pypi-1"] * 2) == (before, ci.asked, tokens)
+    assert ([], ["127.0.0.1"], ["pypi-1"] * 4) == (before, ci.asked, tokens)
     assert ([Ci.token(1)], ["pypi-1"]) == (run.identities(), run.burned())
     assert ([Ci.token(1), "pypi-1"], [], []) == (run.events.masked, run.events.notes, run.events.warnings)
 

@@ -164,10 +164,9 @@ class Exchange:
             tell: whether to report that the index has no way to burn a token.
         """
         problems = self._burn_minted()
-        held = self._lock.acquire(blocking=False)
-        if not held and (held := self._lock.acquire(timeout=LAST_WORDS)):
-            self.client.hurry(LAST_WORDS)
-        if held:
+        if self._lock.locked():  # a mint is under way: the run was stopped
+            self.client.hurry(2 * LAST_WORDS)
+        if self._lock.acquire(timeout=LAST_WORDS):
             self._failure = Interrupted("interrupted")  # for a thread that waits for a token
             self._lock.release()
             problems += self._burn_minted()
