@@ -119,6 +119,13 @@ pip install a-b==1.0 'other==1!2.0+x'
     assert expected == markdown(released(MAIN, Outcome(OTHER)), None, dry_run=False)
 
 
+def test_who_published() -> None:
+    """Once the CI was asked, the summary says who published; nothing in a claim breaks out."""
+    done = released()
+    done.claims = lambda: {"iss": "https://ci.example", "sub": "[x](y)\n# z"}
+    assert r"Publishing as \[x\]\(y\) \# z, https\://ci.example" in markdown(done, None, dry_run=False).splitlines()
+
+
 def test_links_to_files() -> None:
     """A file whose address is known is a link."""
     done = released()

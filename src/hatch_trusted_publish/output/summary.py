@@ -14,6 +14,7 @@ import shlex
 from urllib.parse import quote
 
 from ..errors import Message
+from ..identity.publishers import publishing_as
 from ..upload.outcome import Outcome, Plan, Run
 from .progress import OUTCOMES, bytes_
 from .report import ON_THE_INDEX, release_urls
@@ -27,6 +28,8 @@ def markdown(run: Run, error: str | None, *, dry_run: bool) -> str:
     index, failed = plan and plan.index.title, error is not None and Message("summary-failed")
     heading = Message("summary-heading", what=what, releases=releases, index=index, failed=failed or None)
     parts = [f"\n## {_escaped(str(heading))}\n"]
+    if claims := run.claims():
+        parts.append(f"{_escaped(str(publishing_as(claims)))}\n")
     if error is not None:
         parts.append(_fenced(error))
     elif plan and not dry_run:
