@@ -52,12 +52,13 @@ def test_runs_share_nothing() -> None:
     assert {} == Run().outcomes
 
 
-ERROR, MESSAGE = UploadError("an-error"), Message("a-message")
+MESSAGE = Message("interrupted")
+ERROR = UploadError("uploads-failed", [MESSAGE], explanation=None)
 
 
 @pytest.mark.parametrize(
     ("problem", "error", "reason"),
-    [(None, None, ""), (MESSAGE, None, "a-message"), (ERROR, ERROR, "an-error")],
+    [(None, None, ""), (MESSAGE, None, str(MESSAGE)), (ERROR, ERROR, str(ERROR))],
     ids=["none", "message", "error"],
 )
 def test_problem(problem: UploadError | Message | None, error: UploadError | None, reason: str) -> None:

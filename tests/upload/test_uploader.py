@@ -493,7 +493,7 @@ class Changed(Kept):
     """Bytes that are others by now."""
 
     def chunks(self) -> Iterator[bytes]:
-        raise DistributionError("changed")
+        raise DistributionError("file-changed", file="dist/x")
         yield b""
 
 
@@ -504,7 +504,7 @@ def test_a_file_that_changes() -> None:
     world = World(at_once=1)
     error = world.stopped(DistributionError, files)
 
-    assert ("changed", ["uploaded", "failed", "uploaded"]) == (error.message.code, world.results())
+    assert ("file-changed", ["uploaded", "failed", "uploaded"]) == (error.message.code, world.results())
 
 
 def with_content(distribution: Distribution, content: Kept) -> Distribution:
