@@ -429,7 +429,7 @@ class Changed(Kept):
     """Bytes that are not what they were."""
 
     def sha256(self) -> str:
-        raise DistributionError("file-changed")
+        raise DistributionError("file-changed", file="x")
 
 
 def test_a_file_that_has_changed() -> None:
