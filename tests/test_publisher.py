@@ -15,7 +15,7 @@ from hatch.cli.application import Application
 
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.publisher import TrustedPublisher, _flags
-from hatch_trusted_publish.settings.options import Flags
+from hatch_trusted_publish.settings.options import KEYS, Flags
 from tests.e2e.world import PROJECT, WHEEL, Index, identity_token, served
 from tests.support.helpers import make_wheel
 
@@ -96,6 +96,15 @@ def test_a_release(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[s
     line = Message("file-outcome", file=f"dist/{WHEEL}", outcome=Message("uploaded"))
     assert ("", True, []) == (out, f"{line}\n" in err, codes(err))
     assert [WHEEL] == index.files
+
+
+def test_help(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`-o help` lists every option that can be given on the command line, and does nothing else."""
+    publisher(tmp_path / "project").publish([], {"help": ""})
+    said = capsys.readouterr().err
+    listed = re.findall(r"(?m)^  (\S+)  ", said)
+    assert sorted(KEYS.keys() - {"repos", "publisher"}) == sorted(listed)
+    assert [] == index.requests
 
 
 def test_an_error(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,9 @@ class TrustedPublisher(PublisherInterface):
         context = click.get_current_context(silent=True)
         interactive = None if context is None else context.find_root().params.get("interactive")
         console = Console(self.app, os.environ, interactive=interactive is not False)
+        if "help" in options:  # Hatch cannot show the options of a plugin
+            console.show("success", str(Message("options-help")))
+            return
         try:
             for package in ("httpx", "id", "pypi_attestations", "stamina"):
                 if find_spec(package) is None:

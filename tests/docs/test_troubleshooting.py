@@ -25,6 +25,7 @@ LONGEST_QUOTE: Final = 6
 
 WITHOUT_CODE: Final = frozenset(
     {
+        "options-help",
         # why a URL or a reply is refused
         "ambiguous-url",
         "endpoint-on-another-host",
