@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from hatch_trusted_publish.artifacts.digest import digest_of
 from hatch_trusted_publish.errors import Message
 from tests.support.pages import ROOT, Person, blocks_of
 
@@ -51,7 +53,7 @@ def test_rehearsal(person: Person) -> None:
     """One package is counted from its own tags, and rehearsed from its own folder."""
     code, said = person.type(REHEARSE)
     assert 0 == code
-    assert str(Message("unsafe-version-options", options=["git_describe_command"])) in said
+    assert str(Message("unsafe-version-options", options=["git_describe_command", "tag-pattern"])) in said
     assert "example-core 1.0.0" in said
 
 
@@ -62,6 +64,9 @@ def test_one_package_a_run(person: Person, two: Index) -> None:
     [publish] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch publish" in line]
     person.environ["GITHUB_REF_NAME"] = "core-v1.0.0"
     assert 0 == person.type(build)[0]
+    # What the build job hands over by its output.
+    built = (person.folder / "dist").iterdir()
+    person.environ["DIGEST"] = digest_of((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in built)
     code, said = person.type(publish)
     assert 0 == code, said
     assert CORE == two.files
