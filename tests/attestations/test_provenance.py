@@ -116,6 +116,7 @@ def test_publishers_of(answer: Answer, expected: dict[str, list[str]] | None) ->
         index = Index("own", f"{server.url}/legacy/", f"{server.url}/simple/")
         found = publishers_of(index, client, {SAMPLE: (Version("1.0"), f"{server.url}/integrity")})
 
+    assert ["GET /integrity"] == server.lines
     if expected is None:
         assert [True] == [one.startswith("GitHub ") for one in found[SAMPLE]]
     else:

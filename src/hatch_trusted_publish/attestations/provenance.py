@@ -6,6 +6,7 @@ A release without attestations after one with them, or with those of another pub
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
@@ -30,9 +31,10 @@ def publishers_of(index: Index, client: Client, newest: Newest) -> Mapping[Norma
         if url_problem(url) or host_of(url) != host_of(index.simple_url):
             continue
         try:
-            publishers = read_publishers(client.send(ask_provenance(index, project, url)))
+            request = replace(ask_provenance(index, project, url), tries=1, quiet=True)
+            publishers = read_publishers(client.send(request))
         except (IndexReadError, NetworkError):
-            continue  # it is not worth a release
+            continue  # no release should fail or wait for it
         found[project] = [_shown(one) for one in publishers]
     return found
 
