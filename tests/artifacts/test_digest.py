@@ -6,7 +6,7 @@ import hashlib
 
 from hatch_trusted_publish.artifacts.digest import digest_of
 
-LINES = b"a-1.0-py3-none-any.whl 00\na-1.0.tar.gz ff\n"
+LINES = b"00  a-1.0-py3-none-any.whl\nff  a-1.0.tar.gz\n"
 
 
 def test_digest_of() -> None:

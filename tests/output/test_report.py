@@ -107,7 +107,7 @@ def test_json() -> None:
     """The report has the index, the releases, each file with what became of it, and whose identity it was."""
     began = datetime(2026, 8, 10, 12, 0, 0, 1999, UTC)
     failed = Outcome(
-        WHEEL, "failed", Message("The index is down."), seconds=1.23456, url="https://f/a", attestations=("a.publish",)
+        WHEEL, "failed", Message("interrupted"), seconds=1.23456, url="https://f/a", attestations=("a.publish",)
     )
     done = Run(PLAN, {WHEEL.filename: failed}, lambda: CLAIMS, began, began + timedelta(minutes=1))
     expected = {
@@ -124,7 +124,7 @@ def test_json() -> None:
                 "sha256": WHEEL.sha256,
                 "url": "https://f/a",
                 "outcome": "failed",
-                "reason": "The index is down.",
+                "reason": str(Message("interrupted")),
                 "seconds": 1.235,
                 "attestations": ["a.publish"],
             },
