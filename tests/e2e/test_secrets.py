@@ -342,7 +342,7 @@ def test_a_list_that_repeats_a_token(job: Job, ci: Ci, index: Index, tmp_path: P
     index.answers[UPLOAD] = [Answer(409)]
     index.answers[LISTING] = [Answer(), answer]
     run = job.publish("-r", index.upload_url, "-o", "report=report.json")
-    assert (place in {"url", "twin"}) == bool(run.code)
+    assert 1 == run.code
     assert [] == leaks(written(tmp_path, run), [*ci.issued, *index.store.minted])
 
 
@@ -355,7 +355,7 @@ def test_a_traceback_with_all_variables(on: str, job: Job, ci: Ci, index: Index,
     job.environ["E2E_CRASH"] = "release.until_listed"
     run = job.hatch("-vvv", "publish", "-p", "trusted", "-r", index.upload_url, "-o", "wait=1")
     shown = run.out.partition("Traceback")[2]
-    assert (1, True) == (run.code, "exchange = <hatch_trusted_publish.identity.exchange.Exchange object at" in shown)
+    assert (1, True) == (run.code, "exchange = Exchange(" in shown)
     texts = written(tmp_path, Run(1, shown, ""))
     assert [] == leaks(texts, [*ci.issued, *index.store.minted])
 
