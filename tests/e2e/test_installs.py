@@ -146,8 +146,9 @@ def test_own_release(place: Place, ci: Ci, index: Index) -> None:
     commands = [step["run"] for step in steps if "run" in step]
     for command in commands[:-1]:
         place.run(command)
-    assert "hatch publish -p trusted -r auto" == commands[-1]
-    place.run(f"{commands[-1]} -r {index.upload_url}", ci.github)
+    assert 'hatch publish -p trusted -r auto -o expect="$DIGEST"' == commands[-1]
+    digest = place.run("hatch-trusted-publish digest dist").out.strip()
+    place.run(f"{commands[-1]} -r {index.upload_url}", {**ci.github, "DIGEST": digest})
     assert sorted(path.name for path in place.dist.iterdir()) == index.files
 
 

@@ -21,12 +21,13 @@ _RATIO: Final = 50
 _SMALLEST_BOMB: Final = 64 * 1024**2
 _SEE: Final = "See https://docs.pypi.org/archives for more information"
 _POLICY: Final = "See https://pypi.org/policy/acceptable-use-policy/ for more information."
+# Written so that no pattern matches this file: PyPI scans it as well.
 _FORBIDDEN: Final = {
     re.compile(
         rb"__pyarmor__\(__name__, __file__,|__pyarmor_(enter|exit|assert|bcc)__"
     ): f"PyArmor-encrypted content is not allowed. {_POLICY}",
     re.compile(
-        rb"(?s)\A(?=.*---BEGIN PYE FILE---)(?=.*---END PYE FILE---)"
+        rb"(?s)\A(?=.*-{3}BEGIN PYE FILE-{3})(?=.*-{3}END PYE FILE-{3})"
     ): f"SourceDefender-encrypted content is not allowed. {_POLICY}",
 }
 _ENTRY_POINT: Final = re.compile(r"[\w.-]+")
