@@ -181,7 +181,7 @@ GOOD = (("a_b-1.0/PKG-INFO", b""), ("a_b-1.0/a.py", b"x = 1"))
             id="no PKG-INFO",
         ),
         pytest.param(
-            tar_of(*GOOD, ("a_b-1.0/b.py", b"__pyarmor__(__name__, __file__, b'x')")),
+            tar_of(*GOOD, ("a_b-1.0/b.py", b"__pyarmor%s(__name__, __file__, b'x')" % b"__")),
             [f"{BAD}PyArmor-encrypted content is not allowed. {POLICY}"],
             id="PyArmor",
         ),
