@@ -17,6 +17,7 @@ from rich.table import Table
 
 from ..errors import Message, SettingsError
 from ..index.endpoints import find_index
+from ..index.origins import shown_url
 from ..index.repository import Repository
 from ..settings.repositories import UPLOAD_URLS
 from . import init as setup
@@ -75,7 +76,7 @@ def init(*, yes: bool, offline: bool) -> int:
     """
     project = read(Path.cwd())
     if project.forge is None:
-        raise SettingsError("unknown-forge" if project.remote else "no-remote", remote=project.remote)
+        raise SettingsError("unknown-forge" if project.remote else "no-remote", remote=shown_url(project.remote))
     answers, approver = setup.Answers(), "me"
     if not yes:
         every_commit = click.confirm("Publish every commit of the default branch to TestPyPI as well?", default=False)
