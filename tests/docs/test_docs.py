@@ -118,18 +118,6 @@ def test_checks_can_fail(tmp_path: Path) -> None:
     assert "unpinned-uses" in said
 
 
-def test_actions_are_pinned() -> None:
-    """Each action is pinned to one commit hash with its version, the same one everywhere."""
-    texts = [*(block.text for block in YAML), *(path.read_text("utf-8") for path in EXAMPLES)]
-    used = [line.partition("uses: ")[2] for text in texts for line in text.splitlines() if "uses: " in line]
-    pins = {found["action"]: found[0] for each in used if (found := re.fullmatch(PIN, each))}
-    assert {found.partition("@")[0]: found for found in used} == pins
-    assert len(pins) == len(set(used))
-
-
-PIN: Final = r"(?P<action>[\w/-]+)@[0-9a-f]{40} # v\d+\.\d+\.\d+"
-
-
 def tables(*keys: str) -> list[Any]:
     """Return the tables of this name in all blocks, each with its place as its id."""
     found = []

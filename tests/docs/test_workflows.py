@@ -21,6 +21,16 @@ from ruamel.yaml import YAML
 ROOT: Final = Path(__file__).parents[2]
 WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").iterdir())
 EXAMPLES: Final = sorted((ROOT / "docs" / "examples" / "github").iterdir())
+RELEASE: Final = ROOT / ".github" / "workflows" / "release.yml"
+TEMPLATES: Final = ROOT / "src" / "hatch_trusted_publish" / "cli" / "templates"
+FILES: Final = (
+    *WORKFLOWS,
+    *sorted(TEMPLATES.iterdir()),
+    *sorted(ROOT.glob("*.md")),
+    *sorted(path for path in (ROOT / "docs").rglob("*") if path.suffix in {".md", ".yml", ".yaml"}),
+)
+"""Everything that has commands or actions for a CI."""
+USES: Final = re.compile(r"^ *(?:- )?uses: (.*)", re.MULTILINE)
 ALL: Final = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 PYPROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 LOCK: Final = ROOT / ".github" / "requirements" / "release.txt"
@@ -67,13 +77,24 @@ def test_grants_are_explained(path: Path) -> None:
     assert len(grants) == sum(len(job["permissions"]) for job in jobs.values())
 
 
-@ALL
-def test_actions_are_pinned(path: Path) -> None:
-    """Each action is pinned to a commit hash, the same one as in the examples."""
-    text, examples = path.read_text("utf-8"), "".join(each.read_text("utf-8") for each in EXAMPLES)
-    used = re.findall(r"uses: (.*)", text)
-    assert [] == [each for each in used if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)]
-    assert [] == [each for each in used if f"uses: {each}\n" not in examples]
+def test_actions_are_pinned() -> None:
+    """Every file uses the actions that the release workflow pins by commit hash, which Dependabot updates."""
+    pins = set(re.findall(r"uses: (.*)", RELEASE.read_text("utf-8")))
+    assert [] == [each for each in pins if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)]
+    assert len(pins) == len({each.partition("@")[0] for each in pins})
+    used = {
+        (path.relative_to(ROOT).as_posix(), each)
+        for path in FILES
+        for each in re.findall(USES, path.read_text("utf-8"))
+    }
+    assert set() == {(path, each) for path, each in used if each not in pins}
+    assert {".github/workflows/tests.yml", "README.md", "docs/how-to/github.md"} < {path for path, _ in used}
+
+
+def test_outputs_of_commands() -> None:
+    """A command that writes an output or a variable fails where the command inside it fails: `echo` hides that."""
+    hidden = re.compile(r"""echo ["']?\w+=\$\(""")
+    assert [] == [path for path in FILES if hidden.search(path.read_text("utf-8"))]
 
 
 def test_every_environment_is_run() -> None:
