@@ -1,0 +1,202 @@
+"""Draws the pictures of the documentation: ``python docs/pictures/draw.py``.
+
+The forms show what `hatch-trusted-publish init` tells the user to type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from drawing import MONO, THEMES, WIDTH, Picture, Theme
+
+from hatch_trusted_publish.cli import init
+from hatch_trusted_publish.cli.forge import Forge
+from hatch_trusted_publish.index.endpoints import find_index
+from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.settings.repositories import UPLOAD_URLS
+
+HERE: Final = Path(__file__).parent
+MARGIN: Final = 20
+
+PARTIES: Final = {"CI": (72, "GitHub, GitLab"), "job": (204, "hatch publish"), "index": (348, "PyPI")}
+"""Each with its place and what it is."""
+STEPS: Final = (
+    ("Check", (("job", "job", "all files, before any request"),)),
+    (
+        "Compare",
+        (
+            ("job", "index", "which files?"),
+            ("index", "job", "names and hashes"),
+            ("job", "index", "which audience?"),
+            ("index", "job", "“pypi”"),
+            ("job", "job", "done if nothing is left to upload"),
+        ),
+    ),
+    ("Sign", (("job", "job", "attestations, if they are on"),)),
+    ("Identify", (("job", "CI", "token for “pypi”?"), ("CI", "job", "identity token"))),
+    (
+        "Exchange",
+        (
+            ("job", "index", "identity token"),
+            ("index", "index", "signature, audience, claims"),
+            ("index", "job", "upload token"),
+        ),
+    ),
+    ("Upload", (("job", "index", "the first file"), ("job", "index", "the rest in parallel"))),
+    ("Burn", (("job", "index", "upload token"),)),
+)
+"""Each with its messages: from, to, what."""
+
+
+def exchange(theme: Theme) -> Picture:
+    """Who gives what to whom, in the order of `release.release`."""
+    told = [
+        f"{number}. {title}: "
+        + "; ".join(text if source == target else f"{source} to {target}: {text}" for source, target, text in messages)
+        for number, (title, messages) in enumerate(STEPS, 1)
+    ]
+    description = f"A sequence diagram of the CI, the job that publishes, and the index. {'. '.join(told)}."
+    picture = Picture(theme, "How an identity becomes an upload token", description)
+    bottom = 96 + sum(38 + 34 * len(messages) for _, messages in STEPS)
+    for name, (x, what) in PARTIES.items():
+        picture.line((x, 74), (x, bottom), theme.line, stroke_dasharray="3 4")
+        picture.box((x - 52, 20, 104, 54), theme.card, theme.line)
+        label = f"Your {name}" if name == "job" else name.capitalize() if name == "index" else name
+        picture.text((x, 42), label, 15, font_weight="600", text_anchor="middle")
+        picture.text((x, 62), what, 12.5, fill=theme.muted, text_anchor="middle")
+    y = 96
+    for number, (title, messages) in enumerate(STEPS, 1):
+        picture.badge((MARGIN + 11, y + 8), str(number))
+        picture.box((MARGIN + 26, y - 4, 8.6 * len(title) + 12, 24), theme.page)
+        picture.text((MARGIN + 32, y + 13), title, font_weight="600")
+        y += 38
+        for source, target, text in messages:
+            start, end = PARTIES[source][0], PARTIES[target][0]
+            if source == target:
+                width = 7.4 * len(text) + 14
+                center = min(start, WIDTH - MARGIN - width / 2)
+                picture.box((center - width / 2, y - 16, width, 28), theme.card, theme.line)
+                picture.text((center, y + 3), text, 13, text_anchor="middle")
+            else:
+                token = text.endswith(" token")
+                color = theme.accent if token else theme.text
+                weight = {"font_weight": "600"} if token else {}
+                picture.text(((start + end) / 2, y), text, 13, fill=color, text_anchor="middle", **weight)
+                picture.arrow(start, end, y + 8, theme.accent if token else theme.muted)
+            y += 34
+    picture.height = bottom + 8
+    return picture
+
+
+GATES: Final = (
+    ("Tag rule", "Only maintainers create tags v*"),
+    ("Environment", "Only tags v* start a job in it"),
+    ("Approver", "A reviewer approves the job"),
+    ("PyPI", "Repository, workflow and environment match"),
+)
+ATTEMPTS: Final = (
+    ("A tag of a contributor", 0),
+    ("A branch with a changed workflow", 1),
+    ("A tag with a stolen key", 2),
+    ("A tag of a maintainer", None),
+)
+"""Each with the gate that stops it."""
+
+
+def who_can_publish(theme: Theme) -> Picture:
+    """What stops whom, with every protection on."""
+    gates = "; ".join(f"{gate}: {rule}" for gate, rule in GATES)
+    ends = (f"{who}: {'published' if stop is None else f'stopped by {GATES[stop][0]}'}" for who, stop in ATTEMPTS)
+    picture = Picture(theme, "Who can publish", f"The gates, from the top: {gates}. {'. '.join(ends)}.")
+    lanes = {67 + 95 * number: attempt for number, attempt in enumerate(ATTEMPTS)}
+    top, step, height = 106, 112, 92
+    picture.height = top + step * len(GATES) + 54
+    for x, (who, stop) in lanes.items():
+        picture.paragraph((x, 36), who, 96, 13, text_anchor="middle")
+        last = len(GATES) if stop is None else stop
+        picture.line((x, 88), (x, top + step * last), theme.good if stop is None else theme.bad, stroke_width="2")
+    for number, (gate, rule) in enumerate(GATES):
+        y = top + step * number
+        picture.box((MARGIN, y, WIDTH - 2 * MARGIN, height), theme.card, theme.line)
+        picture.text((MARGIN + 16, y + 24), gate, font_weight="600")
+        picture.text((MARGIN + 16, y + 43), rule, 13, fill=theme.muted)
+        for x, (_, stop) in lanes.items():
+            if stop is None or number <= stop:
+                picture.mark((x, y + 68), good=number != stop)
+    picture.box((x - 44, picture.height - 54, 88, 32), theme.good, radius=16)
+    picture.text((x, picture.height - 33), "Published", 14, fill=theme.card, text_anchor="middle", font_weight="600")
+    return picture
+
+
+def _form(theme: Theme, forge: Forge, environment: str, *, pending: bool) -> Picture:
+    """PyPI's form with the values of one project."""
+    index = find_index(Repository("main", UPLOAD_URLS["main"]))
+    table = init.publisher(forge, init.Answers(environment=environment))
+    fields = init.form(table, forge.repository)[0 if pending else 1 :]
+    address = urlsplit(init.pages(index, forge.repository, table)["account" if pending else "url"])
+    tabs = ("GitHub", "GitLab", "Google", "ActiveState")
+    active = next(tab for tab in tabs if tab.lower() == forge.provider)
+    heading = f"Add a new {'pending ' if pending else ''}publisher"
+    values = "; ".join(f"{label}: {value}" for label, value in fields)
+    picture = Picture(theme, f"{heading}, {active}", f"The form on PyPI, filled in. {values}.")
+    picture.box((MARGIN, 20, WIDTH - 2 * MARGIN, 30), theme.card, theme.line, 15)
+    picture.text((MARGIN + 14, 40), f"{address.netloc}{address.path}", 12.5, fill=theme.muted)
+    picture.text((MARGIN, 84), heading, 19, font_weight="600")
+    picture.line((MARGIN, 131), (WIDTH - MARGIN, 131), theme.line)
+    x = MARGIN
+    for tab in tabs:
+        width = 8 * len(tab) + 22
+        picture.text(
+            (x + width / 2, 118), tab, 14, fill=theme.text if tab == active else theme.muted, text_anchor="middle"
+        )
+        if tab == active:
+            picture.line((x, 130), (x + width, 130), theme.accent, stroke_width="3")
+        x += width
+    y = 162
+    for label, value in fields:
+        needed = "(optional)" if label.startswith("Environment") else "(required)"
+        picture.label((MARGIN, y), label, needed)
+        picture.box((MARGIN, y + 10, WIDTH - 2 * MARGIN, 36), theme.card, theme.line, 4)
+        picture.text((MARGIN + 12, y + 33), value, 14.5, font_family=MONO)
+        y += 74
+    picture.box((MARGIN, y - 14, 72, 36), theme.accent, radius=4)
+    picture.text((MARGIN + 36, y + 9), "Add", 14.5, fill=theme.card, text_anchor="middle", font_weight="600")
+    picture.height = y + 42
+    return picture
+
+
+def pypi_form(theme: Theme, *, pending: bool = False) -> Picture:
+    """For a project on GitHub."""
+    return _form(theme, Forge("github", "github.com", "octo-org", "sample"), "pypi", pending=pending)
+
+
+def gitlab_form(theme: Theme) -> Picture:
+    """For a project on GitLab."""
+    return _form(theme, Forge("gitlab", "gitlab.com", "octo-org", "sample"), "release", pending=False)
+
+
+PICTURES: Final[dict[str, Callable[[Theme], Picture]]] = {
+    "exchange": exchange,
+    "who-can-publish": who_can_publish,
+    "pypi-form": pypi_form,
+    "pypi-pending-form": lambda theme: pypi_form(theme, pending=True),
+    "gitlab-form": gitlab_form,
+}
+
+
+def files() -> dict[Path, str]:
+    """Every picture in every theme, by its path."""
+    return {HERE / f"{name}-{theme.name}.svg": str(draw(theme)) for name, draw in PICTURES.items() for theme in THEMES}
+
+
+def main() -> None:
+    """Write all pictures."""
+    for path, text in files().items():
+        path.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
