@@ -255,7 +255,7 @@ def test_site(tmp_path: Path) -> None:
 def test_site_can_fail(tmp_path: Path) -> None:
     """Each broken link is an error."""
     docs = tmp_path / "docs"
-    docs.mkdir()
+    shutil.copytree(ROOT / "docs" / "_static", docs / "_static")
     shutil.copy(ROOT / "docs" / "conf.py", docs)
     links = [f"[A link]({link})" for link in ("other.md", "index.md#nowhere", "#nowhere")]
     (docs / "index.md").write_text("# A page\n\n" + "\n\n".join(links) + "\n", "utf-8")
