@@ -22,6 +22,7 @@ html_title = project
 html_theme = "furo"
 html_show_copyright = False
 html_copy_source = False
+html_baseurl = "https://hatch-trusted-publish.github.io/hatch-trusted-publish/stable/"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/logo-light.svg"

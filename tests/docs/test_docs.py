@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import shutil
@@ -16,11 +17,13 @@ from typing import Any, Final
 
 import pytest
 from packaging.requirements import Requirement
+from readme_renderer import markdown
 
 from hatch_trusted_publish.settings import options as settings
 from hatch_trusted_publish.settings.repositories import REPO_KEYS
 from hatch_trusted_publish.versions import source as version_source
 from tests.support.pages import ROOT, Block, blocks_of
+from tests.support.repositories import git, isolate
 
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ALL_PAGES: Final = (*sorted(ROOT.glob("*.md")), *(page for page in PAGES if page.parent != ROOT))
@@ -243,13 +246,81 @@ def site(docs: Path, out: Path) -> tuple[int, str]:
     return run(sys.executable, "-m", "sphinx", *options.split(), "-q", "-d", out / "doctrees", docs, out / "html")
 
 
-def test_site(tmp_path: Path) -> None:
-    """The site has all pages, builds without a warning, and links to GitHub for other files."""
-    assert (0, "") == site(ROOT / "docs", tmp_path)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built without a warning."""
+    folder = tmp_path_factory.mktemp("site")
+    assert (0, "") == site(ROOT / "docs", folder)
+    return folder / "html"
+
+
+def test_site(built: Path) -> None:
+    """The site has all pages, and links to GitHub for other files."""
     pages = {page.relative_to(ROOT / "docs").with_suffix(".html") for page in (ROOT / "docs").rglob("*.md")}
-    assert set() == {page for page in pages if not (tmp_path / "html" / page).is_file()}
-    benchmarks = (tmp_path / "html" / "explanation" / "benchmarks.html").read_text("utf-8")
-    assert 'href="https://github.com/hatch-trusted-publish/hatch-trusted-publish/blob/main/benchmarks/' in benchmarks
+    assert set() == {page for page in pages if not (built / page).is_file()}
+    benchmarks = (built / "explanation" / "benchmarks.html").read_text("utf-8")
+    assert f'href="{BROWSED}benchmarks/' in benchmarks
+
+
+def test_weight(built: Path) -> None:
+    """The home page loads nothing from another host, and less than 300 kB in all."""
+    page = (built / "index.html").read_text("utf-8")
+    loaded = set(re.findall(r'<(?:script|img|source)\b[^>]* (?:src|srcset)="([^"?]+)', page))
+    loaded |= set(re.findall(r'<link rel="(?:stylesheet|icon|shortcut icon)"[^>]* href="([^"?]+)', page))
+    assert [] == [name for name in loaded if "//" in name]
+    assert len(page) + sum((built / name).stat().st_size for name in loaded) < 300_000
+    styles = "".join(path.read_text("utf-8") for path in built.rglob("*.css"))
+    assert [] == re.findall(r"(?:url\(|@import )[\"']?(?:https?:)?//[^)]*", styles)
+
+
+def test_description_on_pypi(built: Path) -> None:
+    """PyPI renders the README with absolute links only, and those to the site and the repository exist."""
+    code, text = run(sys.executable, "-m", "hatchling", "metadata", "readme")
+    assert 0 == code
+    page = markdown.render(text)
+    assert page
+    lost = []
+    for link in re.findall(r'(?:href|src|srcset)="([^"]+)"', page):
+        base = next((base for base in (SITE, BROWSED, RAW) if link.startswith(base)), "")
+        path, _, anchor = link.removeprefix(base).partition("#")
+        target = (built if base == SITE else ROOT) / path
+        known = target.is_file() and (not anchor or f'id="{anchor}"' in target.read_text("utf-8"))
+        if (base and not known) or not link.startswith(("https://", "#user-content-")):  # the latter is PyPI's own
+            lost.append(link)
+    assert [] == lost
+    assert SITE in page
+
+
+SITE: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]["Documentation"]
+BROWSED: Final = "https://github.com/hatch-trusted-publish/hatch-trusted-publish/blob/main/"
+RAW: Final = "https://raw.githubusercontent.com/hatch-trusted-publish/hatch-trusted-publish/main/"
+
+
+def test_site_of_each_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hosted site has the pages of each release that builds, and those of the newest final one as `stable`."""
+    isolate(monkeypatch, tmp_path)
+    repository, commands = tmp_path / "repository", tmp_path / "bin"
+    (repository / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "site", repository / ".ci")
+    commands.mkdir()
+    tox = commands / "tox"
+    tox.write_text(
+        '#!/bin/sh\nmkdir "$7"; cp "$3/version" "$7/index.html"; test "$(cat "$3/version")" != 1.9.0\n', "utf-8"
+    )
+    tox.chmod(0o755)
+    git(repository, "init", "--quiet")
+    for version in ("1.2.0", "1.10.0", "1.9.0", "2.0.0rc1"):
+        (repository / "version").write_text(f"{version}\n", "utf-8")
+        git(repository, "add", ".")
+        git(repository, "commit", "--quiet", "--message", version)
+        git(repository, "tag", f"v{version}")
+    environ = os.environ | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+    out = tmp_path / "site"
+    done = subprocess.run([repository / ".ci" / "site", out], env=environ, capture_output=True, text=True, check=True)
+    pages = {path.parent.name: path.read_text("utf-8") for path in out.glob("*/index.html")}
+    assert {"1.2.0": "1.2.0\n", "1.10.0": "1.10.0\n", "stable": "1.10.0\n"} == pages
+    assert "url=stable/" in (out / "index.html").read_text("utf-8")
+    assert "::warning::v1.9.0 has no pages.\n" == done.stdout
 
 
 def test_site_can_fail(tmp_path: Path) -> None:
