@@ -78,8 +78,8 @@ def test_grants_are_explained(path: Path) -> None:
 
 
 def test_actions_are_pinned() -> None:
-    """Every file uses the actions that the release workflow pins by commit hash, which Dependabot updates."""
-    pins = set(re.findall(r"uses: (.*)", RELEASE.read_text("utf-8")))
+    """Every file uses the actions that the workflows pin by commit hash, which Dependabot updates."""
+    pins = {each for path in WORKFLOWS for each in re.findall(USES, path.read_text("utf-8"))}
     assert [] == [each for each in pins if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)]
     assert len(pins) == len({each.partition("@")[0] for each in pins})
     used = {
