@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from typing import Final
 import pytest
 from ruamel.yaml import YAML
 
-from .world import PROJECT, PUBLISHERS, Ci, Index, Job, Run, masks, released
+from hatch_trusted_publish.identity.ambient import gitlab_variable
+
+from .world import PROJECT, PUBLISHERS, Ci, Index, Job, Run, git, identity_token, masks, released
 
 ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "hatch-trusted-publish"
@@ -150,6 +153,76 @@ def test_own_release(place: Place, ci: Ci, index: Index) -> None:
     digest = place.run("hatch-trusted-publish digest dist").out.strip()
     place.run(f"{commands[-1]} -r {index.upload_url}", {**ci.github, "DIGEST": digest})
     assert sorted(path.name for path in place.dist.iterdir()) == index.files
+
+
+class Steps:
+    """The action and the template as this commit has them, run as their CI runs them."""
+
+    def __init__(self, folder: Path, place: Place) -> None:
+        self.place, self.repository = place, folder / "repository"
+        # Neither has the history of its CI's job, so the version of the plugin comes from elsewhere.
+        git(folder, "clone", "--quiet", str(ROOT), str(self.repository))
+        git(self.repository, "tag", "v9.8.7")
+        self.output = folder / "output"
+
+    def github(self, inputs: Mapping[str, str], environ: Mapping[str, str]) -> Run:
+        """Run the action from GitHub's archive of the commit, which has no history."""
+        code = self.place.root.parent / "_actions"
+        code.mkdir()
+        git(self.repository, "archive", f"--output={code}/code.tar", "HEAD")
+        subprocess.run(["tar", "-xf", code / "code.tar", "-C", code], check=True)
+        action = YAML(typ="safe", pure=True).load(code / "actions" / "publish" / "action.yml")
+        values = {f"inputs.{name}": inputs.get(name, one["default"]) for name, one in action["inputs"].items()}
+        values["steps.python.outputs.python-path"] = sys.executable
+        [_, step] = action["runs"]["steps"]
+        runner = {
+            "GITHUB_ACTION_PATH": str(code / "actions" / "publish"),
+            "GITHUB_OUTPUT": str(self.output),
+            "RUNNER_TEMP": str(code),
+        }
+        variables = {name: values[one.strip("${} ")] for name, one in step["env"].items()}
+        return self.place.run(step["run"], {**environ, **runner, **variables})
+
+    def gitlab(self, inputs: Mapping[str, str], environ: Mapping[str, str]) -> Run:
+        """Run the script of the template, whose clone of the project comes from here."""
+        header, text = (ROOT / "actions" / "gitlab" / "publish.yml").read_text("utf-8").split("\n---\n")
+        spec = YAML(typ="safe", pure=True).load(header)["spec"]["inputs"]
+        for name, one in spec.items():
+            text = text.replace(f"$[[ inputs.{name} ]]", inputs.get(name, one.get("default")))
+        job = YAML(typ="safe", pure=True).load(text)["publish"]
+        origin = f"url.{self.repository}.insteadOf"
+        url = "https://github.com/hatch-trusted-publish/hatch-trusted-publish"
+        clone = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": origin, "GIT_CONFIG_VALUE_0": url}
+        return self.place.run("\n".join(job["script"]), {**environ, **clone, **job["variables"]})
+
+
+@pytest.fixture
+def steps(place: Place, tmp_path: Path, index: Index) -> Steps:
+    """Whatever publishes this project's own files."""
+    index.store.add_project(NAME, *PUBLISHERS)
+    return Steps(tmp_path, place)
+
+
+@pytest.mark.slow
+def test_action(steps: Steps, ci: Ci, index: Index) -> None:
+    """The action's step publishes with its inputs as options, from the pinned list, and sets the outputs."""
+    steps.github({"repo": index.upload_url, "report": "report.json", "several": "true"}, ci.github)
+    assert sorted(path.name for path in steps.place.dist.iterdir()) == index.files
+    assert (steps.place.root / "report.json").is_file()
+    action = YAML(typ="safe", pure=True).load(ROOT / "actions" / "publish" / "action.yml")
+    assert action["outputs"].keys() == set(re.findall(r"(?m)^(\w+)<<", steps.output.read_text("utf-8")))
+    assert any(agent.startswith(f"{NAME}/9.8.7 Hatch/") for agent in index.agents)
+
+
+@pytest.mark.slow
+def test_template(steps: Steps, index: Index) -> None:
+    """The template's script does the same with the commit that it is given, and nothing else."""
+    job = {"GITLAB_CI": "true", gitlab_variable("127.0.0.1"): identity_token("gitlab", "127.0.0.1")}
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    steps.gitlab({"commit": head.strip(), "repo": index.upload_url}, job)
+    assert sorted(path.name for path in steps.place.dist.iterdir()) == index.files
+    assert (steps.place.root / "trusted-publish.env").is_file()
+    assert any(agent.startswith(f"{NAME}/9.8.7 Hatch/") for agent in index.agents)
 
 
 @pytest.mark.parametrize("nowhere", ["/dev/null/nowhere", "dist"])
