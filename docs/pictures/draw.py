@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from drawing import MONO, THEMES, WIDTH, Picture, Theme
+from terminal import film, screen
 
 from hatch_trusted_publish.cli import init
 from hatch_trusted_publish.cli.forge import Forge
@@ -178,12 +179,29 @@ def gitlab_form(theme: Theme) -> Picture:
     return _form(theme, Forge("gitlab", "gitlab.com", "octo-org", "sample"), "release", pending=False)
 
 
+def demo(theme: Theme) -> Picture:
+    """From an empty set-up to a release."""
+    scenes = (
+        ("init", "1. Set up", 4.5),
+        ("check", "2. Check", 4.0),
+        ("rehearsal", "3. Rehearse", 4.5),
+        ("release", "4. Release, in the CI", 5.0),
+    )
+    return film(theme, "A release, from the set-up to the index", scenes)
+
+
 PICTURES: Final[dict[str, Callable[[Theme], Picture]]] = {
     "exchange": exchange,
     "who-can-publish": who_can_publish,
     "pypi-form": pypi_form,
     "pypi-pending-form": lambda theme: pypi_form(theme, pending=True),
     "gitlab-form": gitlab_form,
+    "check": lambda theme: screen(theme, "check", "On a terminal"),
+    "progress": lambda theme: screen(theme, "rehearsal", "On a terminal", 3),
+    "rehearsal": lambda theme: screen(theme, "rehearsal", "On a terminal"),
+    "failure": lambda theme: screen(theme, "failure", "On a terminal"),
+    "github-log": lambda theme: screen(theme, "release", "On GitHub"),
+    "demo": demo,
 }
 
 

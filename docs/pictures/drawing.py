@@ -32,12 +32,21 @@ class Theme:
     accent: str
     good: str
     bad: str
+    warn: str
 
 
 THEMES: Final = (
-    Theme("light", "#f6f8fa", "#ffffff", "#c9d1d9", "#1f2328", "#57606a", "#0a4bff", "#1a7f37", "#cf222e"),
-    Theme("dark", "#1a1c1e", "#25282c", "#4b5158", "#e6e8ea", "#a9b1ba", "#5aa2ff", "#56d364", "#ff7b72"),
+    Theme("light", "#f6f8fa", "#ffffff", "#c9d1d9", "#1f2328", "#57606a", "#0a4bff", "#1a7f37", "#cf222e", "#8a5a00"),
+    Theme("dark", "#1a1c1e", "#25282c", "#4b5158", "#e6e8ea", "#a9b1ba", "#5aa2ff", "#56d364", "#ff7b72", "#e3b341"),
 )
+
+
+def element(tag: str, content: str = "", **attributes: object) -> Element:
+    """Return an element; ``stroke_width`` becomes ``stroke-width``, and ``class_`` becomes ``class``."""
+    shown = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in attributes.items()}
+    made = Element(tag, {key.rstrip("_").replace("_", "-"): value for key, value in shown.items()})
+    made.text = content or None
+    return made
 
 
 class Picture:
@@ -49,12 +58,13 @@ class Picture:
         self._elements: list[Element] = []
 
     def add(self, tag: str, content: str = "", **attributes: object) -> Element:
-        """Add an element; ``stroke_width`` becomes ``stroke-width``."""
-        shown = {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in attributes.items()}
-        element = Element(tag, {key.replace("_", "-"): value for key, value in shown.items()})
-        element.text = content or None
-        self._elements.append(element)
-        return element
+        """Add an element, as `element` makes it."""
+        self._elements.append(element(tag, content, **attributes))
+        return self._elements[-1]
+
+    def include(self, made: Element) -> None:
+        """Add an element that is made already."""
+        self._elements.append(made)
 
     def box(self, place: tuple[float, float, float, float], fill: str, stroke: str = "none", radius: int = 8) -> None:
         """Add a rectangle; *place* is its left, top, width and height."""
@@ -111,7 +121,7 @@ class Picture:
         page = {"width": str(self.width), "height": f"{self.height:g}", "rx": "12", "fill": self.theme.page}
         SubElement(svg, "rect", page)
         svg.extend(self._elements)
-        for element in (svg, *svg):
-            element.tail = "\n"
+        for one in svg.iter():
+            one.tail = None if one.tag == "tspan" else "\n"
         svg.text = "\n"
         return tostring(svg, "unicode")

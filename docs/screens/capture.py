@@ -124,8 +124,11 @@ class Screen:
 
     def __init__(self, width: int) -> None:
         self.lines = [""]
+        self.styles = [""]
+        """Of each line, the parameters of the escape that styles it: ``1;31``. Hatch gives a line one style."""
         self._width = width
         self._row = self._column = 0
+        self._style = ""
 
     def write(self, text: str) -> None:
         """Obey *text*."""
@@ -135,6 +138,8 @@ class Screen:
                 self._row -= int(count or 1)
             elif letter == "K":
                 self.lines[self._row] = "" if count == "2" else self.lines[self._row][: self._column]
+            elif letter == "m":
+                self._style = count.removeprefix("0")
             elif part[0] == "\r":
                 self._column = 0
             elif part[0] == "\n":
@@ -144,24 +149,32 @@ class Screen:
                     self._next()
                 line = self.lines[self._row].ljust(self._column)
                 self.lines[self._row] = line[: self._column] + character + line[self._column + 1 :]
+                self.styles[self._row] = self._style
                 self._column += 1
 
     def _next(self) -> None:
         self._row, self._column = self._row + 1, 0
         self.lines += [""] * (self._row >= len(self.lines))
+        self.styles += [""] * (self._row >= len(self.styles))
 
     def __str__(self) -> str:
         return "\n".join(line.rstrip() for line in self.lines).rstrip() + "\n"
 
 
-def on_terminal(command: list[str], width: int, where: Path, env: Mapping[str, str]) -> Iterator[tuple[bytes, str]]:
-    """Run this module on a terminal of so many columns and 24 lines: each piece that it writes, and the screen then."""
+def on_terminal(
+    command: list[str], width: int, where: Path, env: Mapping[str, str], screen: Screen | None = None
+) -> Iterator[tuple[bytes, str]]:
+    """Run this module on a terminal of so many columns and 24 lines: each piece that it writes, and the screen then.
+
+    Args:
+        screen: what to show it on, in place of one of the same width.
+    """
     terminal, its_side = pty.openpty()
     fcntl.ioctl(its_side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     command = [sys.executable, "-m", *command]
     process = subprocess.Popen(command, cwd=where, env=env, stdin=its_side, stdout=its_side, stderr=its_side)
     os.close(its_side)
-    screen, held = Screen(width), ""
+    screen, held = screen or Screen(width), ""
     decoder = codecs.getincrementaldecoder("utf-8")()
     while piece := _read(terminal):
         # A piece may end within a character, or an escape.

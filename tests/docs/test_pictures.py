@@ -35,7 +35,9 @@ def test_a_picture(path: Path) -> None:
     assert FILES[path] == text
     svg = ET.fromstring(text)
     assert all(svg.findtext(f"{SVG}{tag}") for tag in ("title", "desc"))
-    assert ["http://www.w3.org/2000/svg"] == re.findall(r"https?://[^\"' <]+|url\([^)]*\)|@import", text)
+    loaded = [value for one in svg.iter() for value in one.attrib.values() if re.search(r"//|url\(", value)]
+    assert [] == loaded
+    assert [] == [style.text for style in svg.iter(f"{SVG}style") if re.search(r"//|url|@import", style.text or "")]
 
 
 def test_all_are_drawn() -> None:
@@ -44,8 +46,19 @@ def test_all_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_the_film(theme: Theme) -> None:
+    """The film is small, and readers who prefer reduced motion see its end."""
+    path = draw.HERE / f"demo-{theme.name}.svg"
+    assert path.stat().st_size < 150_000
+    film = ET.fromstring(path.read_text("utf-8")).find(f"{SVG}svg/{SVG}g")
+    assert film is not None
+    assert film.get("transform") == film[-1].get("transform", "").replace("(0 ", "(0 -")
+    assert "@media (prefers-reduced-motion:reduce){.film{animation:none}}" in FILES[path]
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 def test_contrast(theme: Theme) -> None:
     """Text has the contrast that WCAG AA asks for, also on filled shapes."""
-    inks = (theme.text, theme.muted, theme.accent, theme.good, theme.bad)
+    inks = (theme.text, theme.muted, theme.accent, theme.good, theme.bad, theme.warn)
     pairs = product(inks, (theme.page, theme.card))
     assert [] == [pair for pair in pairs if contrast(*pair) < 4.5]
