@@ -13,6 +13,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
@@ -22,8 +23,8 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW",
 _REPLACED: Final = frozenset({stat.S_IFREG, stat.S_IFLNK})
 
 
-def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace *path* by a file with *text*, in UTF-8.
+def write_atomic(path: Path, text: str | Iterable[str], mode: int = 0o644) -> None:
+    """Replace *path* by a file with *text*, whole or in pieces, in UTF-8.
 
     A link at *path* is replaced itself; a directory, device or pipe is refused.
 
@@ -34,7 +35,7 @@ def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with open(os.open(temporary, _FLAGS, mode), "w", encoding="utf-8", newline="") as file:  # noqa: PTH123
-            file.write(text)
+            file.writelines([text] if isinstance(text, str) else text)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

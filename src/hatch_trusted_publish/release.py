@@ -15,6 +15,7 @@ from typing import Final
 from packaging.utils import NormalizedName
 
 from .artifacts.distribution import Distribution
+from .artifacts.metadata import CoreMetadata
 from .artifacts.pypi.rules import refusals
 from .attestations.provenance import changes, publishers_of
 from .attestations.signing import Signing
@@ -165,9 +166,12 @@ def read(
         untracked: files of the project that an sdist should not hold.
     """
     distributions, problems = [], []
+    known: dict[CoreMetadata, CoreMetadata] = {}
     for path, shown in files:
         try:
-            distributions.append(Distribution.read(path, shown, untracked))
+            one = Distribution.read(path, shown, untracked)
+            # Most files of a release have the same metadata: keep it once.
+            distributions.append(replace(one, metadata=known.setdefault(one.metadata, one.metadata)))
         except DistributionError as error:
             problems.append(error.message)
     return distributions, problems

@@ -46,12 +46,11 @@ def test_wheel(tmp_path: Path) -> None:
     path = make_wheel(tmp_path, "a-sample", "2026.8.10", "py2.py3-none-any", metadata)
     found = Distribution.read(path, "dist/a.whl")
 
-    assert (path, "dist/a.whl", "bdist_wheel", "py2.py3", frozenset({"any"}), ()) == (
+    assert (path, "dist/a.whl", "bdist_wheel", "py2.py3", ()) == (
         found.path,
         found.shown,
         found.filetype,
         found.python_tag,
-        found.platform_tags,
         found.warnings,
     )
     assert ("a-sample", Version("2026.8.10")) == (found.name, found.version)
@@ -82,7 +81,7 @@ def test_sdist(tmp_path: Path) -> None:
     """What is different of an sdist."""
     sdist = read(make_sdist(tmp_path))
 
-    assert ("sdist", "source", frozenset()) == (sdist.filetype, sdist.python_tag, sdist.platform_tags)
+    assert ("sdist", "source") == (sdist.filetype, sdist.python_tag)
     assert (SDIST, "sample", Version("1.0")) == (sdist.filename, sdist.name, sdist.version)
 
 
@@ -98,11 +97,10 @@ def test_a_field_many_times(tmp_path: Path) -> None:
 
 
 def test_build_tag(tmp_path: Path) -> None:
-    """A build tag is not taken for the Python tag, and every platform counts."""
+    """A build tag is not taken for the Python tag."""
     wheel = read(make_wheel(tmp_path, tag="7-cp311-abi3-manylinux_2_17_x86_64.linux_x86_64"))
 
     assert wheel.python_tag == "cp311"
-    assert frozenset({"manylinux_2_17_x86_64", "linux_x86_64"}) == wheel.platform_tags
 
 
 def test_form_fields_are_complete() -> None:

@@ -327,10 +327,11 @@ def _released(job: Job, index: Watched, count: int) -> tuple[int, list[str]]:
 def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Memory stays flat, and no file is left open."""
     peaks, sockets = [], []
-    for count in (10, 1000):
+    for count in (100, 1000):
         folder = tmp_path / str(count)
         (folder / "template" / "dist").mkdir(parents=True)
-        job = Job(folder, folder / "template")
+        # Coverage keeps a tracer for each thread.
+        job = Job(folder, folder / "template").unmeasured()
         job.on_github(ci)
         index = Watched(tmp_path_factory.mktemp("index") / "files")
         with served(index):
@@ -339,6 +340,8 @@ def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempP
         assert [] == [path for path in opened if path.startswith(str(job.folder / "project"))]
         sockets.append(sum(path.startswith("socket:") for path in opened))
     small, large = peaks
-    assert 8 * 1024 > large - small
+    print("PEAKS", small, large)
+    assert 5 > (large - small) / 900  # KiB per file
+    assert 64 * 1024 > large
     # As many as are uploaded at once, and one of the token service's.
     assert 9 >= sockets[1]

@@ -149,7 +149,6 @@ def a_distribution(
         shown=f"{folder}/{filename}",
         metadata=CoreMetadata.of(raw, filename),
         python_tag="py3",
-        platform_tags=frozenset(tag.platform for tag in said.tags),
         content=Kept(filename.encode()),
         warnings=tuple(warnings),
     )

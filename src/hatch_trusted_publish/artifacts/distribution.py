@@ -33,7 +33,6 @@ class Distribution:
     metadata: CoreMetadata
     python_tag: str
     """The form's ``pyversion``: ``py2.py3`` and the like of a wheel, ``source`` of an sdist."""
-    platform_tags: frozenset[str]
     content: Content = field(repr=False, compare=False)
     warnings: tuple[Message, ...] = ()
 
@@ -86,16 +85,15 @@ class Distribution:
                     text = wheel_metadata(file, path.name, shown)
                 else:
                     text, contained = sdist_metadata(file, shown, untracked)
-            metadata = parse(text, shown)
+            metadata, warnings = parse(text, shown)
         except BROKEN as error:
             code = "broken-wheel" if is_wheel else "broken-sdist"
             raise DistributionError(code, file=shown, said=str(error) or type(error).__name__) from error
         except OSError as error:
             raise DistributionError("unreadable-file", file=shown, said=error.strerror) from error
-        if in_name[:2] != (metadata.name, metadata.version):
+        if in_name != (metadata.name, metadata.version):
             found, stated = (f"{one.name} {one.version}" for one in (in_name, metadata))
             raise DistributionError("different-names", file=shown, in_name=found, in_metadata=stated)
-        warnings = [*metadata.warnings]
         if path.name != (expected := filenames.normalized(path.name, metadata.name, metadata.version)):
             warnings.append(Message("not-normalized", file=shown, expected=expected))
         if contained:
@@ -105,7 +103,6 @@ class Distribution:
             shown=shown,
             metadata=metadata,
             python_tag=path.name.removesuffix(".whl").split("-")[-3] if is_wheel else "source",
-            platform_tags=frozenset(tag.platform for tag in in_name.tags),
             content=content,
             warnings=tuple(warnings),
         )

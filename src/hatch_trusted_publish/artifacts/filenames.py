@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from packaging.tags import Tag
 from packaging.utils import NormalizedName, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
@@ -13,11 +12,10 @@ from ..errors import DistributionError
 
 
 class FileName(NamedTuple):
-    """A parsed file name; an sdist has no tags."""
+    """A parsed file name."""
 
     name: NormalizedName
     version: Version
-    tags: frozenset[Tag] = frozenset()
 
 
 def parse(filename: str, shown: str) -> FileName:
@@ -31,8 +29,7 @@ def parse(filename: str, shown: str) -> FileName:
         raise DistributionError("unsafe-file-name", file=shown)
     try:
         if filename.endswith(".whl"):
-            name, version, _, tags = parse_wheel_filename(filename)
-            return FileName(name, version, tags)
+            return FileName(*parse_wheel_filename(filename)[:2])
         return FileName(*parse_sdist_filename(filename))
     except ValueError as error:  # also Python's own, for a number with too many digits
         raise DistributionError("invalid-file-name", file=shown, said=error) from error

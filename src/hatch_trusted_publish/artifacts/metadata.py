@@ -40,16 +40,15 @@ _HEAD: Final = re.compile(rb"(?:(?:[!-9;-~]*:|[ \t])" + _LINE + rb")*+")  # `*+`
 
 @dataclass(frozen=True, slots=True)
 class CoreMetadata:
-    """The core metadata of one file. `fields` are kept compressed: a release can have thousands of files."""
+    """The core metadata of a file. `fields` are kept compressed: a release can have thousands of files."""
 
     name: NormalizedName
     version: Version
-    warnings: tuple[Message, ...]
     packed: bytes = field(repr=False)
     """The same for the same fields."""
 
     @classmethod
-    def of(cls, raw: Mapping[str, object], shown: str, warnings: Sequence[Message] = ()) -> CoreMetadata:
+    def of(cls, raw: Mapping[str, object], shown: str) -> CoreMetadata:
         """Check name and version, and keep what the upload form needs.
 
         Raises:
@@ -60,7 +59,7 @@ class CoreMetadata:
             raise DistributionError("incomplete-metadata", file=shown)
         packed = zlib.compress(json.dumps(list(_form(raw)), ensure_ascii=False).encode(), 1)
         try:
-            return cls(canonicalize_name(name, validate=True), Version(version), tuple(warnings), packed)
+            return cls(canonicalize_name(name, validate=True), Version(version), packed)
         except InvalidName as error:
             raise DistributionError("invalid-name", file=shown, found=name[:60]) from error
         except ValueError as error:  # also Python's own, for a number with too many digits
@@ -72,8 +71,8 @@ class CoreMetadata:
         return [(name, value) for name, value in json.loads(zlib.decompress(self.packed))]
 
 
-def parse(text: bytes, shown: str) -> CoreMetadata:
-    """Read METADATA or PKG-INFO.
+def parse(text: bytes, shown: str) -> tuple[CoreMetadata, list[Message]]:
+    """Read METADATA or PKG-INFO. Return what it says, and warnings.
 
     Raises:
         DistributionError: a field is missing, invalid, given twice or not in UTF-8.
@@ -101,7 +100,7 @@ def parse(text: bytes, shown: str) -> CoreMetadata:
         raise DistributionError("unreadable-fields", file=shown, fields=broken)
     if unparsed:
         warnings.append(Message("unknown-fields", file=shown, fields=[one[:60] for one in sorted(unparsed)][:20]))
-    return CoreMetadata.of(raw, shown, warnings)
+    return CoreMetadata.of(raw, shown), warnings
 
 
 def _is_utf8(text: bytes) -> bool:

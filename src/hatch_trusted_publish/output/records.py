@@ -13,8 +13,9 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from .. import files
 from ..errors import Message
@@ -22,6 +23,8 @@ from ..settings.options import Settings
 from ..upload.outcome import Run
 from . import summary
 from .report import as_json
+
+T = TypeVar("T")
 
 PAUSE: Final = 5.0
 """Seconds between two reports of one run, so that a report of many files costs little."""
@@ -95,14 +98,15 @@ class Records:
         if self._report is None or self._run.plan is None:
             return None
         content = as_json(self._run.plan, self._run, error, dry_run=self._dry_run)
-        problem = _tried(files.write_atomic, self._report, json.dumps(content, indent=2) + "\n")
+        pieces = chain(json.JSONEncoder(indent=2).iterencode(content), "\n")  # the whole takes memory by the file
+        problem = _tried(files.write_atomic, self._report, pieces)
         self._written = self._clock()
         if problem:
             self._report = None  # one warning is enough
         return problem
 
 
-def _tried(write: Callable[[Path, str], None], path: Path, text: str) -> Message | None:
+def _tried(write: Callable[[Path, T], None], path: Path, text: T) -> Message | None:
     try:
         write(path, text)
     except OSError as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import NormalizedName
@@ -121,6 +122,7 @@ def doubts(
         yield Message("unchecked-rules", libraries=libraries, index=index.title)
 
 
+@cache
 def _is_direct(requirement: str) -> bool:
     try:
         return Requirement(requirement).url is not None

@@ -17,6 +17,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from packaging.utils import NormalizedName
+from packaging.version import Version
+
 from ..artifacts.distribution import Distribution
 from ..attestations.files import Attestations, field
 from ..errors import IndexReadError, Message, NetworkError, TrustedPublishError, UploadError
@@ -42,7 +45,7 @@ class Uploads:
         self._gate = engine.Gate(job.settings.concurrency)
         self._settling = threading.Lock()
         # Of the main thread alone:
-        self._waiting: list[Distribution] = []
+        self._waiting: dict[str, Distribution] = {}
         self._left = 0
         self._goes_on = True
         self._began: dict[str, float] = {}
@@ -51,13 +54,14 @@ class Uploads:
 
     def first(self, plan: Plan) -> None:
         """Upload of each new release one file after another, until the index accepts one."""
-        self._waiting = sorted(plan.uploads, key=lambda one: (one.filetype == "sdist", -one.size, one.filename))
-        self._left = sum(one.size for one in self._waiting)
+        order = sorted(plan.uploads, key=lambda one: (one.filetype == "sdist", -one.size, one.filename))
+        self._waiting = {one.filename: one for one in order}
+        self._left = sum(one.size for one in order)
         self._run(self._firsts(plan), alone=True)
 
     def rest(self) -> None:
         """Upload the other files, as many at once as the index bears."""
-        self._run(iter([*self._waiting]), alone=False)
+        self._run(iter([*self._waiting.values()]), alone=False)
 
     def check(self) -> None:
         """See whether every file is on the index.
@@ -79,9 +83,11 @@ class Uploads:
             raise UploadError("uploads-failed", [one.message for one in problems.values()], explanation=why)
 
     def _firsts(self, plan: Plan) -> Iterator[Distribution]:
-        for release in dict.fromkeys((one.name, one.version) for one in self._waiting):
-            files = [one for one in self._waiting if (one.name, one.version) == release]
-            if release[1] in plan.held[release[0]].versions:
+        releases: dict[tuple[NormalizedName, Version], list[Distribution]] = {}
+        for one in self._waiting.values():
+            releases.setdefault((one.name, one.version), []).append(one)
+        for (name, version), files in releases.items():
+            if version in plan.held[name].versions:
                 continue
             for one in sorted(files, key=lambda one: (one.filetype == "sdist", one.size)):
                 yield one
@@ -96,7 +102,7 @@ class Uploads:
     # What the main thread does
 
     def _started(self, distribution: Distribution) -> None:
-        self._waiting.remove(distribution)
+        del self._waiting[distribution.filename]
         self._left -= distribution.size
         # If the run is cut short now, nothing else is known.
         self._job.run.record(Outcome(distribution, "unknown"))
