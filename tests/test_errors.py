@@ -73,6 +73,7 @@ ONE = Message("interrupted")
         pytest.param("1,048,576", "{fact:,}", 1048576, id="number"),
         pytest.param("true", "{fact}", True, id="boolean"),
         pytest.param("", "{fact}", None, id="nothing"),
+        pytest.param(f"{', '.join('a' * 20)}, {Message('and-more', count=5)}", "{fact}", ["a"] * 25, id="many strings"),
         pytest.param("a, b?c", "{fact}", ["a", "b\x07c"], id="strings"),
         pytest.param(f"{ONE}", "{fact}", ONE, id="message"),
         pytest.param(f"  - {ONE} [interrupted]\n  - {ONE} [interrupted]", "{fact}", (ONE, ONE), id="messages"),

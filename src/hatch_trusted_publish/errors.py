@@ -14,11 +14,14 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 LONGEST_FACT: Final = 1000
 """Characters of one fact: a reason is never cut off, a flood is."""
+MOST_NAMES: Final = 20
+"""Strings of a list: a release can have thousands of files."""
 
 
 def clean(text: object, limit: int = LONGEST_FACT) -> str:
@@ -103,7 +106,9 @@ def _shown(value: object) -> str:
         case list() | tuple() | set() | frozenset():
             if any(isinstance(one, Message) for one in value):
                 return "\n".join(f"  - {one.coded if isinstance(one, Message) else one}" for one in value)
-            return ", ".join(clean(one) for one in value)
+            names = [clean(one) for one in islice(value, MOST_NAMES)]
+            more = len(value) - MOST_NAMES
+            return ", ".join([*names, *([str(Message("and-more", count=more))] if more > 0 else ())])
         case None:
             return ""
         case bool():

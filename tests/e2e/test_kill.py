@@ -340,7 +340,6 @@ def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempP
         assert [] == [path for path in opened if path.startswith(str(job.folder / "project"))]
         sockets.append(sum(path.startswith("socket:") for path in opened))
     small, large = peaks
-    print("PEAKS", small, large)
     assert 5 > (large - small) / 900  # KiB per file
     assert 64 * 1024 > large
     # As many as are uploaded at once, and one of the token service's.

@@ -16,7 +16,6 @@ from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.identity.publishers import PROVIDERS
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.output.report import (
-    MOST_NAMES,
     as_json,
     release_urls,
     standing,
@@ -71,14 +70,6 @@ def test_standing(results: list[Outcome], expected: dict[str, list[str]]) -> Non
     """After a failure, every file is said to be on the index or not."""
     run = Run(PLAN, {one.distribution.filename: one for one in results})
     assert expected == {message.code: message.facts["files"] for message in standing(run)}
-
-
-def test_standing_of_many_files() -> None:
-    """A message names a few files, and says how many there are besides."""
-    many = [a_distribution(f"a_b-1.{number}.tar.gz") for number in range(MOST_NAMES + 5)]
-    run = Run(Plan(MAIN, tuple(map(Outcome, many))), {one.filename: Outcome(one, "uploaded") for one in many})
-    [message] = standing(run)
-    assert [*(one.filename for one in many[:MOST_NAMES]), str(Message("and-more", count=5))] == message.facts["files"]
 
 
 SCHEMA: Final = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text("utf-8"))

@@ -11,8 +11,6 @@ from ..identity.publishers import public_claims
 from ..upload.outcome import Plan, Run
 
 ON_THE_INDEX: Final[frozenset[Result]] = frozenset({"uploaded", "there"})
-MOST_NAMES: Final = 20
-"""File names in one message."""
 
 
 def release_urls(plan: Plan) -> list[str]:
@@ -29,12 +27,7 @@ def standing(run: Run) -> list[Message]:
             "on-the-index" if there else "perhaps-on-the-index" if outcome.result == "unknown" else "not-on-the-index"
         )
         found[code].append(name)
-    return [Message(code, files=_some(names)) for code, names in found.items() if names]
-
-
-def _some(names: list[str]) -> list[str]:
-    more = len(names) - MOST_NAMES
-    return names if more <= 0 else [*names[:MOST_NAMES], str(Message("and-more", count=more))]
+    return [Message(code, files=names) for code, names in found.items() if names]
 
 
 def _utc(moment: datetime | None) -> str | None:
