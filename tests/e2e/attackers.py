@@ -64,15 +64,15 @@ def nothing(_job: Job) -> None:
 class Attack:
     """One row: what the attacker does, and what must become of the run.
 
-    In arguments and replies, ``{index}`` and ``{elsewhere}`` stand for the URLs of the index, and of a server that must not
-    be asked for anything.
+    In arguments, replies, variables and pyproject.toml, ``{index}`` and ``{elsewhere}`` stand for the URLs of the index,
+    and of a server that must not be asked for anything.
     """
 
     name: str
     replies: Mapping[str, Lazy] = field(default_factory=dict)
     """What is answered instead of the truth, by the step."""
     says: str = ""
-    """The code of the error or warning; none where the run goes on in silence."""
+    """The codes of all errors and warnings; none where the run goes on in silence."""
     reached: str = LISTING
     """The last step that the run may come to."""
     exit_code: int = 1
@@ -107,6 +107,12 @@ class Ended:
         """The last step that the run came to."""
         asked = {"nothing", *(step_of(one) for one in chain(self.index, self.ci))}
         return next(step for step in reversed(STEPS) if step in asked)
+
+    @property
+    def shown(self) -> list[str]:
+        """The secrets in the outputs, but for masks. A pattern could have cut off the first character of one."""
+        said = re.sub("^::add-mask::.*$", "", self.out + self.err, flags=re.MULTILINE)
+        return [secret for secret in (*self.identities, UPLOAD_TOKEN, REQUEST_TOKEN) if secret[1:] in said]
 
     def misplaced(self) -> list[tuple[str, str]]:
         """Where a secret was sent that should not have been sent there, and which."""
@@ -209,6 +215,8 @@ def run(attack: Attack, job: Job, folder: Path) -> Ended:
         job.environ |= environ | {name: _placed(value, places) for name, value in attack.environ.items()}
         precious(job).write_text(PRECIOUS, "utf-8")
         attack.prepare(job)
+        if (project := job.root / "pyproject.toml").exists():
+            project.write_text(_placed(project.read_text("utf-8"), places), "utf-8")
         arguments = ("-r", attack.repo, "-o", "check-version=false", *attack.arguments)
         code, out, err, peak = measured(job, *(_placed(argument, places) for argument in arguments))
     known = [f"{host}:443" for host in servers]

@@ -209,6 +209,23 @@ def piped(name: str, job: Job) -> None:
     os.mkfifo(job.root / name)
 
 
+def stolen(name: str, setting: str, audience: str = "127.0.0.1", says: str = "workflow-only", **more: object) -> Attack:
+    """An attack by an index that the project's table adds, with a *setting* that only the workflow may decide."""
+    text = f'[{TABLE}.repos.theirs]\nurl = "{{index}}/legacy/"\n{setting}'
+    replies = {AUDIENCE: Answer.of({"audience": audience})}
+    return bad_file(f"table: {name}", partial(written, PYPROJECT, text), says, replies=replies, **more)
+
+
+def dynamic(source: str, job: Job) -> None:
+    """A project whose version is read from a file, in the way that *source* says."""
+    (job.root / "large.py").touch()
+    os.truncate(job.root / "large.py", 600 * MIB)
+    written("module.py", "x" * 10_000, job)
+    backend = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"'
+    project = f'[project]\nname = "{PROJECT}"\ndynamic = ["version"]'
+    written(PYPROJECT, f"{backend}\n{project}\n[tool.hatch.version]\n{source}", job)
+
+
 NAMES: Final = {
     LISTING: "listing",
     DISCOVERY: "discovery",
@@ -226,6 +243,15 @@ TABLE: Final = "tool.hatch.publish.trusted"
 PYPROJECT: Final = "pyproject.toml"
 REPORT: Final = ("-o", "report=report.json")
 GITLAB: Final = {"GITLAB_CI": "true"}
+COMPARED: Final = ("-o", "check-version=true")
+OTHER_SERVICES: Final = (
+    "sts.amazonaws.com",
+    "api://AzureADTokenExchange",
+    "https://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+    "crates.io",
+    "npm:registry.npmjs.org",
+)
+"""Audiences by which an identity token of the job opens something else."""
 
 GOOD: Final[Mapping[str, Any]] = {"exit_code": 0, "reached": BURN}
 """What the run carries on with."""
@@ -235,7 +261,6 @@ ROWS: Final[tuple[Attack, ...]] = (
     # The list of files
     listing("to another host", redirect("{elsewhere}/simple/"), "listing-unreadable"),
     listing("to http", redirect("http://pypi.example/simple/", 301), "listing-unreadable"),
-    listing("in a loop", redirect("{index}" + LISTING[4:], 308), "listing-unreadable"),
     listing("a location with escapes", redirect(IN_HEADER), "connection-lost"),
     listing("an endless body", page(b"[" * MIB, endless=True), "unreadable-response"),
     listing("an endless header", raw(b"HTTP/1.1 200 OK\r\nA: ", body=b"a" * MIB, endless=True), "connection-lost"),
@@ -254,7 +279,6 @@ ROWS: Final[tuple[Attack, ...]] = (
     listing("a type with escapes", page(b"no", IN_HEADER), "listing-unreadable"),
     listing("a hash with escapes", held(HOSTILE[:9]), "no-hash"),
     listing("a URL with half a character", held(None, "https://files.example/\ud800\x1b"), "listing-unreadable"),
-    listing("silence", SILENCE, "timed-out", arguments=FAST),
     listing("byte by byte", DRIP, "timed-out", arguments=FAST),
     listing("cut", CUT, "connection-lost"),
     listing("lines in the status", LINES_IN_STATUS, "connection-lost"),
@@ -271,29 +295,22 @@ ROWS: Final[tuple[Attack, ...]] = (
         for name, url in {
             "another host": "{elsewhere}/mint",
             "http": "http://127.0.0.1.example/mint",
-            "another scheme": "ftp://127.0.0.1/mint",
-            "no scheme": "//pypi.example/mint",
             "credentials": "https://127.0.0.1:80@pypi.example/mint",
             "a backslash": "https://127.0.0.1\\@pypi.example/mint",
             "lines and escapes": HOSTILE,
-            "a look-alike": "https://127\u30020\u30020\u30021/mint",
             "no text": ["{index}/mint"],
         }.items()
     ),
     discovery("another host for the audience", endpoints("{index}/m", "{elsewhere}/"), "untrusted-endpoint"),
     discovery("half a character", endpoints("https://127.0.0.1/\ud800"), "malformed-discovery"),
     discovery("10 MB", Answer(body=b" " * 10 * MIB), "unreadable-response"),
-    discovery("an endless body", ENDLESS, "unreadable-response"),
     discovery("depth", Answer(body=DEEP), "malformed-discovery"),
     discovery("a key twice", Answer(body=b'{"audience-endpoint": 1, "audience-endpoint": 2}'), "malformed-discovery"),
-    discovery("no UTF-8", Answer(body=b'{"features": "\xff"}'), "malformed-discovery"),
     discovery("to another host", redirect("{elsewhere}/"), **GOOD),
-    discovery("in a loop", redirect("{index}" + DISCOVERY[4:]), **GOOD),
-    discovery("silence", SILENCE, "timed-out", arguments=FAST),
     # The audience
     *(
         audience(ascii(text), Answer.of({"audience": text}), "reserved-audience")
-        for text in ("pypi", "testpypi", "sigstore", "PyPI ", "pyp\u0131", "\uff50ypi")
+        for text in ("pypi", "sigstore", "pyp\u0131")
     ),
     audience("another host", Answer.of({"audience": "pypi.example"}), "foreign-audience"),
     audience("escapes", Answer.of({"audience": HOSTILE}), "foreign-audience"),
@@ -302,9 +319,7 @@ ROWS: Final[tuple[Attack, ...]] = (
     audience("two", Answer(body=b'{"audience": "127.0.0.1", "audience": "pypi"}'), "no-audience"),
     audience("depth", Answer(body=DEEP), "no-audience"),
     audience("to another host", redirect("{elsewhere}/"), "exchange-failed"),
-    audience("in a loop", redirect("{index}" + AUDIENCE[4:], 307), "exchange-failed"),
     audience("an error with escapes", refusal(403, HOSTILE), "exchange-failed"),
-    audience("silence", SILENCE, "timed-out", arguments=FAST),
     # The CI's token
     identity("for PyPI", lambda: Answer.of({"value": identity_token("github", "pypi")}), "token-for-another-audience"),
     identity("no token", Answer.of({"value": HOSTILE}), "malformed-identity-token"),
@@ -313,7 +328,6 @@ ROWS: Final[tuple[Attack, ...]] = (
     identity("depth", Answer(body=DEEP), "malformed-identity-token"),
     identity("an endless body", ENDLESS, "token-service-unreachable"),
     identity("to another host", redirect("{elsewhere}/"), "token-service-refused"),
-    identity("in a loop", redirect("/token"), "token-service-refused"),
     identity("an error with escapes", refusal(403, HOSTILE), "token-service-refused"),
     identity("lines in the status", LINES_IN_STATUS, "token-service-unreachable"),
     identity("silence", SILENCE, "token-service-unreachable", arguments=FAST),
@@ -352,8 +366,6 @@ ROWS: Final[tuple[Attack, ...]] = (
     mint("an error of 5 MB", refusal(422, "no " * (2 * MIB)), "unreadable-response"),
     mint("plain text with escapes", Answer(400, HOSTILE.encode(), "text/plain"), "exchange-failed"),
     mint("to another host", redirect("{elsewhere}/", 307), "exchange-failed"),
-    mint("to http", redirect("http://pypi.example/", 308), "exchange-failed"),
-    mint("in a loop", redirect("{index}" + MINT[5:], 307), "exchange-failed"),
     mint("lines in the status", LINES_IN_STATUS, "connection-lost"),
     mint("cut", CUT, "connection-lost"),
     mint("before the body was sent", Answer(400, b"{}", fault="early"), "exchange-failed"),
@@ -366,6 +378,10 @@ ROWS: Final[tuple[Attack, ...]] = (
     upload("an error of 5 MB", refusal(400, "no " * (2 * MIB)), "unreadable-response"),
     upload("lines in the status", LINES_IN_STATUS, "connection-lost"),
     upload("headers ended by CR LF LF", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\n"), exit_code=0),
+    *(
+        upload(f"a success that is none: {reply.status} {reply.media_type}", reply, "unclear-reply")
+        for reply in (Answer(202), Answer(204), Answer(200, b"<form>Log in", "text/html"))
+    ),
     upload("cut", CUT, "connection-lost"),
     upload("before the body was sent", Answer(400, b"{}", fault="early"), "file-refused"),
     upload("an endless body", ENDLESS, "unreadable-response"),
@@ -443,17 +459,21 @@ ROWS: Final[tuple[Attack, ...]] = (
     *(
         Attack(f"a look-alike: {url!a}", says=code, repo=url, reached="nothing")
         for url, code in {
-            "https://UPLOAD.PyPI.org/legacy/": "bad-url",
-            "https://upload.pypi.org:8443/legacy/": "bad-url",
             "https://upload.pypi.org@pypi.example/": "bad-url",
             "https://upload.pypi.org\\@pypi.example/": "bad-url",
             "https://upload.pypi\u3002org/legacy/": "bad-url",
             "http://upload.pypi.org/legacy/": "bad-url",
+            "http://index.localhost/legacy/": "bad-url",
             f"https://{HOSTILE[:20]}.example/": "unusable-value",
             "pyp\u0456": "unknown-index",
         }.items()
     ),
     # The environment
+    Attack(
+        "environment: a proxy for this machine",
+        environ=dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "{elsewhere}"),
+        **GOOD,
+    ),
     Attack(
         "environment: a token with lines in `identity-variable`",
         says="malformed-identity-token",
@@ -519,6 +539,35 @@ ROWS: Final[tuple[Attack, ...]] = (
             ("a path that is too long", f'report = "{"a" * 5000}"', "unusable-value"),
             ("a report elsewhere", 'report = "../precious"', "workflow-only"),
         )
+    ),
+    *(stolen(f"an identity for {other}", f'audience = "{other}"', other) for other in OTHER_SERVICES),
+    stolen(
+        "the identity for another service in a variable",
+        'audience = "vault"\n[tool.hatch.publish.trusted]\nidentity-variable = "VAULT_ID_TOKEN"',
+        "vault",
+        says="workflow-only workflow-only",
+        environ={"VAULT_ID_TOKEN": token_of({"aud": "vault"})},
+    ),
+    stolen(
+        "endpoints on another host",
+        'audience-endpoint = "{elsewhere}/a"\ntoken-mint-endpoint = "{elsewhere}/m"',
+        says="config-only config-only",
+    ),
+    bad_file(
+        "table: certificates for PyPI",
+        partial(written, PYPROJECT, f'[{TABLE}.repos.main]\nca-cert = "../../unknown/authority.pem"'),
+        "workflow-only",
+        middle={"pypi.org": "unknown authority", "upload.pypi.org": "sound"},
+        repo="main",
+        environ={"HATCH_INDEX_CA_CERT": ""},
+    ),
+    *(
+        bad_file(f"version: {name}", partial(dynamic, source), arguments=COMPARED, **GOOD)
+        for name, source in {
+            "the variables of the job": "path = '/proc/self/environ'\npattern = 'TOKEN=.(?P<version>[^\\0]+)'",
+            "a pattern without an end": "path = 'module.py'\npattern = '(?P<version>(x+x+)+y)'",
+            "a file of 600 MB": "path = 'large.py'",
+        }.items()
     ),
     bad_file("report: a link to a file elsewhere", partial(linked, "report.json"), arguments=REPORT, **GOOD),
     bad_file("report: a pipe", partial(piped, "report.json"), "report-refused", arguments=REPORT),
@@ -606,13 +655,13 @@ def test_attack(job: Job, tmp_path: Path, attack: Attack) -> None:
     """The run ends as it should, in time and in little memory, and no secret goes astray."""
     ended = run(attack, job, tmp_path)
     assert (attack.exit_code, attack.reached) == (ended.code, ended.reached), ended.err
-    assert ([attack.says] if attack.says else []) == codes_in(as_read(ended.err.replace("\r", "\n"))), ended.err
+    assert attack.says.split() == codes_in(as_read(ended.err.replace("\r", "\n"))), ended.err
     # One error has one annotation: another would be somebody else's.
     assert len(re.findall("^::error::", ended.err, re.MULTILINE)) <= attack.exit_code
     masked = dict.fromkeys(f"::add-mask::{token}" for token in (*ended.identities, UPLOAD_TOKEN))
     assert [] == obeyed(ended.out + ended.err, masked)
     assert "Traceback" not in ended.out + ended.err
-    assert [] == ended.misplaced()
+    assert ([], []) == (ended.misplaced(), ended.shown)
     assert [] == ended.elsewhere
     assert PRECIOUS == precious(job).read_text("utf-8")
     assert ended.peak < LARGEST
