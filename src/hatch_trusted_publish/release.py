@@ -23,7 +23,7 @@ from .errors import DistributionError, ExchangeError, IndexReadError, Message, U
 from .identity.ambient import Ambient
 from .identity.exchange import LAST_WORDS, Exchange, find_terms
 from .identity.publishers import Expected, publishing_as
-from .threads import later, wait
+from .threads import heard, later, wait
 from .upload.job import Job
 from .upload.outcome import Plan
 from .upload.plan import check, decide, doubts, rejected
@@ -110,6 +110,7 @@ def release(
             signing.discard()
         raise
     except KeyboardInterrupt:
+        heard()
         client.hurry(LAST_WORDS)
         raise
     finally:

@@ -69,6 +69,11 @@ def look() -> None:
         raise KeyboardInterrupt
 
 
+def heard() -> None:
+    """Forget an interruption that was raised: what waits from now on tidies up."""
+    _interruption.is_pending = False
+
+
 def wait(future: Future[T], seconds: float = math.inf) -> T:
     """The result of *future*, for the main thread, which a signal has to reach meanwhile.
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 from cryptography import x509
@@ -252,19 +251,6 @@ def test_interrupted(job: Job, ci: Ci, index: Index) -> None:
     assert ["uploaded", "unknown"] == [file["outcome"] for file in report["files"]]
     assert str(Interrupted("interrupted")) == report["error"]
     assert [*SEARCH, *EXCHANGE, *uploads(1), "POST /legacy/ given up", "POST /_/oidc/burn-token 202"] == index.requests
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_interrupted_while_a_token_is_minted(job: Job, ci: Ci, index: Index, number: signal.Signals) -> None:
-    """A token that arrives after the signal is burned too."""
-    job.on_github(ci)
-    running: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
-    index.answers["POST /_/oidc/mint-token"] = [Answer(first=lambda: running.get(timeout=30).send_signal(number))]
-    process = job.started("publish", "-p", "trusted", "-r", index.upload_url)
-    running.put(process)
-    err = as_read(process.communicate(timeout=60)[1])
-    assert (1, ["interrupted"]) == (process.returncode, codes_in(err))
-    assert [*SEARCH, *EXCHANGE, "POST /_/oidc/burn-token 202"] == index.requests
 
 
 def _rebuild(job: Job) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import socket
 import threading
 import time
@@ -809,7 +810,7 @@ def test_a_mint_that_is_under_way_is_burned() -> None:
 
 
 def test_a_mint_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is waited for as long as a stopped run may last, and not longer."""
+    """It is waited for as long as a stopped run may last, and not longer; then a token may be left, which is reported."""
     monkeypatch.setattr(exchange_module, "LAST_WORDS", 0.05)
     index = Held()
     with exchanging(index, Ci()) as run:
@@ -821,4 +822,30 @@ def test_a_mint_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
         index.free.set()
         renewal.join(30)
 
+    problem = Message("no-reply-in-time")
+    assert (["pypi-1"], [Message("token-not-burned", problem=problem)]) == (run.burned(), run.events.warnings)
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["in time", "never"])
+def test_stopped_while_a_token_is_burned(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C leaves the index a second to reply."""
+    monkeypatch.setattr(exchange_module, "LAST_WORDS", 30 if ends else 0.05)
+    free = threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        if asked.line == BURN:
+            signal.raise_signal(signal.SIGINT)
+            free.wait(0 if ends else 30)
+        found = scripted(burn=Answer(202)).get(asked.line, Answer(404))
+        assert isinstance(found, Answer)
+        return found
+
+    with exchanging(answer, Ci()) as run:
+        run.exchange.prepare()
+        with pytest.raises(KeyboardInterrupt):
+            run.exchange.burn()
+        free.set()
+
+    problem = Message("no-reply-in-time")
+    assert ([] if ends else [Message("token-not-burned", problem=problem)]) == run.events.warnings
     assert ["pypi-1"] == run.burned()

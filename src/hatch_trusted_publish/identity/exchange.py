@@ -29,6 +29,7 @@ from ..index import mint_api as protocol
 from ..index.endpoints import Endpoints, Index, pypi_endpoints
 from ..index.mint_api import TOKEN_LIFE, UploadToken
 from ..index.origins import trusted_audience
+from ..threads import heard, later, wait
 from . import hints, token_cache
 from .ambient import Ambient, Identity
 from .publishers import Claims, Expected, compare
@@ -38,7 +39,8 @@ SHORTEST_LIFE: Final = 60.0
 LONGEST_LIFE: Final = 86400.0
 """Seconds: a longer life means that a clock is wrong."""
 LAST_WORDS: Final = 1.0
-"""Seconds to burn upload tokens when the run is stopped, and as many to wait for one that is being minted."""
+"""Seconds to burn upload tokens when the run is stopped, and as many to wait for one that is being minted: a CI
+that cancels a job kills it soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Exchange:
     _kept: Path | None = field(default=None, init=False)
     """Where this job's token is kept."""
     _failure: TrustedPublishError | None = field(default=None, init=False)
+    _is_asked: bool = field(default=False, init=False)
+    """Whether the index may be minting, or has."""
 
     @property
     def renewable(self) -> bool:
@@ -163,13 +167,24 @@ class Exchange:
         Args:
             tell: whether to report that the index has no way to burn a token.
         """
-        problems = self._burn_minted()
+        burning = later(self._burn_minted)
+        try:
+            problems = wait(burning)
+        except KeyboardInterrupt:
+            heard()
+            try:
+                wait(burning, LAST_WORDS)
+            except TimeoutError:
+                self.events.warn(Message("token-not-burned", problem=Message("no-reply-in-time")))
+            raise
         if self._lock.locked():  # a mint is under way: the run was stopped
             self.client.hurry(2 * LAST_WORDS)
         if self._lock.acquire(timeout=LAST_WORDS):
             self._failure = Interrupted("interrupted")  # for a thread that waits for a token
             self._lock.release()
             problems += self._burn_minted()
+        elif self._is_asked:
+            problems.append(Message("no-reply-in-time"))
         for problem in problems[:1]:
             if problem.code != "no-burning":
                 self.events.warn(Message("token-not-burned", problem=problem))
@@ -220,9 +235,11 @@ class Exchange:
 
     def _mint(self) -> UploadToken:
         index, now, asked = self.terms.index, time.time(), list[Request]()
+        self._is_asked = False
 
         def ask() -> Request:
             asked.append(protocol.ask_mint(index, self.terms.endpoints, self._identify().token))
+            self._is_asked = True
             return asked[-1]
 
         try:
