@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 import sysconfig
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +16,7 @@ from ruamel.yaml import YAML
 
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.settings.options import KEYS
-from tests.docs.test_workflows import run
+from tests.docs.test_workflows import FILES, run
 
 ROOT: Final = Path(__file__).parents[2]
 ACTION: Final = ROOT / "actions" / "publish" / "action.yml"
@@ -90,3 +92,15 @@ def test_safe() -> None:
     said = run(program, *flags, "--no-config", "--no-ignores", ACTION)
     assert (0, "No findings to report. Good job!\n") == said
     subprocess.run(["bash", "-n", ROOT / "actions" / "publish.sh"], check=True)
+
+
+def test_pins() -> None:
+    """The pages name one commit of this repository, which has the action, and the template that `integrity` fixes."""
+    text = "".join(path.read_text("utf-8") for path in FILES)
+    [commit] = set(re.findall(r"(?:/actions/publish@|/hatch-trusted-publish/|commit: )([0-9a-f]{40})\b", text))
+    [integrity] = set(re.findall(r"integrity: (\S+)", text))
+    shown = subprocess.run(
+        ["git", "show", f"{commit}:actions/gitlab/publish.yml"], cwd=ROOT, check=True, capture_output=True
+    )
+    assert integrity == f"sha256-{b64encode(sha256(shown.stdout).digest()).decode()}"
+    subprocess.run(["git", "cat-file", "-e", f"{commit}:actions/publish/action.yml"], cwd=ROOT, check=True)

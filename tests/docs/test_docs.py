@@ -164,7 +164,10 @@ def test_commands(page: Path) -> None:
     for text in re.findall(r"hatch publish -p trusted\b[^`\n]*", page.read_text("utf-8")):
         if "[" not in text:
             command = command_of(text)
-            options = dict(option.replace("$DIGEST", "0" * 64).partition("=")[::2] for option in command.o)
+            options = dict(
+                re.sub(r"\$(DIGEST|TRUSTED_PUBLISH_EXPECT)", "0" * 64, option).partition("=")[::2]
+                for option in command.o
+            )
             repo = "main" if command.r == "$INDEX" else command.r
             flags = settings.Flags(repo=repo, ca_cert=command.ca_cert)
             assert settings.parse({key: value or True for key, value in options.items()}, flags, company, {})

@@ -25,6 +25,7 @@ from .world import SDIST, SERVICE_ACCOUNT, WHEEL, Ci, Index, Job, git, identity_
 HOW_TO: Final = ROOT / "docs" / "how-to"
 TAG: Final = "v1.2.3"
 INSTALLED: Final = "install hatch hatch-trusted-publish[publish]"
+PUBLISH: Final = "hatch publish -p trusted"
 GITHUB: Final = {"GITHUB_REF_NAME": TAG, "GITHUB_REF_TYPE": "tag"}
 
 
@@ -40,7 +41,16 @@ class Task:
 
     @property
     def publishes(self) -> bool:
-        return "hatch publish" in self.script
+        return PUBLISH in self.script
+
+
+def command(step: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Return what a step runs, with its variables. For the action, it is one command: test_installs.py runs the rest."""
+    if "/actions/publish@" not in step.get("uses", ""):
+        return step.get("run", ""), step.get("env", {})
+    options = {f"OPTION_{number}": (key, value) for number, (key, value) in enumerate(step.get("with", {}).items())}
+    arguments = (f'-o {key}="${name}"' for name, (key, _) in options.items())
+    return " ".join([PUBLISH, *arguments]), {name: value for name, (_, value) in options.items()}
 
 
 def github(file: Any) -> Iterator[Task]:
@@ -49,21 +59,24 @@ def github(file: Any) -> Iterator[Task]:
         steps = job["steps"]
         has_checkout = any(step.get("uses", "").startswith("actions/checkout@") for step in steps)
         gets_identity = job["permissions"].get("id-token") == "write"
-        script = "\n".join(step["run"] for step in steps if "run" in step)
-        environ = {variable: value for step in steps for variable, value in step.get("env", {}).items()}
-        yield Task(name, script, has_checkout, gets_identity, environ)
+        commands = [command(step) for step in steps]
+        environ = {variable: value for _, variables in commands for variable, value in variables.items()}
+        yield Task(name, "\n".join(script for script, _ in commands if script), has_checkout, gets_identity, environ)
 
 
 def gitlab(file: Any) -> Iterator[Task]:
     """Return the jobs of a pipeline for a tag."""
     for name, job in file.items():
-        if name not in {"stages", "default", "testpypi"} and not name.startswith("."):
+        if name not in {"include", "stages", "default", "testpypi"} and not name.startswith("."):
             whole = {**file.get(job.get("extends"), {}), **job}
             variables = {**file.get(job.get("extends"), {}).get("variables", {}), **job.get("variables", {})}
             tokens = {variable: each["aud"] for variable, each in whole.get("id_tokens", {}).items()}
             assert {gitlab_variable(audience): audience for audience in tokens.values()} == tokens
             has_checkout = variables.pop("GIT_STRATEGY", "fetch") != "empty"
             yield Task(name, "\n".join(whole["script"]), has_checkout, "PYPI_ID_TOKEN" in tokens, variables)
+    if "include" in file:  # the template, whose own script test_installs.py runs
+        expect = '${TRUSTED_PUBLISH_EXPECT:+-o expect="$TRUSTED_PUBLISH_EXPECT"}'
+        yield Task("publish", f"{PUBLISH} {expect}", has_checkout=False)
 
 
 def google(file: Any) -> Iterator[Task]:
@@ -105,6 +118,9 @@ class Runner:
         self.pip = job.command("pip")
         """The file that records what the job installs."""
         put_hatch(job.folder / "bin")
+        pipx = job.folder / "bin" / "pipx"
+        pipx.write_text('#!/bin/sh\nshift\nexec "$@"\n', "utf-8")
+        pipx.chmod(0o755)
         self.environ = job.environ | packages() | {"HATCH_INDEX_REPO": index.upload_url}
         self.identity: dict[str, str] = {}
         """The variables of a job that may request an identity."""
@@ -161,7 +177,7 @@ class Runner:
                 folder.mkdir()
             said = self(task, folder)
         assert tasks[-1].publishes
-        assert INSTALLED == self.pip.read_text("utf-8").splitlines()[-1]
+        assert "pip install" not in tasks[-1].script or INSTALLED == self.pip.read_text("utf-8").splitlines()[-1]
         return said
 
 
@@ -195,14 +211,23 @@ def test_github(job: Job, ci: Ci, index: Index, page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", HOW_TO / "gitlab.md", HOW_TO / "testpypi.md"], ids=lambda page: page.stem
+    ("page", "sign"),
+    [
+        pytest.param(ROOT / "README.md", "include:", id="README"),
+        pytest.param(HOW_TO / "gitlab.md", "include:", id="template"),
+        pytest.param(HOW_TO / "gitlab.md", "id_tokens:", id="plain commands"),
+        pytest.param(HOW_TO / "testpypi.md", "id_tokens:", id="testpypi"),
+    ],
 )
-def test_gitlab(job: Job, index: Index, page: Path) -> None:
+def test_gitlab(job: Job, index: Index, page: Path, sign: str) -> None:
     """The job for a tag has the variable of PyPI's audience; the test adds the one of its index."""
     runner = Runner(job, index)
     runner.environ |= {"CI": "true", "GITLAB_CI": "true"}
     runner.identity = {gitlab_variable("127.0.0.1"): identity_token("gitlab", "127.0.0.1")}
-    runner.follow(tasks(page, gitlab, "id_tokens:"))
+    file = tasks(page, gitlab, sign)
+    if len(file) == 1:  # instead of the job that the template adds
+        file.insert(0, tasks(page, gitlab, "include:")[0])
+    runner.follow(file)
     assert [WHEEL, SDIST] == index.files
 
 
