@@ -96,23 +96,17 @@ class Client:
             DistributionError: the file to upload has changed.
             NetworkError: no try got a complete reply.
         """
-        return self._send(lambda: request, request.tries, around, None if request.quiet else self._note)
+        return self.send_made(lambda: request, request.tries, around, quiet=request.quiet)
 
-    def send_made(self, make: Callable[[], Request]) -> Reply:
-        """Send what *make* returns, which is called for each try.
-
-        Raises:
-            NetworkError: no try got a complete reply.
-        """
-        return self._send(make, SMALL_REQUEST, nullcontext, self._note)
-
-    def _send(
+    def send_made(
         self,
         make: Callable[[], Request],
-        tries: int,
-        around: Callable[[], AbstractContextManager[None]],
-        note: Note | None,
+        tries: int = SMALL_REQUEST,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+        *,
+        quiet: bool = False,
     ) -> Reply:
+        """As `send`, for what *make* returns, which is called for each try."""
         lost = False
 
         def once() -> Reply:
@@ -125,7 +119,7 @@ class Client:
                 raise
 
         try:
-            return call(tries, self._again, once, note)
+            return call(tries, self._again, once, None if quiet else self._note)
         except _Unwell as unwell:
             return unwell.reply
 
