@@ -34,7 +34,7 @@ def get(url: str, tries: int = 1, largest_reply: int = 1000) -> Request:
 
 
 def mint(url: str, tries: int = 1) -> Request:
-    return Request(MINTING, url, secret_json={"token": Secret(IDENTITY_TOKEN)}, tries=tries)
+    return Request(MINTING, url, token=Secret(IDENTITY_TOKEN), tries=tries)
 
 
 def upload(folder: Path, url: str, size: int = 0, tries: int = 1) -> Request:

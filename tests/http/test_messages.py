@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import random
@@ -41,8 +40,7 @@ ANY_JSON = st.recursive(ANY_TEXT | st.integers(), lambda inner: st.lists(inner) 
 @settings(max_examples=50, deadline=None)
 def test_any_object_can_be_printed(value: object) -> None:
     """Whatever an object holds, it can be encoded."""
-    with contextlib.suppress(ValueError):
-        assert str(json_object(Reply(200, json.dumps({"a": value}).encode()))).encode()
+    assert str(json_object(Reply(200, json.dumps({"a": value}).encode()))).encode()
 
 
 @pytest.mark.parametrize(
@@ -70,9 +68,8 @@ def test_any_object_can_be_printed(value: object) -> None:
     ],
 )
 def test_json_object_refuses(body: bytes) -> None:
-    """What is no object, or could be read in two ways, is no answer."""
-    with pytest.raises(ValueError):
-        json_object(Reply(200, body))
+    """What is no object, or could be read in two ways, has no members."""
+    assert {} == json_object(Reply(200, body))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +117,7 @@ def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:
         Request(
             Message("minting", index="own"),
             "https://h/",
-            {"token": token},
+            token,
             Upload(distribution, "b", b"head"),
             token,
             token,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
@@ -33,8 +33,8 @@ class Request:
     purpose: Message
     """What it is for, to follow "while": ``reading the files of sample on PyPI``."""
     url: str
-    secret_json: Mapping[str, Secret] | None = None
-    """The body, in JSON."""
+    token: Secret | None = None
+    """The body, as ``{"token": …}``."""
     upload: Upload | None = None
     """The body, as a form with a file."""
     bearer: Secret | None = None
@@ -68,12 +68,12 @@ class Request:
     @property
     def has_body(self) -> bool:
         """Whether it is a POST."""
-        return self.secret_json is not None or self.upload is not None
+        return self.token is not None or self.upload is not None
 
     @property
     def secrets(self) -> list[Secret]:
         """Everything in it that a reply must not show to the user."""
-        return [one for one in (*(self.secret_json or {}).values(), self.bearer, self.basic) if one is not None]
+        return [one for one in (self.token, self.bearer, self.basic) if one is not None]
 
     def headers(self) -> dict[str, str]:
         """Return its own headers, with the credentials."""
@@ -82,8 +82,8 @@ class Request:
             headers["Authorization"] = f"Bearer {self.bearer.reveal()}"
         if self.basic is not None:
             headers["Authorization"] = f"Basic {b64encode(f'__token__:{self.basic.reveal()}'.encode()).decode()}"
-        if self.secret_json is not None:
-            headers |= {"Content-Type": "application/json", "Content-Length": str(len(self._json()))}
+        if self.token is not None:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(_json(self.token)))}
         if self.upload is not None:
             headers |= {
                 "Content-Type": f"multipart/form-data; boundary={self.upload.boundary}",
@@ -97,14 +97,14 @@ class Request:
         Raises:
             DistributionError: the file to upload has changed, or is gone.
         """
-        if self.upload is None:
-            yield self._json()
-        else:
+        if self.token is not None:
+            yield _json(self.token)
+        if self.upload is not None:
             yield from self.upload.chunks()
 
-    def _json(self) -> bytes:
-        revealed = {key: value.reveal() for key, value in (self.secret_json or {}).items()}
-        return json.dumps(revealed, separators=(",", ":")).encode()
+
+def _json(token: Secret) -> bytes:
+    return json.dumps({"token": token.reveal()}, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +197,11 @@ STRICT_JSON: Final = _StrictDecoder()
 
 
 def json_object(reply: Reply) -> dict[str, object]:
-    """Return the object in a reply.
-
-    Raises:
-        ValueError: the body is not an object, or can be read in two ways.
-    """
-    return strict_object(reply.body)
+    """Return the object in a reply; an empty one if the body is something else, or can be read in two ways."""
+    try:
+        return strict_object(reply.body)
+    except ValueError:
+        return {}
 
 
 def strict_object(data: bytes) -> dict[str, object]:
@@ -222,14 +221,10 @@ def strict_object(data: bytes) -> dict[str, object]:
 
 def message(reply: Reply) -> str:
     """Return what the server says in words: PyPI's code in JSON, plain text, or the reason phrase."""
-    said = ""
-    try:
-        answer = json_object(reply)
-    except ValueError:
-        if reply.media_type == "text/plain":
-            said = reply.body.decode(errors="replace")
-    else:
-        texts = (answer.get(key) for key in ("code", "detail", "message", "title"))
-        said = next((text for text in texts if isinstance(text, str) and text), "")
+    answer = json_object(reply)
+    texts = (answer.get(key) for key in ("code", "detail", "message", "title"))
+    said = next((text for text in texts if isinstance(text, str) and text), "")
+    if not answer and reply.media_type == "text/plain":
+        said = reply.body.decode(errors="replace")
     said = re.sub(rf"^{reply.status}(?!\S)", "", said.strip()).strip()
     return reply.said(said or reply.reason)

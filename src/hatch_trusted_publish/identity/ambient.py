@@ -158,10 +158,7 @@ def _github(environ: Mapping[str, str], client: Client) -> Callable[[str], str]:
             raise IdentityError("token-service-unreachable", reason=error.reason) from None
         if reply.status != 200:
             raise IdentityError("token-service-refused", status=reply.status)
-        try:
-            token = json_object(reply).get("value")
-        except ValueError:
-            token = None
+        token = json_object(reply).get("value")
         # `fetch` judges what is no token.
         return token if isinstance(token, str) else ""
 

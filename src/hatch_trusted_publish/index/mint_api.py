@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote_plus, urljoin, urlsplit
 
 from ..errors import ExchangeError, Message
-from ..http.messages import Reply, Request, json_object, message
+from ..http.messages import Reply, Request, json_object, message, strict_object
 from ..secret import Secret
 from .endpoints import Endpoints, Index
 from .origins import LONGEST_AUDIENCE, trusted_endpoint
@@ -63,7 +63,7 @@ def read_discovery(reply: Reply, index: Index) -> Endpoints | None:
     if reply.status != 200 or not reply.media_type.endswith("json"):
         return None
     try:
-        found = json_object(reply)
+        found = strict_object(reply.body)
         features = {*_strings(found, "features"), *_strings(found, "default-features")}
     except (ValueError, TypeError):
         raise ExchangeError("malformed-discovery", index=index.title) from None
@@ -94,10 +94,7 @@ def read_audience(reply: Reply, index: Index) -> str:
     """
     if reply.status != 200:
         raise _failed(reply, index)
-    try:
-        audience = json_object(reply).get("audience")
-    except ValueError:
-        audience = None
+    audience = json_object(reply).get("audience")
     if isinstance(audience, str) and audience.strip() and len(audience) <= LONGEST_AUDIENCE:
         return audience
     raise ExchangeError("no-audience", index=index.title)
@@ -105,7 +102,7 @@ def read_audience(reply: Reply, index: Index) -> str:
 
 def ask_mint(index: Index, endpoints: Endpoints, identity: Secret) -> Request:
     """Exchange the identity token. `identity.exchange` has the rule for a lost reply."""
-    return Request(Message("minting", index=index.title), endpoints.mint, secret_json={"token": identity})
+    return Request(Message("minting", index=index.title), endpoints.mint, token=identity)
 
 
 def read_mint(reply: Reply, index: Index, now: float) -> UploadToken:
@@ -131,10 +128,7 @@ def read_mint(reply: Reply, index: Index, now: float) -> UploadToken:
 
 def minted(reply: Reply, now: float) -> UploadToken | None:
     """Return the token in a reply, if it is usable. Raises nothing: a traceback would show the token."""
-    try:
-        answer = json_object(reply)
-    except ValueError:
-        return None
+    answer = json_object(reply)
     token, expires = answer.get("token"), answer.get("expires", now + TOKEN_LIFE)
     if not isinstance(expires, int | float) or not 0 <= expires < 2**53:
         return None
@@ -147,9 +141,8 @@ def minted(reply: Reply, now: float) -> UploadToken | None:
 def _errors(reply: Reply) -> list[tuple[str, str]]:
     """PyPI's codes for a refusal, each with its description; empty for any other form."""
     try:
-        errors = json_object(reply).get("errors")
-        pairs = [(one["code"], one["description"]) for one in errors]  # type: ignore[attr-defined]
-    except (ValueError, TypeError, LookupError):
+        pairs = [(one["code"], one["description"]) for one in json_object(reply)["errors"]]  # type: ignore[attr-defined]
+    except (TypeError, LookupError):
         return []
     if not all(isinstance(text, str) for pair in pairs for text in pair):
         return []
@@ -167,4 +160,4 @@ def _failed(reply: Reply, index: Index) -> ExchangeError:
 def ask_burn(index: Index, burn: str, token: UploadToken) -> Request:
     """Make the upload token worthless (PyPI, since 2026)."""
     purpose = Message("burning", index=index.title)
-    return Request(purpose, burn, secret_json={"token": token.secret}, tries=1, last=True)
+    return Request(purpose, burn, token=token.secret, tries=1, last=True)

@@ -140,7 +140,7 @@ def _bundles(reply: Reply) -> list[Any]:
         bundles: Any = json_object(reply)["attestation_bundles"] if reply.status == 200 else None
         if all(isinstance(one["attestations"], list) for one in bundles):
             return list(bundles)
-    except (ValueError, LookupError, TypeError):
+    except (LookupError, TypeError):
         pass
     raise IndexReadError("no-provenance", status=reply.status)
 
