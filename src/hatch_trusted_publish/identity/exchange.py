@@ -59,15 +59,12 @@ def find_terms(index: Index, client: Client) -> Terms:
         ExchangeError: the index has no trusted publishing that can be used.
         NetworkError: it did not reply.
     """
-    endpoints = index.endpoints or _search(index, client)
+    endpoints = index.endpoints
+    if endpoints is None:  # find them by PEP 807, else by PyPI's own paths
+        reply = client.send(protocol.ask_discovery(index))
+        endpoints = protocol.read_discovery(reply, index) or pypi_endpoints(index.upload_url)
     reply = client.send(protocol.ask_audience(index, endpoints))
     return Terms(index, endpoints, trusted_audience(index, protocol.read_audience(reply, index)))
-
-
-def _search(index: Index, client: Client) -> Endpoints:
-    """Find the endpoints by PEP 807, else by PyPI's own paths."""
-    found = protocol.read_discovery(client.send(protocol.ask_discovery(index)), index)
-    return found or pypi_endpoints(index.upload_url)
 
 
 @dataclass(slots=True, eq=False)
@@ -114,9 +111,7 @@ class Exchange:
             IdentityError, ExchangeError, NetworkError: one of the two sides refused, or did not reply.
         """
         with self._lock:
-            if self._token is None:
-                self._renew()
-            assert self._token is not None  # noqa: S101 # nosec B101 # `_renew` has set it, or raised
+            self._token = self._token or self._renew()
             return self._token
 
     def token(self, seconds: float = 0.0, expired: UploadToken | None = None) -> UploadToken:
@@ -135,12 +130,10 @@ class Exchange:
             if expired in self._minted:
                 self._minted.remove(expired)
             ends_early = self.ambient.renewable and self.seconds_left() < max(SHORTEST_LIFE, seconds)
-            if self._token is None or self._token is expired or ends_early:
-                self._renew()
             token = self._token
-            if self.terms.endpoints.single_use:
-                self._token = None
-            assert token is not None  # noqa: S101 # nosec B101 # `_renew` has set it, or raised
+            if token is None or token is expired or ends_early:
+                token = self._renew()
+            self._token = None if self.terms.endpoints.single_use else token
             return token
 
     def refused(self, error: UploadError) -> None:
@@ -202,21 +195,19 @@ class Exchange:
 
     def _burn(self, token: UploadToken) -> Message | None:
         index, url = self.terms.index, self.terms.endpoints.burn
-        if url is None:
-            return Message("no-burning", index=index.title)
         try:
-            status = self.client.send(protocol.ask_burn(index, url, token)).status
+            status = 404 if url is None else self.client.send(protocol.ask_burn(index, url, token)).status
         except NetworkError as error:
             return error.reason
         if status == 404:
             return Message("no-burning", index=index.title)
         return None if 200 <= status < 300 else Message("burn-refused", status=status)
 
-    def _renew(self) -> None:
+    def _renew(self) -> UploadToken:
         if self._failure is not None:
             raise self._failure  # it ends the run: the threads that waited for this do not ask in turn
         try:
-            self._token = self._load() or self._mint()
+            return self._load() or self._mint()
         except TrustedPublishError as error:
             self._failure = error
             raise

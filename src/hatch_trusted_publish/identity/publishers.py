@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 from ..errors import LONGEST_FACT, Message, clean
 from ..index.endpoints import Index
+from ..settings.options import PUBLISHER_FIELDS
 
 Claims: TypeAlias = Mapping[str, object]
 TOKEN_CLAIMS: Final = ("iss", "aud", "iat", "nbf", "exp")
@@ -52,8 +53,6 @@ class Provider:
     """The claims that a report may show."""
     form: Mapping[str, str] = field(default_factory=dict)
     """Field → its name in PyPI's form, where the two differ."""
-    any_case: tuple[str, ...] = ()
-    """Fields that are compared without regard to case."""
 
 
 PROVIDERS: Final[Mapping[str, Provider]] = {
@@ -66,7 +65,6 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
             *("event_name", "run_id", "run_attempt"),
         ),
         form={"workflow": "workflow_filename"},
-        any_case=("environment",),
     ),
     "gitlab": Provider(
         issuer="https://gitlab.com",
@@ -112,23 +110,19 @@ def provider_of(claims: Claims) -> str:
 
 def publisher_of(claims: Claims) -> dict[str, str]:
     """Return the publisher that would match this job, as the table ``publisher`` writes it."""
-    found = {"provider": provider_of(claims)}
-    match found["provider"]:
+    provider = provider_of(claims)
+    # Most fields are claims of the same name.
+    found = {key: text_of(claims, key) for key in PUBLISHER_FIELDS.get(provider, ())}
+    match provider:
         case "github":
             found["owner"], _, found["repository"] = text_of(claims, "repository").partition("/")
             path = text_of(claims, "job_workflow_ref").partition("@")[0]
             own = f"{text_of(claims, 'repository')}/.github/workflows/"
             found["workflow"] = path.removeprefix(own) if path.startswith(own) else ""
-            found["environment"] = text_of(claims, "environment")
         case "gitlab":
             found["namespace"], _, found["project"] = text_of(claims, "project_path").rpartition("/")
             found["workflow"] = text_of(claims, "ci_config_ref_uri").partition("//")[2].partition("@")[0]
-            found["environment"] = text_of(claims, "environment")
-        case "google":
-            found |= {key: text_of(claims, key) for key in ("email", "sub")}
-        case "activestate":
-            found |= {key: text_of(claims, key) for key in ("organization", "project", "actor")}
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in {"provider": provider, **found}.items() if value}
 
 
 def obstacles(claims: Claims) -> Iterator[Message]:
@@ -161,9 +155,8 @@ def compare(publisher: Mapping[str, str], claims: Claims) -> list[Message]:
     problems = [*obstacles(claims)]
     for setting, expected in publisher.items():
         found = job.get(setting) or Message("no-claim")
-        same = found == expected or (
-            setting in PROVIDERS[job["provider"]].any_case and str(found).casefold() == expected.casefold()
-        )
+        any_case = (job["provider"], setting) == ("github", "environment")
+        same = found == expected or (any_case and str(found).casefold() == expected.casefold())
         # A workflow that is not the repository's own is one of the obstacles.
         if not same and (setting in job or setting != "workflow"):
             problems.append(Message("mismatch", setting=setting, expected=expected, found=found))
