@@ -29,7 +29,7 @@ _OPTIONS: Final = (
     *("-c", "safe.bareRepository=explicit"),  # no directory of the project is one because of the files in it
 )
 _ENVIRON: Final = {"GCM_INTERACTIVE": "never", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-_IDENTITIES: Final = ("_ID_TOKEN", "_ID_TOKEN_REQUEST_TOKEN")
+IDENTITIES: Final = ("_ID_TOKEN", "_ID_TOKEN_REQUEST_TOKEN")
 """How the names of variables end that hold an identity token, or what one is requested with."""
 _ELSEWHERE: Final = {"GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
 """Git sets them for its hooks; they name another repository than that of the directory."""
@@ -51,7 +51,7 @@ def run(root: Path, *arguments: str, network: bool = False, seconds: float = 60)
         network: whether it may use a remote. Otherwise Git fetches nothing, not even what a partial clone lacks.
     """
     command = ["git", *_OPTIONS, "-C", str(root), *arguments]
-    kept = {key: value for key, value in os.environ.items() if key not in _ELSEWHERE and not key.endswith(_IDENTITIES)}
+    kept = {key: value for key, value in os.environ.items() if key not in _ELSEWHERE and not key.endswith(IDENTITIES)}
     environ = {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes"} | kept | _ENVIRON
     try:
         process = subprocess.Popen(  # nosec B603 # git, in no shell

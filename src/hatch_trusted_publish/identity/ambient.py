@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
+from .. import git
 from ..errors import IdentityError, Message, NetworkError
 from ..http.client import Client
 from ..http.messages import SMALL_REPLY, Request, json_object
@@ -116,7 +117,7 @@ def detect(environ: Mapping[str, str], variable: str | None, client: Client, tim
 
 def variables(environ: Mapping[str, str], variable: str | None) -> list[str]:
     """Return the names in *environ* that hold an identity token, or the credential to request one."""
-    return [name for name in environ if name == variable or name.endswith(("_ID_TOKEN", "_ID_TOKEN_REQUEST_TOKEN"))]
+    return [name for name in environ if name == variable or name.endswith(git.IDENTITIES)]
 
 
 def gitlab_variable(audience: str) -> str:
