@@ -14,7 +14,7 @@ from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.index.endpoints import find_index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.output.records import PAUSE, Records
-from hatch_trusted_publish.output.summary import dotenv, markdown
+from hatch_trusted_publish.output.summary import dotenv, job_summary
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution
@@ -52,7 +52,7 @@ def test_github(tmp_path: Path, error: str | None) -> None:
     world = World(tmp_path, github(tmp_path))
     assert [] == world.records.finish(error)
     summary = (tmp_path / "GITHUB_STEP_SUMMARY").read_text("utf-8")
-    assert f"before\n{markdown(world.run, error, dry_run=False)}" == summary
+    assert f"before\n{job_summary(world.run, error, dry_run=False)}" == summary
     lines = (tmp_path / "GITHUB_OUTPUT").read_text("utf-8").splitlines()
     delimiter = lines[1].partition("<<")[2]
     assert 32 == len(delimiter)
@@ -92,7 +92,10 @@ def test_before_the_plan(tmp_path: Path) -> None:
     world = World(tmp_path, {**github(tmp_path), "GITLAB_CI": "true"}, report="report.json")
     world.run.plan = None
     assert (None, []) == (world.records.keep(), world.records.finish("no"))
-    expected = {"GITHUB_STEP_SUMMARY": f"before\n{markdown(Run(), 'no', dry_run=False)}", "GITHUB_OUTPUT": "before\n"}
+    expected = {
+        "GITHUB_STEP_SUMMARY": f"before\n{job_summary(Run(), 'no', dry_run=False)}",
+        "GITHUB_OUTPUT": "before\n",
+    }
     assert expected == {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
 
 

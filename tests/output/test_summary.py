@@ -16,7 +16,7 @@ from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.output.progress import OUTCOMES
-from hatch_trusted_publish.output.summary import dotenv, install_command, markdown, outputs
+from hatch_trusted_publish.output.summary import dotenv, install_command, job_summary, outputs
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run
 from tests.support.helpers import a_distribution
 
@@ -98,7 +98,7 @@ pip install --index-url 'https://index.example/a_(b)/simple/' a-b==1.0
 )
 def test_a_release(index: Index, expected: str) -> None:
     """What was released, where it is, how it is installed, and each file with its hash."""
-    assert expected == markdown(released(index), None, dry_run=False)
+    assert expected == job_summary(released(index), None, dry_run=False)
 
 
 def test_several_releases() -> None:
@@ -116,21 +116,21 @@ pip install a-b==1.0 'other==1!2.0+x'
 
 {TABLE}| `other-1!2.0+x.tar.gz` | 20 B | `{OTHER.sha256}` | {NOT_TRIED} |
 """
-    assert expected == markdown(released(MAIN, Outcome(OTHER)), None, dry_run=False)
+    assert expected == job_summary(released(MAIN, Outcome(OTHER)), None, dry_run=False)
 
 
 def test_who_published() -> None:
     """Once the CI was asked, the summary says who published; nothing in a claim breaks out."""
     done = released()
     done.claims = lambda: {"iss": "https://ci.example", "sub": "[x](y)\n# z"}
-    assert r"Publishing as \[x\]\(y\) \# z, https\://ci.example" in markdown(done, None, dry_run=False).splitlines()
+    assert r"Publishing as \[x\]\(y\) \# z, https\://ci.example" in job_summary(done, None, dry_run=False).splitlines()
 
 
 def test_links_to_files() -> None:
     """A file whose address is known is a link."""
     done = released()
     done.outcomes[WHEEL.filename] = replace(done.outcomes[WHEEL.filename], url="https://files.example/a b)(.whl")
-    assert "| [`a_b-1.0-py3-none-any.whl`](https://files.example/a%20b%29%28.whl) |" in markdown(
+    assert "| [`a_b-1.0-py3-none-any.whl`](https://files.example/a%20b%29%28.whl) |" in job_summary(
         done, None, dry_run=False
     )
 
@@ -148,20 +148,20 @@ It said ``` and
 ````
 
 {TABLE.replace(UPLOADED, FAILED)}"""
-    assert expected == markdown(done, "It said ``` and\n| a | b |", dry_run=False)
+    assert expected == job_summary(done, "It said ``` and\n| a | b |", dry_run=False)
 
 
 def test_a_failure_before_the_plan() -> None:
     """A run that ended before it had a plan has its error; one without an error, nothing."""
-    assert "\n## Release failed\n\n```text\nno\n```\n" == markdown(NO_RELEASE, "no", dry_run=False)
+    assert "\n## Release failed\n\n```text\nno\n```\n" == job_summary(NO_RELEASE, "no", dry_run=False)
 
 
 def test_a_dry_run() -> None:
     """A dry run claims no release."""
     done = Run(released().plan)
     expected = f"\n## Dry run of a-b 1.0 to PyPI\n\n{TABLE.replace(UPLOADED, WOULD)}"
-    assert expected == markdown(done, None, dry_run=True)
-    assert "\n## Dry run of a-b 1.0 to PyPI failed\n" in markdown(done, "no", dry_run=True)
+    assert expected == job_summary(done, None, dry_run=True)
+    assert "\n## Dry run of a-b 1.0 to PyPI failed\n" in job_summary(done, "no", dry_run=True)
 
 
 @settings(deadline=None, max_examples=200)
@@ -171,7 +171,7 @@ def test_nothing_breaks_out(name: str, error: str) -> None:
     index = replace(PRIVATE, name=name)
     # A new line, for Markdown, is also each of these.
     error = re.sub(r"[\r\0]", " ", error)
-    tokens = MarkdownIt("commonmark").enable("table").parse(markdown(released(index), error, dry_run=False))
+    tokens = MarkdownIt("commonmark").enable("table").parse(job_summary(released(index), error, dry_run=False))
     blocks = [token.type for token in tokens if token.level == 0]
     assert ["heading_open", "inline", "heading_close", "fence", "table_open", "table_close"] == [
         *blocks[:1],

@@ -58,15 +58,15 @@ def failed(said: str) -> Message:
 
 def mended(root: Path, distance: int | None, mode: str = "fetch") -> bool:
     """Whether the clone has a gap that was filled."""
-    found = history.gap(root, distance)
-    return found is not None and history.fill(root, found, mode)
+    found = history.missing(root, distance)
+    return found is not None and history.fetch_or_refuse(root, found, mode)
 
 
 def refusal(root: Path, distance: int | None, mode: str, seconds: float = 60) -> Message:
-    found = history.gap(root, distance)
+    found = history.missing(root, distance)
     assert found is not None
     with pytest.raises(VersionError) as refused:
-        history.fill(root, found, mode, seconds)
+        history.fetch_or_refuse(root, found, mode, seconds)
     return refused.value.message
 
 

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from ..artifacts.distribution import Distribution
 from ..errors import AttestationError
 from ..events import Events
-from ..http.retries import SMALL_REQUEST, call
+from ..http.retries import SMALL_REQUEST, call, can_pass
 from ..identity.ambient import SIGSTORE, Ambient
 from ..secret import Secret
 from ..threads import later, wait
@@ -208,7 +208,7 @@ def _failure(service: str, error: Exception, token: Secret) -> AttestationError:
             return AttestationError("signing-certificate-expired")
         if isinstance(cause, requests.HTTPError) and cause.response is not None:
             status = cause.response.status_code
-            kind = _PassingError if status in {408, 429} or status >= 500 else AttestationError
+            kind = _PassingError if can_pass(status) else AttestationError
             return kind("signing-refused", service=service, status=status, said=_said(cause.response.text, token))
         if isinstance(cause, (requests.ConnectionError, requests.Timeout)):
             url = "" if cause.request is None else cause.request.url

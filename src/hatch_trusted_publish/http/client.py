@@ -14,7 +14,6 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
-from email.utils import parsedate_to_datetime
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -30,15 +29,12 @@ from .body import whole
 from .certificates import Certificates
 from .loopback import elsewhere, is_loopback
 from .messages import Reply, Request
-from .retries import SMALL_REQUEST, Budget, Note, call
+from .retries import LONGEST_WAIT, SMALL_REQUEST, Budget, Note, call, can_pass, retry_after
 
 SLOWEST_UPLOAD: Final = 100_000
 """Bytes a second: a slower upload is given up, and tried again."""
 RETRIES: Final = 60
 """Of all requests together without a good reply: an index that is down is not asked for every file of a run."""
-LONGEST_WAIT: Final = 120.0
-"""Seconds of ``Retry-After`` that are waited; for longer, no job should stand idle."""
-_A_YEAR: Final = 365 * 24 * 60 * 60
 
 
 class Client:
@@ -141,11 +137,11 @@ class Client:
             reply = later(partial(self._exchange, attempt)).result(attempt.seconds)
         except TimeoutError:
             raise attempt.give_up() from None
-        if reply.status not in {408, 429} and reply.status < 500:
+        if not can_pass(reply.status):
             self._budget.refill()
             return reply
         now = time.time()
-        wait = _seconds(reply.retry_after, now)
+        wait = retry_after(reply.retry_after, now)
         reason = attempt.happened("bad-status", status=reply.status)
         if wait is not None and wait > LONGEST_WAIT:
             until = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(round(now + wait)))
@@ -196,19 +192,6 @@ class _Unwell(NetworkError):
     def __init__(self, reply: Reply, wait: float | None, reason: Message) -> None:
         super().__init__("bad-status", was_sent=reply.after_lost, can_pass=True, reason=reason)
         self.reply, self.wait = reply, wait
-
-
-def _seconds(retry_after: str, now: float) -> float | None:
-    """Return what Retry-After asks for, in seconds (RFC 9110, 10.2.3); ``None`` if it says nothing."""
-    seconds: float
-    try:
-        seconds = int(retry_after)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(retry_after).timestamp() - now
-        except (ValueError, OverflowError):
-            return None
-    return float(min(max(0, seconds), _A_YEAR))
 
 
 def _proxy() -> httpx.Proxy | None:

@@ -1,9 +1,10 @@
-"""When a request is tried again: one schedule for all of them, by stamina."""
+"""Which requests are tried again, and when: one schedule for all of them, by stamina."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias, TypeVar
 
 import stamina
@@ -18,6 +19,9 @@ SMALL_REQUEST: Final = 4
 """Tries of a small request."""
 UPLOAD: Final = 5
 """Tries of an upload."""
+LONGEST_WAIT: Final = 120.0
+"""Seconds of ``Retry-After`` that are waited; for longer, no job should stand idle."""
+_A_YEAR: Final = 365 * 24 * 60 * 60
 
 
 class Budget:
@@ -42,6 +46,24 @@ class Budget:
         """Leave none."""
         with self._lock:
             self._full = self._left = 0
+
+
+def can_pass(status: int) -> bool:
+    """Whether another try may get another status: a time-out, 429 (too many requests), or a failure of the server."""
+    return status in {408, 429} or status >= 500
+
+
+def retry_after(header: str, now: float) -> float | None:
+    """Return the seconds that ``Retry-After`` asks to wait (RFC 9110, 10.2.3); ``None`` if it says nothing."""
+    seconds: float
+    try:
+        seconds = int(header)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return float(min(max(0, seconds), _A_YEAR))
 
 
 def call(tries: int, on: Callable[[Exception], bool | float], once: Callable[[], T], note: Note | None = None) -> T:

@@ -13,6 +13,7 @@ from urllib.parse import quote_plus, urljoin, urlsplit
 
 from ..errors import ExchangeError, Message
 from ..http.messages import Reply, Request, json_object, message, strict_object
+from ..http.retries import can_pass
 from ..secret import Secret
 from .endpoints import Endpoints, Index
 from .origins import LONGEST_AUDIENCE, trusted_endpoint
@@ -58,7 +59,7 @@ def read_discovery(reply: Reply, index: Index) -> Endpoints | None:
     Raises:
         ExchangeError: the index failed, or an endpoint is on another host.
     """
-    if reply.status >= 500 or reply.status in {408, 429}:
+    if can_pass(reply.status):
         raise _failed(reply, index)
     if reply.status != 200 or not reply.media_type.endswith("json"):
         return None

@@ -85,7 +85,7 @@ class Records:
         self._run.ended = datetime.now(UTC)
         found = [self._write(error)]
         if self._summary:
-            text = summary.markdown(self._run, error, dry_run=self._dry_run)
+            text = summary.job_summary(self._run, error, dry_run=self._dry_run)
             found.append(_tried(files.append, Path(self._summary), text))
         if self._outputs and self._run.plan:
             text = summary.outputs(self._run.plan, self._run, secrets.token_hex(16))

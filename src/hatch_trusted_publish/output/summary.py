@@ -20,7 +20,7 @@ from .progress import OUTCOMES, bytes_
 from .report import ON_THE_INDEX, release_urls
 
 
-def markdown(run: Run, error: str | None, *, dry_run: bool) -> str:
+def job_summary(run: Run, error: str | None, *, dry_run: bool) -> str:
     """Return what was released, where it is and how to install it; or why it was not."""
     plan = run.plan
     what = Message("summary-dry-run") if dry_run else Message("summary-release")

@@ -64,7 +64,7 @@ def check(root: Path) -> None:
             raise VersionError("broken-repository", said=done.stderr.strip())
 
 
-def gap(root: Path, distance: int | None) -> str | None:
+def missing(root: Path, distance: int | None) -> str | None:
     """Return what the clone lacks for counting a version, as the code of the message about it.
 
     Args:
@@ -77,8 +77,8 @@ def gap(root: Path, distance: int | None) -> str | None:
     return None
 
 
-def fill(root: Path, found: str, mode: str, seconds: float = 300) -> bool:
-    """Fetch what the clone lacks; return whether anything was fetched.
+def fetch_or_refuse(root: Path, found: str, mode: str, seconds: float = 300) -> bool:
+    """Fetch what the clone lacks, or refuse to count; return whether anything was fetched.
 
     Args:
         mode: ``fetch``, or ``require``, which only asks whether the remote has tags.
@@ -102,7 +102,7 @@ def fill(root: Path, found: str, mode: str, seconds: float = 300) -> bool:
 
 
 def incomplete(found: str, *, version: str = "", why: Message | None = None) -> VersionError:
-    """Return what to say about a gap, with the remedy for the CI at hand."""
+    """Return the refusal of an incomplete history, with the remedy for the CI at hand."""
     remedy = next((code for name, code in _REMEDIES.items() if os.environ.get(name)), "full-history-by-hand")
     return VersionError(found, version=version, why=why, remedy=Message(remedy))
 

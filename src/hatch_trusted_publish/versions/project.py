@@ -130,7 +130,7 @@ def _describe(repository: Path, source: str) -> str:
     """Return what the version is counted from: tag, distance and commit. Nothing is fetched for it."""
     described = history.describe(repository)
     distance = int(described.split("-")[-2]) if described else None
-    if found := history.gap(repository, distance) or (None if described else "no-tags"):
+    if found := history.missing(repository, distance) or (None if described else "no-tags"):
         raise history.incomplete(found)
     if source == "vcs-public" and (tag := history.higher_tag(repository, Version("0.dev0"))):
         described = history.describe(repository, tag)

@@ -125,10 +125,10 @@ class PublicVersionSource(VCSVersionSource):
         has_tag = str(self._state.tag) != "0.0"  # what setuptools-scm uses if no tag exists
         if not has_tag:
             history.check(root)
-        if found := history.gap(root, self._state.distance if has_tag else None):
+        if found := history.missing(root, self._state.distance if has_tag else None):
             if mode == "any":
                 _warn(history.incomplete(found, version=version).message)
-            elif history.fill(root, found, mode):
+            elif history.fetch_or_refuse(root, found, mode):
                 version = self._ask()
         # With an own command, the user has decided which tag counts.
         if not self._raw.keys() & {"git_describe_command", "scm", "tag"}:
