@@ -60,7 +60,7 @@ def release(
     check(settings, index, distributions, project, [*problems, *signing.problems, *rejected(found, index)])
     for doubt in doubts(found, distributions, settings, index):
         events.warn(doubt)
-    signing.require(ambient, distributions, events)
+    signing.require(ambient, events)
 
     # Compare with the index. Meanwhile, ask it how it exchanges identities.
     terms = later(partial(find_terms, index, client)) if settings.dry_run != "yes" else None

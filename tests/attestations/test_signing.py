@@ -71,7 +71,7 @@ def signed(
     sigstore, events = Sigstore(), events or Recorder()
     with Scripted(sigstore) as server:
         signing = Signing(the_settings(value), an_index(sigstore.trust_config(server.url), name=name), files)
-        signing.require(lambda: GITHUB, files, events)
+        signing.require(lambda: GITHUB, events)
         assert [] == signing.problems
         return as_fields(signing.attest(GITHUB, files, events))
 
@@ -139,7 +139,7 @@ def test_all_are_there(files: list[Distribution], events: Recorder) -> None:
         beside(one).write_text(json.dumps(json.loads(text)[0]), "utf-8")
     for value in (True, "auto"):
         signing = Signing(the_settings(value), an_index(), files)
-        signing.require(lambda: GITLAB, files, events)
+        signing.require(lambda: GITLAB, events)
         fields = as_fields(signing.attest(GITLAB, files, events))
         assert ([], [1, 1]) == (signing.problems, [len(json.loads(text)) for text in fields.values()])
 
@@ -156,7 +156,7 @@ def test_why_not(files: list[Distribution], index: Index, ci: Ambient, reason: M
     text = signed(files)[files[0].filename]
     beside(files[0]).write_text(json.dumps(json.loads(text)[0]), "utf-8")
     signing = Signing(the_settings("auto"), index, files)
-    signing.require(lambda: ci, files, events)
+    signing.require(lambda: ci, events)
 
     assert ({}, []) == (signing.attest(ci, files, events), signing.problems)
     assert Recorder(notes=[Message("no-attestations", reason=reason)]) == events
@@ -174,7 +174,7 @@ def test_off(files: list[Distribution], events: Recorder) -> None:
     """With `false` nothing is read, signed or reported."""
     beside(files[0]).write_bytes(b"not an attestation")
     signing = Signing(the_settings(False), an_index(), files)
-    signing.require(lambda: OTHER, files, events)
+    signing.require(lambda: OTHER, events)
 
     assert ([], {}, Recorder()) == (signing.problems, signing.attest(OTHER, files, events), events)
 
@@ -209,7 +209,7 @@ def test_a_reusable_workflow_does_not_sign(files: list[Distribution], events: Re
     ci = Ambient("GitHub Actions", True, in_reusable_workflow, True)
     Signing(the_settings("auto"), an_index("{}"), files).attest(ci, files, events)
     with pytest.raises(AttestationError) as raised:
-        Signing(the_settings(True), an_index("{}"), files).require(lambda: ci, files, events)
+        Signing(the_settings(True), an_index("{}"), files).require(lambda: ci, events)
 
     assert [not_signed(files, REUSED)] == events.warnings
     assert Message("attestations-required", reason=REUSED) == raised.value.message
@@ -234,12 +234,12 @@ def test_requirements(
 ) -> None:
     """A CI that cannot sign ends the run before any network; a dry run, which needs no CI, does not ask."""
     with pytest.raises(kind) as raised:
-        Signing(the_settings(True), an_index(), files).require(lambda: ci, files, events)
+        Signing(the_settings(True), an_index(), files).require(lambda: ci, events)
     if kind is AttestationError:
         assert Message("attestations-required", reason=FOREIGN) == raised.value.message
 
-    Signing(the_settings(True, "yes"), an_index(), files).require(lambda: ci, files, events)
-    Signing(the_settings("auto"), an_index(), files).require(lambda: ci, files, events)
+    Signing(the_settings(True, "yes"), an_index(), files).require(lambda: ci, events)
+    Signing(the_settings("auto"), an_index(), files).require(lambda: ci, events)
 
 
 # Failures
@@ -305,10 +305,10 @@ def test_a_token_for_another_service(files: list[Distribution], audience: str, e
     ci = detect({"GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": identity_token("gitlab", audience)}, None, NO_SERVICE, 1.0)
     signing = Signing(the_settings(True), an_index(), files)
     if audience == "sigstore":
-        signing.require(lambda: ci, files, events)
+        signing.require(lambda: ci, events)
         return
     with pytest.raises(IdentityError):
-        signing.require(lambda: ci, files, events)
+        signing.require(lambda: ci, events)
 
 
 def test_digests_are_not_computed_twice(files: list[Distribution]) -> None:

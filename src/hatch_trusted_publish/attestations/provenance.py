@@ -49,11 +49,8 @@ def own_publisher(claims: Mapping[str, object]) -> str:
     """Return this job in the same form."""
     own = publisher_of(claims)
     kind = {"github": "GitHub", "gitlab": "GitLab", "google": "Google"}.get(own.get("provider", ""))
-    repository = "/".join(
-        filter(None, (own.get("owner") or own.get("namespace"), own.get("repository") or own.get("project")))
-    )
-    workflow = own.get("workflow") or own.get("workflow_filepath")
-    return " ".join(filter(None, (kind, repository, workflow, own.get("email"))))
+    repository = "/".join(own[key] for key in ("owner", "repository", "namespace", "project") if key in own)
+    return " ".join(filter(None, (kind, repository, own.get("workflow"), own.get("email"))))
 
 
 def changes(

@@ -27,7 +27,7 @@ from ..errors import AttestationError
 from ..events import Events
 from ..http.retries import SMALL_REQUEST, call, can_pass
 from ..identity.ambient import SIGSTORE, Ambient
-from ..secret import Secret
+from ..secret import Secret, redacted
 from ..threads import later, wait
 from .signing import reusable_workflow
 
@@ -194,7 +194,7 @@ def _attestation(signer: SigstoreSigner, name: str, digest: str) -> tuple[str, d
 
 
 def _failure(service: str, error: Exception, token: Secret) -> AttestationError:
-    said = str(error).replace(token.reveal(), "***")[:200]
+    said = redacted(str(error), [token])[:200]
     other = AttestationError("signing-error", service=service, kind=type(error).__name__, said=said)
     if isinstance(error, ImportError):
         return other
@@ -223,4 +223,4 @@ def _said(body: str, token: Secret) -> str:
         message = json.loads(body)["message"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-    return str(message).replace(token.reveal(), "***")[:200].removesuffix(".")
+    return redacted(str(message), [token])[:200].removesuffix(".")

@@ -33,7 +33,7 @@ class Signing:
     def __init__(
         self, settings: Settings, index: Index, distributions: Sequence[Distribution], seconds: float = SECONDS
     ) -> None:
-        self._settings, self._index, self._seconds = settings, index, seconds
+        self._settings, self._index, self._distributions, self._seconds = settings, index, distributions, seconds
         self._must = settings.attestations is True
         self._found: Attestations = {}
         self._kept: list[Path] = []
@@ -49,7 +49,7 @@ class Signing:
         if self._must and self._refusal:
             self.problems.append(Message("attestations-required", reason=self._refusal))
 
-    def require(self, ambient: Callable[[], Ambient], distributions: Sequence[Distribution], events: Events) -> None:
+    def require(self, ambient: Callable[[], Ambient], events: Events) -> None:
         """With ``attestations = true``: check that this job can sign, before the index is asked for anything.
 
         Raises:
@@ -59,8 +59,8 @@ class Signing:
         if not self._must or self._settings.dry_run == "yes":
             return
         ci = ambient()
-        reason = None if ci.attests else Message("attestations-from-elsewhere", ci=ci.name)
-        if reason is None and self._unsigned(distributions):
+        reason = _foreign(ci)
+        if reason is None and self._unsigned(self._distributions):
             identity = ci.fetch(SIGSTORE)
             events.mask(identity.token)
             reason = reusable_workflow(identity.claims)
@@ -75,8 +75,7 @@ class Signing:
         """
         if self._settings.attestations is False or self._settings.dry_run != "no":
             return {}
-        refusal = self._refusal or (None if ci.attests else Message("attestations-from-elsewhere", ci=ci.name))
-        if refusal:
+        if refusal := self._refusal or _foreign(ci):
             events.note(Message("no-attestations", reason=refusal))
             return {}
         found = sum(len(self._found[one.filename]) for one in distributions)
@@ -119,6 +118,10 @@ class Signing:
             self._kept.append(keep(attestation, distribution))
         except OSError as error:
             events.warn(Message("attestation-not-written", file=distribution.shown, said=error.strerror))
+
+
+def _foreign(ci: Ambient) -> Message | None:
+    return None if ci.attests else Message("attestations-from-elsewhere", ci=ci.name)
 
 
 def reusable_workflow(claims: Mapping[str, object]) -> Message | None:
