@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -84,7 +84,7 @@ def find_index(repository: Repository) -> Index:
     name, upload_url = repository.name, repository.url
     if name in _PYPI:
         host, audience = _PYPI[name]
-        return _pypi(name, upload_url, f"https://{host}/simple/", audience, project_url=f"https://{host}/project/")
+        return _pypi(name, upload_url, f"https://{host}/simple/", audience, f"https://{host}/project/")
     endpoints = None
     if repository.audience_endpoint is not None and repository.token_mint_endpoint is not None:
         endpoints = _endpoints(repository.audience_endpoint, repository.token_mint_endpoint)
@@ -102,12 +102,12 @@ def find_index(repository: Repository) -> Index:
 
 def rehearsal_index(upload_url: str, simple_url: str, audience: str, trust_config: str) -> Index:
     """The embedded index, which plays PyPI."""
-    return _pypi("rehearsal", upload_url, simple_url, audience, trust_config=trust_config)
+    return replace(_pypi("rehearsal", upload_url, simple_url, audience), trust_config=trust_config)
 
 
-def _pypi(name: str, upload_url: str, simple_url: str, audience: str, **more: str) -> Index:
+def _pypi(name: str, upload_url: str, simple_url: str, audience: str, project_url: str | None = None) -> Index:
     endpoints = pypi_endpoints(simple_url)
-    return Index(name, upload_url, simple_url, audience, endpoints, pypi_rules=True, attestations=True, **more)  # type: ignore[arg-type]
+    return Index(name, upload_url, simple_url, audience, endpoints, project_url, pypi_rules=True, attestations=True)
 
 
 def pypi_endpoints(url: str) -> Endpoints:

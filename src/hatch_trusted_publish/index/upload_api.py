@@ -99,7 +99,10 @@ def read_upload(reply: Reply, distribution: Distribution, index: Index) -> Liter
         UploadError: the index refused the file.
     """
     if 200 <= reply.status < 300:
-        return "stored" if _is_success(reply, index) else "unclear"
+        # A proxy's login page is a 200, too.
+        is_page = "html" in reply.media_type and b"<" in reply.body
+        is_success = reply.status == 200 if index.pypi_rules else reply.status in {200, 201} and not is_page
+        return "stored" if is_success else "unclear"
     said = message(reply)
     if reply.status == 409 or "already exists" in said.lower():
         return "taken"
@@ -109,13 +112,6 @@ def read_upload(reply: Reply, distribution: Distribution, index: Index) -> Liter
     facts = {"file": distribution.shown, "index": index.title}
     reason = Message("refused-upload", **facts, status=reply.status, said=said)
     raise UploadError(code, scope=scope, **facts, reason=reason, page=index.status_page)
-
-
-def _is_success(reply: Reply, index: Index) -> bool:
-    if index.pypi_rules:
-        return reply.status == 200
-    # A proxy's login page is a 200, too.
-    return reply.status in {200, 201} and not ("html" in reply.media_type and b"<" in reply.body)
 
 
 def _refusal(status: int, said: str) -> tuple[str, Scope]:
