@@ -94,8 +94,7 @@ def release(
             _check_projects(new, job)
 
         if settings.dry_run == "no":
-            claims = exchange.claims()
-            for change in changes(plan.newest, wait(publishers), plan.uploads, attestations, claims):
+            for change in changes(plan.newest, wait(publishers), plan.uploads, attestations, exchange.claims()):
                 events.warn(change)
             uploads = Uploads(job, exchange, attestations)
             # Upload the first file of each new release alone.
