@@ -123,7 +123,11 @@ def encrypted(data: bytes) -> bytes:
                 [f"Wheel '{WHEEL}' does not contain the required RECORD file: {INFO}/RECORD"],
                 id=name,
             )
-            for name, record in {"RECORD not in UTF-8": b"\xff", "RECORD with a long field": b"x" * 200_000}.items()
+            for name, record in {
+                "RECORD not in UTF-8": b"\xff",
+                "RECORD with a long field": b"x" * 200_000,
+                "RECORD with an empty line": b"a,,\n\nb,,\n",
+            }.items()
         ],
         *[
             pytest.param(

@@ -31,6 +31,9 @@ def said(*fields: tuple[str, str]) -> list[str]:
         ("classifiers", "Framework :: Hatch"),
         ("home_page", "http://example.org"),
         ("home_page", "UNKNOWN"),
+        ("home_page", ""),
+        ("license_expression", ""),
+        ("description_content_type", ""),
         ("download_url", "https://example.org/a%20b?c#d"),
         ("project_urls", "x" * 32 + ", https://example.org"),
         ("requires_dist", "b"),
@@ -62,7 +65,7 @@ def test_accepted(field: str, value: str) -> None:
             "The classifier 'Topic :: Communications :: Chat :: AOL Instant Messenger' has been deprecated",
         ),
         ("home_page", "example.org", "'example.org' is not a valid url"),
-        ("home_page", "", "'' is not a valid url"),
+        ("dynamic", "dynamic", "Dynamic field 'dynamic' is not a valid dynamic field"),
         ("download_url", "ftp://example.org", "'ftp://example.org' is not a valid url"),
         ("project_urls", "https://example.org", "Must have a URL"),
         ("project_urls", "A,", "Must have a URL"),
@@ -106,6 +109,12 @@ def test_order() -> None:
     assert ["The use of local", "'x' is not a val", "'summary' field ", "The description "] == [
         one[:16] for one in found
     ]
+
+
+def test_order_of_classifiers() -> None:
+    """Unknown classifiers come before deprecated ones."""
+    names = ["Natural Language :: Ukranian", "Z"]
+    assert ["'Z' is not a val", "The classifier '"] == [one[:16] for one in said(*(("classifiers", one) for one in names))]
 
 
 @pytest.mark.parametrize(

@@ -110,11 +110,9 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _is_record(archive: zipfile.ZipFile, name: str) -> bool:
     try:
-        for _ in csv.reader(_read(archive, name).decode().splitlines()):
-            pass
+        return all(csv.reader(_read(archive, name).decode().splitlines()))  # PyPI answers 500 to an empty line
     except (UnicodeDecodeError, csv.Error):
         return False
-    return True
 
 
 def _are_entry_points(content: bytes) -> bool:

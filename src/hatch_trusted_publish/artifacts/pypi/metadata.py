@@ -55,7 +55,8 @@ def _raw(fields: Fields) -> tuple[dict[str, object], list[tuple[str, Refusal]]]:
     kinds = get_type_hints(RawMetadata)
     for key, name in FORM_FIELDS.items():
         values = [value for field, value in fields if field == name]
-        if not values or any(value.strip() == "UNKNOWN" for value in values):
+        # PyPI takes an empty value, and the UNKNOWN of old tools, for none.
+        if values in ([], [""]) or values[-1].strip() == "UNKNOWN":
             continue
         is_single = len(values) == 1
         if key == "project_urls":
@@ -106,6 +107,8 @@ def _by_pypi(metadata: Metadata) -> Iterator[tuple[str, Refusal]]:
     if metadata.license and metadata.license_expression:
         said = "License is deprecated when License-Expression is present. Only License-Expression should be present"
         yield _error("license", said, "two-licenses")
+    if "dynamic" in (metadata.dynamic or []):
+        yield _error("dynamic", "Dynamic field 'dynamic' is not a valid dynamic field")
     yield from _classifiers(metadata.classifiers or [])
     for field, value in (("author-email", metadata.author_email), ("maintainer-email", metadata.maintainer_email)):
         yield from _email(field, parseaddr(value or "")[1])
@@ -126,13 +129,12 @@ def _by_pypi(metadata: Metadata) -> Iterator[tuple[str, Refusal]]:
 def _classifiers(classifiers: Sequence[str]) -> Iterator[tuple[str, Refusal]]:
     if (library := _library("trove_classifiers")) is None:
         return
-    for name in sorted(set(classifiers)):
-        if name in library.deprecated_classifiers:
-            others = library.deprecated_classifiers[name]
-            remedy = f", use one of {others} instead." if others else "."
-            yield _error("classifier", f"The classifier {name!r} has been deprecated{remedy}", "bad-classifier")
-        elif name not in library.classifiers:
-            yield _error("classifier", f"{name!r} is not a valid classifier", "bad-classifier")
+    deprecated = library.deprecated_classifiers
+    for name in sorted({*classifiers} - library.classifiers - deprecated.keys()):
+        yield _error("classifier", f"{name!r} is not a valid classifier", "bad-classifier")
+    for name in sorted(deprecated.keys() & {*classifiers}):
+        remedy = f", use one of {deprecated[name]} instead." if deprecated[name] else "."
+        yield _error("classifier", f"The classifier {name!r} has been deprecated{remedy}", "bad-classifier")
 
 
 def _email(field: str, address: str) -> Iterator[tuple[str, Refusal]]:

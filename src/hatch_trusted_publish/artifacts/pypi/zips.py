@@ -92,17 +92,18 @@ def _central_header(file: BinaryIO) -> bytes:
 def _check_end(file: BinaryIO, signature: bytes, found: tuple[int, int, int]) -> None:
     """Compare number, size and place of the directory's records with what its end states."""
     stated = None
+    place = file.tell() - 4
     if signature == _END_64:
         length, on_disk, *stated = struct.unpack("<Q12x4Q", _read(file, 52))
         if on_disk != stated[0]:
             raise BadZipFile("Malformed zip file")
         if length != 44:
             raise BadZipFile("ZIP64 extensible data not allowed")
-        if (signature := _read(file, 4)) == _END:
+        if _read(file, 4) != _LOCATOR_64:
             raise BadZipFile("Malformed zip file")
-        if signature == _LOCATOR_64:
-            _read(file, 16)
-            signature = _read(file, 4)
+        if struct.unpack("<4xQ4x", _read(file, 16)) != (place,):
+            raise BadZipFile("Mis-matched EOCD64 record and locator offset")
+        signature = _read(file, 4)
     if signature != _END:
         raise BadZipFile("Unknown record signature")
     on_disk, *short, comment_length = struct.unpack("<4x2H2LH", _read(file, 18))
