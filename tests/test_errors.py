@@ -98,6 +98,12 @@ def test_code() -> None:
     assert Message("interrupted", causes=[ONE]).coded.endswith("[interrupted]")
 
 
+def test_a_title_at_the_start() -> None:
+    """A sentence that starts with an index starts with a capital letter, if the index has no name of its own."""
+    starts = [str(Message("mint-ended", index=index))[:9] for index in ("the rehearsal index", "pypi.x")]
+    assert ["The rehea", "pypi.x ac"] == starts
+
+
 def test_reason() -> None:
     """The short cause of an error, for a message with other advice."""
     assert ONE == TrustedPublishError("interrupted").reason

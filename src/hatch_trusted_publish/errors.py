@@ -60,7 +60,8 @@ class Message:
         object.__setattr__(self, "facts", facts)
 
     def __str__(self) -> str:
-        return render(catalogue()[self.code], self.facts)
+        text = render(catalogue()[self.code], self.facts)
+        return f"The{text[3:]}" if text.startswith("the ") else text  # "the rehearsal index" starts it
 
     @property
     def coded(self) -> str:

@@ -96,6 +96,14 @@ def test_a_field_many_times(tmp_path: Path) -> None:
     assert ["0\n  more 0", 200] == [values(wheel, "classifiers")[0], len(values(wheel, "classifiers"))]
 
 
+def test_a_folded_content_type(tmp_path: Path) -> None:
+    """The content type of the README is sent on one line."""
+    fields = ["Description-Content-Type: text/markdown;\n charset=UTF-8"]
+    wheel = read(make_wheel(tmp_path, metadata=core_metadata(fields=fields)))
+
+    assert ["text/markdown; charset=UTF-8"] == values(wheel, "description_content_type")
+
+
 def test_build_tag(tmp_path: Path) -> None:
     """A build tag is not taken for the Python tag."""
     wheel = read(make_wheel(tmp_path, tag="7-cp311-abi3-manylinux_2_17_x86_64.linux_x86_64"))

@@ -16,6 +16,7 @@ from packaging.version import Version
 from hatch_trusted_publish.artifacts.digest import digest_of
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.artifacts.pypi import Refusal
+from hatch_trusted_publish.artifacts.pypi.metadata import LARGEST_README
 from hatch_trusted_publish.artifacts.pypi.rules import LARGEST_FILE
 from hatch_trusted_publish.errors import Message, PlanError
 from hatch_trusted_publish.events import Result
@@ -120,7 +121,9 @@ def test_rejected() -> None:
         Refusal("bad-platform", "newer", is_certain=False): files,
     }
     shown = [one.shown for one in files]
+    rehearsal = replace(INDEX, name="rehearsal")
 
+    assert ["PyPI"] * 2 == [one.facts["index"] for one in rejected(found, rehearsal)]
     assert [
         ("bad-classifier", shown[0], [*shown[:3], "…"], "'A :: B' is not a valid classifier"),
         ("bad-archive", shown[0], shown[:2], "Filename is too long: 'a'"),
@@ -157,6 +160,14 @@ def test_doubts_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
     message = Message("unchecked-rules", libraries=["no-such-library"], index="PyPI")
     assert [[message], [message], []] == dry
+
+
+def test_doubts_about_a_large_readme() -> None:
+    """A dry run says that a large README was not rendered; a release does not."""
+    wheel = a_distribution(WHEEL, description="x" * (LARGEST_README + 1))
+    found = [list(doubts({}, [wheel], replace(SETTINGS, dry_run=dry), INDEX)) for dry in ("yes", "no")]
+
+    assert [[Message("unchecked-readme", files=[wheel.shown], index="PyPI", limit=256)], []] == found
 
 
 def test_refused_together() -> None:

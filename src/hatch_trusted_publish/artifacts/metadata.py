@@ -92,6 +92,8 @@ def parse(text: bytes, shown: str) -> tuple[CoreMetadata, list[Message]]:
             unparsed["description"] = []
         else:
             raw["description"] = body.decode()
+    if kind := parsed.get("description_content_type"):
+        raw["description_content_type"] = "".join(kind.splitlines())  # PyPI breaks at a folded line
     if "project-url" in unparsed and _is_utf8(head):
         # A label is given twice. PyPI accepts such a file, but not a form with both.
         raw["project_urls"] = dict(pair.partition(",")[::2] for pair in unparsed.pop("project-url"))

@@ -18,7 +18,7 @@ from packaging.utils import NormalizedName
 
 from ..artifacts.digest import digest_of
 from ..artifacts.distribution import Distribution
-from ..artifacts.pypi.metadata import skipped
+from ..artifacts.pypi.metadata import LARGEST_README, skipped
 from ..artifacts.pypi.rules import LARGEST_FILE, Refusals
 from ..errors import Message, PlanError
 from ..index.endpoints import Index
@@ -102,8 +102,9 @@ def rejected(refusals: Refusals, index: Index) -> Iterable[Message]:
         if refusal.is_certain and refusal.code not in SAID_BETTER:
             shown = [*(one.shown for one in files[:3]), *["…"][: len(files) > 3]]
             said = refusal.said.removesuffix(".")
-            reason = Message("would-be-rejected", files=shown, index=index.title, said=said)
-            yield Message(refusal.code, file=shown[0], index=index.title, reason=reason)
+            facts = {"files": shown, "index": _judge(index), "said": said, "detail": refusal.detail}
+            reason = Message("would-be-rejected", **facts)
+            yield Message(refusal.code, file=shown[0], index=_judge(index), reason=reason)
 
 
 def doubts(
@@ -112,14 +113,24 @@ def doubts(
     """Yield what PyPI may reject, and what was not checked."""
     for refusal, files in refusals.items():
         if not refusal.is_certain:
-            yield Message("may-be-rejected", file=files[0].shown, index=index.title, said=refusal.said)
+            yield Message("may-be-rejected", file=files[0].shown, index=_judge(index), said=refusal.said)
     for distribution in distributions:
         if index.pypi_rules and distribution.size > LARGEST_FILE:
             size, limit = distribution.size // 1024**2, LARGEST_FILE // 1024**2
-            yield Message("large-file", file=distribution.shown, index=index.title, size=size, limit=limit)
-    is_trial = settings.dry_run != "no" or index.name == "rehearsal"
-    if index.pypi_rules and is_trial and (libraries := skipped()):
-        yield Message("unchecked-rules", libraries=libraries, index=index.title)
+            yield Message("large-file", file=distribution.shown, index=_judge(index), size=size, limit=limit)
+    if not index.pypi_rules or (settings.dry_run == "no" and index.name != "rehearsal"):
+        return
+    if libraries := skipped():
+        yield Message("unchecked-rules", libraries=libraries, index=_judge(index))
+    if large := [
+        one.shown for one in distributions if len(dict(one.metadata.fields).get("description", "")) > LARGEST_README
+    ]:
+        yield Message("unchecked-readme", files=large, index=_judge(index), limit=LARGEST_README // 1024)
+
+
+def _judge(index: Index) -> str:
+    """Whose rules a file is checked by."""
+    return "PyPI" if index.name == "rehearsal" else index.title
 
 
 @cache

@@ -114,7 +114,9 @@ def test_order() -> None:
 def test_order_of_classifiers() -> None:
     """Unknown classifiers come before deprecated ones."""
     names = ["Natural Language :: Ukranian", "Z"]
-    assert ["'Z' is not a val", "The classifier '"] == [one[:16] for one in said(*(("classifiers", one) for one in names))]
+    assert ["'Z' is not a val", "The classifier '"] == [
+        one[:16] for one in said(*(("classifiers", one) for one in names))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +157,13 @@ def test_broken_description(text: str, content_type: str) -> None:
     found = said(*fields)
 
     assert [f"The description failed to render for {content_type!r}. {RENDER}"][: len(found)] == found
+
+
+def test_detail_of_a_broken_description() -> None:
+    """The first problem that the renderer reports is kept."""
+    (refusal,) = metadata.refusals([*FORM, ("description", "Title\n=====\n\n:mod:`x` and |y|")])
+
+    assert refusal.detail.startswith("line 4: (ERROR/3) ")
 
 
 def test_a_large_description() -> None:
@@ -209,4 +218,11 @@ def test_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     before = metadata.skipped()
     monkeypatch.setattr(metadata, "LIBRARIES", ("no_such_library", "packaging"))
 
-    assert ([], ["no-such-library"]) == (before, metadata.skipped())
+    assert ([], ["no-such-library"]) == (before, metadata.skipped()[:1])
+
+
+def test_skipped_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is the extra that renders Markdown."""
+    monkeypatch.setattr("readme_renderer.markdown.variants", {})
+
+    assert ["readme-renderer[md]"] == metadata.skipped()

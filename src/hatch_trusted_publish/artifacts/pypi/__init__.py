@@ -19,3 +19,5 @@ class Refusal(NamedTuple):
     """PyPI's words."""
     is_certain: bool = True
     """Whether PyPI still says so: PyPI may have added values since this program was released."""
+    detail: str = ""
+    """What PyPI knows, and does not say."""

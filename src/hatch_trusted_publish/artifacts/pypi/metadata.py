@@ -5,6 +5,7 @@ Only `packaging` is always installed. What another library would check is skippe
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from email.message import EmailMessage
@@ -36,7 +37,10 @@ _LONGEST_LABEL: Final = 32
 
 def skipped() -> list[str]:
     """Return the libraries that are missing, so that a part of the rules is not checked."""
-    return [name.replace("_", "-") for name in LIBRARIES if find_spec(name) is None]
+    missing = [name.replace("_", "-") for name in LIBRARIES if find_spec(name) is None]
+    if "readme-renderer" not in missing and _renderer("markdown") is None:
+        missing.append("readme-renderer[md]")
+    return missing
 
 
 def refusals(fields: Fields) -> list[Refusal]:
@@ -183,14 +187,16 @@ def _description(raw: Mapping[str, object]) -> Iterator[Refusal]:
     kind = {"text/markdown": "markdown", "text/x-rst": "rst"}.get(header.get_content_type())
     if kind is None or not 0 < len(text) <= LARGEST_README or (renderer := _renderer(kind)) is None:
         return
+    problems = io.StringIO()
     try:
-        rendered = renderer.render(text, **header["content-type"].params)
+        rendered = renderer.render(text, stream=problems, **header["content-type"].params)
     except Exception:  # noqa: BLE001 - docutils raises anything, and PyPI answers 500
         rendered = None
     if rendered is None:
         how = f"for {content_type!r}" if content_type else "in the default format of reStructuredText"
         see = "See https://pypi.org/help/#description-content-type for more information."
-        yield Refusal("bad-description", f"The description failed to render {how}. {see}")
+        detail = problems.getvalue().partition("\n")[0].replace("<string>:", "line ")
+        yield Refusal("bad-description", f"The description failed to render {how}. {see}", detail=detail)
 
 
 def _renderer(kind: str) -> Any:
