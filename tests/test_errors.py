@@ -46,6 +46,8 @@ def test_clean(expected: str, text: object) -> None:
         pytest.param("abcde", "abcde", 5, id="as-long-as-the-limit"),
         pytest.param("abcd…", "abcdef", 5, id="longer"),
         pytest.param("…", "abcdef", 1, id="no-room"),
+        pytest.param("see …", "see https://x.example/y", 12, id="a-link-is-left-out"),
+        pytest.param("https://x…", "https://x.example/y", 10, id="nothing-but-a-link"),
     ],
 )
 def test_clean_is_short(expected: str, text: str, limit: int) -> None:

@@ -379,6 +379,18 @@ def test_a_refusal_of_the_project(tmp_path: Path) -> None:
     assert [(PY2, "uploaded"), (WHEEL, "failed")] == world.events.results
 
 
+@pytest.mark.parametrize("renewable", [True, False])
+def test_a_refusal_where_the_identity_is_spent(renewable: bool, tmp_path: Path) -> None:
+    """In a job with one identity token, the message says that the command cannot be run again alone."""
+    world = World(tmp_path, {UPLOAD: FORBIDDEN})
+    world.ambient = replace(world.ambient, renewable=renewable)
+
+    error, _ = world.stopped(UploadError)
+
+    expected = [] if renewable else [str(Message("command-is-job", ci="Some CI"))]
+    assert expected == getattr(error, "__notes__", [])
+
+
 def test_a_network_failure_stops(tmp_path: Path) -> None:
     """Of an upload whose every try was cut nobody knows what became; no other is tried."""
     world = World(tmp_path, {UPLOAD: Answer(fault="no reply")})

@@ -32,7 +32,11 @@ def clean(text: object, limit: int = LONGEST_FACT) -> str:
     """
     folded = " ".join(str(text)[: limit * 8].split())
     safe = "".join("?" if unicodedata.category(char).startswith("C") else char for char in folded)
-    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+    if len(safe) <= limit:
+        return safe
+    before = safe[: limit - 1].rpartition(" ")[0]
+    is_link = "://" in safe[len(before) :].split(maxsplit=1)[0]
+    return f"{before} …" if before and is_link else f"{safe[: limit - 1]}…"  # half a link leads elsewhere
 
 
 @cache

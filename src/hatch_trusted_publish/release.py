@@ -19,7 +19,7 @@ from .artifacts.metadata import CoreMetadata
 from .artifacts.pypi.rules import refusals
 from .attestations.provenance import changes, publishers_of
 from .attestations.signing import Signing
-from .errors import DistributionError, ExchangeError, IndexReadError, Message, UploadError
+from .errors import DistributionError, ExchangeError, IndexReadError, Message, TrustedPublishError
 from .identity.ambient import Ambient
 from .identity.exchange import LAST_WORDS, Exchange, find_terms
 from .identity.publishers import Expected, publishing_as
@@ -104,9 +104,8 @@ def release(
             uploads.check()
             if job.index.token is not None and settings.wait:
                 until_listed(job, attestations)  # before its token is burned
-    except UploadError as error:
-        if _ATTESTATIONS_REFUSED.intersection(error.codes):
-            signing.discard()
+    except TrustedPublishError as error:
+        _prepare_next_run(error, exchange, signing)
         raise
     except KeyboardInterrupt:
         heard()
@@ -119,6 +118,14 @@ def release(
     # Wait until the index lists what was uploaded.
     if job.index.token is None and settings.wait:
         until_listed(job, attestations)
+
+
+def _prepare_next_run(error: TrustedPublishError, exchange: Exchange, signing: Signing) -> None:
+    """Remove what the next run should not find, and say how there can be one."""
+    if _ATTESTATIONS_REFUSED.intersection(error.codes):
+        signing.discard()
+    if exchange.is_spent and "upload-token-of-job-refused" not in error.codes:
+        error.add_note(str(Message("command-is-job", ci=exchange.ambient.name)))
 
 
 def _compare_without_token(job: Job, distributions: Sequence[Distribution]) -> Plan | None:

@@ -6,13 +6,14 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import stamina
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hatch_trusted_publish.errors import IdentityError, Message
+from hatch_trusted_publish.errors import IdentityError, Message, NetworkError
 from hatch_trusted_publish.http.certificates import Certificates
 from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity import ambient as identity
@@ -460,6 +461,20 @@ def test_github_cannot_be_reached(answer: Answer) -> None:
         error = _error(lambda: _github(server, client).fetch("pypi"))
 
     assert "token-service-unreachable" == error.code
+
+
+def test_github_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that is not trusted has its own remedy: no later try helps."""
+
+    def distrust(*_: object) -> NoReturn:
+        reason = Message("bad-certificate")
+        raise NetworkError("untrusted-certificate", was_sent=False, can_pass=False, reason=reason, trusted="")
+
+    with Scripted({}) as server, Client(Certificates(), 20.0, "tests/1.0") as client:
+        monkeypatch.setattr(client, "send", distrust)
+        error = _error(lambda: _github(server, client).fetch("pypi"))
+
+    assert Message("untrusted-certificate", reason=Message("bad-certificate"), trusted="") == error
 
 
 # Google

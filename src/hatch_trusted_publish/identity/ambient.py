@@ -156,6 +156,8 @@ def _github(environ: Mapping[str, str], client: Client) -> Callable[[str], str]:
         try:
             reply = client.send(Request(Message("requesting-identity"), target, bearer=bearer))
         except NetworkError as error:
+            if error.message.code == "untrusted-certificate":  # no later try helps
+                raise IdentityError(error.message.code, **error.message.facts) from None
             raise IdentityError("token-service-unreachable", reason=error.reason) from None
         if reply.status != 200:
             raise IdentityError("token-service-refused", status=reply.status)

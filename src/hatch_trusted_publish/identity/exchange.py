@@ -94,6 +94,11 @@ class Exchange:
         """Whether there can be another token."""
         return self.ambient.renewable
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether another command of this job could not exchange its identity."""
+        return self._token is not None and self._kept is None and not self.ambient.renewable
+
     def claims(self) -> Claims:
         """Return what the CI says about this job; empty before it was asked."""
         return self._claims

@@ -131,7 +131,7 @@ def trusted_audience(index: Index, audience: str) -> str:
         if audience == index.audience:
             return audience
         code = "wrong-audience-of-pypi" if index.project_url else "unexpected-audience"
-        raise ExchangeError(code, **facts, expected=index.audience)
+        raise ExchangeError(code, **facts, expected=index.audience, table=index.table)
     if is_reserved(audience):
         raise ExchangeError("reserved-audience", **facts)
     if names_host(audience, index.upload_url):
