@@ -21,14 +21,23 @@ import sys
 import tarfile
 import tempfile
 import termios
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from hatch_trusted_publish.errors import Message
+from hatch_trusted_publish.rehearsal.app import application
+from hatch_trusted_publish.rehearsal.checkout import look
+from hatch_trusted_publish.rehearsal.environment import github
+from hatch_trusted_publish.rehearsal.provider import Ci
+from hatch_trusted_publish.rehearsal.publishers import GitHub
+from hatch_trusted_publish.rehearsal.server import listening, serving
+from hatch_trusted_publish.rehearsal.store import Store
 
 PAGE: Final = Path(__file__).parents[1] / "reference" / "log.md"
 NAME: Final = "sample-1.2.0"
@@ -59,6 +68,8 @@ class Case:
     metadata: bytes = METADATA
     under_way: bool = False
     """Whether the screen is taken while the last file is sent, and not at the end."""
+    publisher: GitHub | None = None
+    """Of the project on another index, `company`, which plays GitHub as well."""
 
 
 PLATFORMS: Final = (
@@ -83,6 +94,7 @@ CASES: Final = {
     "github": Case(environ={"CI": "true", "GITHUB_ACTIONS": "true"}, metadata=METADATA + b"Shoe-Size: 42\n"),
     "gitlab": Case(environ={"CI": "true", "GITLAB_CI": "true"}),
     "failure": Case(width=80, tags=("py3-none-any", "py3-none-haiku")),
+    "refused": Case(width=80, publisher=GitHub("octo-org", "65", "sample", "publish.yml")),
     "failure-github": Case(environ={"CI": "true", "GITHUB_ACTIONS": "true"}, tags=("py3-none-any", "py3-none-haiku")),
 }
 
@@ -112,8 +124,6 @@ def make_project(root: Path, case: Case) -> None:
 def environ(home: Path, case: Case) -> dict[str, str]:
     """Nothing of this machine's CI, locale and settings."""
     kept = {key: value for key, value in os.environ.items() if key == "PATH" or key.startswith("COVERAGE_")}
-    # Whether the extra that signs is at hand differs from place to place.
-    (home / "config.toml").write_text("[publish.trusted]\nattestations = false\n", "utf-8")
     folders = {f"HATCH_{key}_DIR": str(home / key.lower()) for key in ("DATA", "CACHE")}
     own = {"HOME": str(home), "TMPDIR": str(home), "HATCH_CONFIG": str(home / "config.toml"), **folders}
     return {**kept, **own, "TERM": "xterm", "LANG": "C.UTF-8", **case.environ}
@@ -196,7 +206,7 @@ def _read(terminal: int) -> bytes:
 
 def publish(case: Case, root: Path, home: Path) -> str:
     """The screen of one run, or the log that it wrote."""
-    command = ["hatch", *case.arguments, "publish", "-p", "trusted", "-r", "rehearsal"]
+    command = ["hatch", *case.arguments, "publish", "-p", "trusted", "-r", "company" if case.publisher else "rehearsal"]
     if not case.width:
         done = subprocess.run(
             [sys.executable, "-m", *command],
@@ -214,6 +224,25 @@ def publish(case: Case, root: Path, home: Path) -> str:
     last = [screen for screen in screens if re.search(rf"{Message('uploaded')}\n.*tar\.gz .*%\n.*%\n\Z", screen)]
     # One in the middle, for those who wonder whether it moves.
     return last[len(last) // 2]
+
+
+@contextmanager
+def company(case: Case, root: Path, home: Path) -> Iterator[Case]:
+    """Run the index `company`; the case gets the variables of a job on GitHub."""
+    if case.publisher is None:
+        yield case
+        return
+    ci = Ci(look(root, "sample", groups=False), time.time)
+    with listening() as sock:
+        base = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        store = Store(home, time.time, "127.0.0.1", base)
+        store.add_project("sample", case.publisher)
+        with (home / "config.toml").open("a", encoding="utf-8") as config:
+            config.write(f'repos.company = "{base}/legacy/"\n')
+        with serving(application(store, ci.trusted, [], ci), sock):
+            job = github(ci.checkout, f"{base}/ci/github/token?api-version=2.0", ci.request_token)
+            set_ = {name: value for name, value in job.items() if value is not None}
+            yield replace(case, environ={**case.environ, **set_, "GITHUB_ACTIONS": "1"})  # not "true": on a terminal
 
 
 def steady(text: str) -> str:
@@ -253,8 +282,12 @@ def capture(case: Case) -> str:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")
         home.mkdir()
-        make_project(Path(folder, "sample"), case)
-        return steady(publish(case, Path(folder, "sample"), home))
+        root = Path(folder, "sample")
+        make_project(root, case)
+        # Whether the extra that signs is at hand differs from place to place.
+        (home / "config.toml").write_text("[publish.trusted]\nattestations = false\n", "utf-8")
+        with company(case, root, home) as placed:
+            return steady(publish(placed, root, home))
 
 
 def shown(name: str, text: str) -> str:
