@@ -82,10 +82,10 @@ BRANCH = "run: hatch build; git checkout ${{ github.head_ref }}"
 @pytest.mark.parametrize(
     ("expected", "before", "after"),
     [
-        pytest.param([("error", "other-environment", "14")], "environment: pypi", "environment: release", id="environment"),
+        pytest.param([("error", "other-environment", "13")], "environment: pypi", "environment: release", id="environment"),
         pytest.param(EVERY_JOB, "permissions: {}", "permissions: {id-token: write}", id="every job"),
         pytest.param(EVERY_JOB, "permissions: {}", "permissions: write-all", id="every right"),
-        pytest.param([("error", "no-identity-permission", "14")], "id-token: write", "contents: read", id="no identity"),
+        pytest.param([("error", "no-identity-permission", "13")], "id-token: write", "contents: read", id="no identity"),
         pytest.param([("error", "shallow-checkout", "10")], "with: {fetch-depth: 0}", "with: {}", id="shallow"),
         pytest.param([("error", "tag-filter", "4")], '"v*"', '"release-*"', id="tags"),
         pytest.param(

@@ -61,7 +61,7 @@ def test_good(tmp_path: Path) -> None:
 
 
 MAIN = ".gitlab-ci.yml"
-JOB = f"{MAIN}:9"
+JOB = f"{MAIN}:8"
 TOKEN = [("warning", "stored-token", f"{MAIN}:15")]
 HASHES = "pip install --require-hashes -r publish.txt"
 NONE = [("warning", "no-environment", JOB), ("error", "other-environment", JOB)]
@@ -71,7 +71,7 @@ BUILD = [("warning", "build-with-identity", JOB), ("error", "shallow-pipeline", 
 @pytest.mark.parametrize(
     ("expected", "before", "after"),
     [
-        pytest.param([("error", "shallow-pipeline", f"{MAIN}:5")], '{GIT_DEPTH: "0"}', "{}", id="shallow"),
+        pytest.param([("error", "shallow-pipeline", f"{MAIN}:4")], '{GIT_DEPTH: "0"}', "{}", id="shallow"),
         pytest.param([], '  variables: {GIT_DEPTH: "0"}\n', "variables: {GIT_DEPTH: '0'}\n", id="depth for all jobs"),
         pytest.param([("error", "no-id-tokens", JOB)], "id_tokens", "secrets", id="no tokens"),
         pytest.param([("error", "other-audience", f"{MAIN}:12")], "aud: pypi", "aud: https://pypi.org", id="audience"),
@@ -116,6 +116,26 @@ def test_include(include: str, tmp_path: Path) -> None:
     tmp_path.joinpath("ci.yml").write_text(GOOD.replace("aud: pypi", "aud: x"), "utf-8")
     assert [("error", "other-audience", "ci.yml:12")] == codes(tmp_path, include)
     assert [] == codes(tmp_path, "include: [{local: ../ci.yml}, https://example.org/ci.yml, {project: a/b}]")
+
+
+REMOTE = "https://example.org/a/actions/gitlab/publish.yml"
+
+
+@pytest.mark.parametrize(
+    ("expected", "publishes", "text"),
+    [
+        pytest.param([], True, f"include: [{{remote: {REMOTE}, integrity: sha256-x}}]", id="the template"),
+        pytest.param([("danger", "include-without-integrity", f"{MAIN}:1")], True, f"include: {{remote: {REMOTE}}}", id="without hash"),
+        pytest.param(
+            [("danger", "include-without-integrity", f"{MAIN}:16")], True, f"{GOOD}include: [https://x.org/a.yml]", id="only a URL"
+        ),
+        pytest.param([], False, "include: https://x.org/a.yml", id="publishes nothing"),
+    ],
+)  # fmt: skip
+def test_remote_files(expected: list[tuple[str, str, str]], publishes: bool, text: str, tmp_path: Path) -> None:
+    """A file of another server is fixed by its hash where the pipeline publishes; the template of this project does."""
+    assert expected == codes(tmp_path, text)
+    assert publishes == gitlab.publishes(gitlab.read(tmp_path))
 
 
 def test_extends_itself(tmp_path: Path) -> None:

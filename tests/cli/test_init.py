@@ -121,6 +121,9 @@ def test_what_is_there_stays(root: Path) -> None:
             [".gitlab/publish.yml", "pyproject.toml"], "include: [{local: ci.yml}]\n", id="includes of its own"
         ),
         pytest.param(["pyproject.toml"], "x: {script: [twine upload dist/*]}\n", id="publishes"),
+        pytest.param(
+            ["pyproject.toml"], "include: [{remote: https://x.org/actions/gitlab/publish.yml}]\n", id="the template"
+        ),
     ],
 )
 def test_a_pipeline_that_is_there(root: Path, expected: list[str], text: str) -> None:

@@ -39,7 +39,7 @@ def check(project: Project) -> list[Finding]:
 def _publishes(project: Project) -> Iterator[bool]:
     try:
         yield from (bool(one.publishing) for one in workflow.read(project.root))
-        yield from (bool(workflow.PUBLISHES.search(job.script)) for job in gitlab.jobs(gitlab.read(project.root)))
+        yield gitlab.publishes(gitlab.read(project.root))
     except (SettingsError, OSError):
         yield True  # reported already
 

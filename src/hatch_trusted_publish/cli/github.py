@@ -151,7 +151,8 @@ def company(_: Project, workflow: Workflow) -> Iterator[Finding]:
                 yield _found("danger", "cache-with-identity", workflow, step.line, job=job.name)
             if step.uses and not step.uses.startswith("./") and not _PINNED.search(step.uses):
                 level: Level = "warning" if step.uses.startswith(("actions/", "github/")) else "danger"
-                yield _found(level, "unpinned-action", workflow, step.line, action=step.uses, job=job.name)
+                name = step.uses.partition("@")[0]
+                yield _found(level, "unpinned-action", workflow, step.line, action=step.uses, job=job.name, name=name)
 
 
 def _unpinned_installs(workflow: Workflow, job: Job, step: Step) -> Iterator[Finding]:

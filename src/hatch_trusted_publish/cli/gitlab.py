@@ -15,6 +15,7 @@ from .workflow import PUBLISHES
 from .yaml import Node, load
 
 FILE: Final = ".gitlab-ci.yml"
+_TEMPLATE: Final = "/actions/gitlab/publish.yml"
 _KEYWORDS: Final = frozenset(
     {"default", "include", "stages", "variables", "workflow", "image", "services", "cache", "spec", "pages"}
 )
@@ -55,6 +56,18 @@ def jobs(root: Node) -> list[Job]:
     ]
 
 
+def includes(root: Node) -> list[Node]:
+    """The entries of `include`, which can be one or several."""
+    return [*root.get("include").items] or [root.get("include")]
+
+
+def publishes(root: Node) -> bool:
+    """Whether a job publishes, or the template of this project adds one that does."""
+    return any(PUBLISHES.search(job.script) for job in jobs(root)) or any(
+        one.get("remote").text.endswith(_TEMPLATE) for one in includes(root)
+    )
+
+
 def read(root: Path) -> Node:
     """The pipeline of the project in *root*, with the files of the project that it includes.
 
@@ -66,7 +79,7 @@ def read(root: Path) -> Node:
         return Node(1, file=FILE)
     node = load(root / FILE, FILE)
     members = dict(node.members or {})
-    for one in node.get("include").items or [node.get("include")]:
+    for one in includes(node):
         local = (one.get("local").text or one.text).lstrip("/")
         path = root / local
         if local and "://" not in local and path.resolve().is_relative_to(root.resolve()) and path.is_file():
@@ -89,6 +102,10 @@ def check(project: Project) -> Iterator[Finding]:
                 yield _found("error", "shallow-pipeline", job, job=job.name)
         if PUBLISHES.search(job.script):
             yield from _publishing(project, job)
+    for one in includes(root) if publishes(root) else ():
+        url = one.get("remote").text or one.text
+        if "://" in url and not one.has("integrity"):
+            yield Finding("danger", Message("include-without-integrity", url=url), one.file, one.line)
     for node in root.scalars():
         if found := TOKENS.search(node.text):
             yield Finding("warning", Message("stored-token", name=found[0]), node.file, node.line)

@@ -99,7 +99,7 @@ def _pipeline(project: Project, forge: Forge, answers: Answers) -> Iterator[Chan
             yield _change(project.root / ".github" / "workflows" / "release.yml", text)
         return
     pipeline = gitlab.read(project.root)
-    if any(workflow.PUBLISHES.search(job.script) for job in gitlab.jobs(pipeline)):
+    if gitlab.publishes(pipeline):
         return
     yield _change(project.root / ".gitlab" / "publish.yml", text)
     main = _change(project.root / gitlab.FILE, _INCLUDE)

@@ -28,6 +28,7 @@ class Node:
     """A scalar, sequence or mapping."""
 
     line: int
+    """Of its key in a mapping; else where it starts."""
     text: str = ""
     """Of a scalar."""
     items: Sequence[Node] = ()
@@ -93,9 +94,9 @@ class _Converter:
     def __init__(self, file: str) -> None:
         self._file, self._count = file, 0
 
-    def node(self, node: yaml.Node) -> Node:
+    def node(self, node: yaml.Node, line: int = 0) -> Node:
         self._count += 1
-        line = node.start_mark.line + 1
+        line = line or node.start_mark.line + 1
         if self._count > MOST_NODES:
             raise yaml.MarkedYAMLError(problem="more than 20,000 values", problem_mark=node.start_mark)
         match node:
@@ -108,5 +109,5 @@ class _Converter:
             name = key.value if isinstance(key, yaml.ScalarNode) else ""
             if name in members:
                 raise yaml.MarkedYAMLError(problem=f"the key {name!r} is given twice", problem_mark=key.start_mark)
-            members[name] = self.node(value)
+            members[name] = self.node(value, key.start_mark.line + 1)
         return Node(line, members=members, file=self._file)
