@@ -5,6 +5,7 @@ The forms show what `hatch-trusted-publish init` tells the user to type.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -179,6 +180,47 @@ def gitlab_form(theme: Theme) -> Picture:
     return _form(theme, Forge("gitlab", "gitlab.com", "octo-org", "sample"), "release", pending=False)
 
 
+def uploads_in_parallel(theme: Theme) -> Picture:
+    """When each request of two tools starts and ends, on one axis."""
+    runs: dict[str, list[tuple[str, float, float]]] = json.loads((HERE / "uploads.json").read_text("utf-8"))
+    took = {tool: max(end for _, _, end in requests) for tool, requests in runs.items()}
+    told = (f"{tool}: {seconds:.1f} seconds" for tool, seconds in took.items())
+    files = sum(kind == "upload" for kind, *_ in next(iter(runs.values())))
+    title = f"{files} files, to an index that takes half a second for each request"
+    picture = Picture(theme, title, f"A bar for each request, on one time axis. {', '.join(told)}.")
+    second, row = (WIDTH - 2 * MARGIN) / (max(took.values()) + 0.3), 9
+    picture.text((MARGIN, 38), f"{files} files, 0.5 s for each request", 13)
+    colors = {"upload": theme.accent, "other": theme.muted}
+    for x, (label, color) in zip((280, 350), colors.items(), strict=True):
+        picture.box((x, 29, 12, 9), color, radius=2)
+        picture.text((x + 17, 38), label, 12.5, fill=theme.muted)
+    y = 42
+    for tool, requests in runs.items():
+        y += 34
+        picture.text((MARGIN, y), tool, 14, font_weight="600")
+        picture.text((WIDTH - MARGIN, y), f"{took[tool]:.1f} s", 14, font_weight="600", text_anchor="end")
+        y += 12
+        bottom = y + row * len(requests) + 4
+        picture.box((MARGIN, y - 4, WIDTH - 2 * MARGIN, bottom - y + 4), theme.card, radius=4)
+        for tick in range(1, int(max(took.values())) + 1):
+            picture.line((MARGIN + second * tick, y - 4), (MARGIN + second * tick, bottom), theme.line)
+        for kind, start, end in requests:
+            place = (round(MARGIN + second * start, 1), y, round(second * (end - start), 1), row - 2)
+            picture.box(place, colors.get(kind, theme.muted), radius=2)
+            y += row
+        y = bottom
+    for tick in range(0, int(max(took.values())) + 1, 2):
+        picture.text(
+            (MARGIN + second * tick, y + 20),
+            f"{tick} s",
+            12.5,
+            fill=theme.muted,
+            text_anchor="middle" if tick else "start",
+        )
+    picture.height = y + 36
+    return picture
+
+
 def demo(theme: Theme) -> Picture:
     """From an empty set-up to a release."""
     scenes = (
@@ -201,6 +243,7 @@ PICTURES: Final[dict[str, Callable[[Theme], Picture]]] = {
     "rehearsal": lambda theme: screen(theme, "rehearsal", "On a terminal"),
     "failure": lambda theme: screen(theme, "failure", "On a terminal"),
     "github-log": lambda theme: screen(theme, "release", "On GitHub"),
+    "uploads-in-parallel": uploads_in_parallel,
     "demo": demo,
 }
 
