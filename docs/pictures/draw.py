@@ -1,7 +1,4 @@
-"""Draws the pictures of the documentation: ``python docs/pictures/draw.py``.
-
-The forms show what `hatch-trusted-publish init` tells the user to type.
-"""
+"""Draws the pictures of the documentation: ``python docs/pictures/draw.py``."""
 
 from __future__ import annotations
 
@@ -9,19 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from drawing import MONO, THEMES, WIDTH, Picture, Theme
+from drawing import MARGIN, THEMES, WIDTH, Picture, Theme
+from forms import environment_form, publisher_form
 from terminal import film, screen
 
-from hatch_trusted_publish.cli import init
-from hatch_trusted_publish.cli.forge import Forge
-from hatch_trusted_publish.index.endpoints import find_index
-from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.settings.repositories import UPLOAD_URLS
-
 HERE: Final = Path(__file__).parent
-MARGIN: Final = 20
 
 PARTIES: Final = {"CI": (72, "GitHub, GitLab"), "job": (204, "hatch publish"), "index": (348, "PyPI")}
 """Each with its place and what it is."""
@@ -133,53 +123,6 @@ def who_can_publish(theme: Theme) -> Picture:
     return picture
 
 
-def _form(theme: Theme, forge: Forge, environment: str, *, pending: bool) -> Picture:
-    """PyPI's form with the values of one project."""
-    index = find_index(Repository("main", UPLOAD_URLS["main"]))
-    table = init.publisher(forge, init.Answers(environment=environment))
-    fields = init.form(table, forge.repository)[0 if pending else 1 :]
-    address = urlsplit(init.pages(index, forge.repository, table)["account" if pending else "url"])
-    tabs = ("GitHub", "GitLab", "Google", "ActiveState")
-    active = next(tab for tab in tabs if tab.lower() == forge.provider)
-    heading = f"Add a new {'pending ' if pending else ''}publisher"
-    values = "; ".join(f"{label}: {value}" for label, value in fields)
-    picture = Picture(theme, f"{heading}, {active}", f"The form on PyPI, filled in. {values}.")
-    picture.box((MARGIN, 20, WIDTH - 2 * MARGIN, 30), theme.card, theme.line, 15)
-    picture.text((MARGIN + 14, 40), f"{address.netloc}{address.path}", 12.5, fill=theme.muted)
-    picture.text((MARGIN, 84), heading, 19, font_weight="600")
-    picture.line((MARGIN, 131), (WIDTH - MARGIN, 131), theme.line)
-    x = MARGIN
-    for tab in tabs:
-        width = 8 * len(tab) + 22
-        picture.text(
-            (x + width / 2, 118), tab, 14, fill=theme.text if tab == active else theme.muted, text_anchor="middle"
-        )
-        if tab == active:
-            picture.line((x, 130), (x + width, 130), theme.accent, stroke_width="3")
-        x += width
-    y = 162
-    for label, value in fields:
-        needed = "(optional)" if label.startswith("Environment") else "(required)"
-        picture.label((MARGIN, y), label, needed)
-        picture.box((MARGIN, y + 10, WIDTH - 2 * MARGIN, 36), theme.card, theme.line, 4)
-        picture.text((MARGIN + 12, y + 33), value, 14.5, font_family=MONO)
-        y += 74
-    picture.box((MARGIN, y - 14, 72, 36), theme.accent, radius=4)
-    picture.text((MARGIN + 36, y + 9), "Add", 14.5, fill=theme.card, text_anchor="middle", font_weight="600")
-    picture.height = y + 42
-    return picture
-
-
-def pypi_form(theme: Theme, *, pending: bool = False) -> Picture:
-    """For a project on GitHub."""
-    return _form(theme, Forge("github", "github.com", "octo-org", "sample"), "pypi", pending=pending)
-
-
-def gitlab_form(theme: Theme) -> Picture:
-    """For a project on GitLab."""
-    return _form(theme, Forge("gitlab", "gitlab.com", "octo-org", "sample"), "release", pending=False)
-
-
 def uploads_in_parallel(theme: Theme) -> Picture:
     """When each request of two tools starts and ends, on one axis."""
     runs: dict[str, list[tuple[str, float, float]]] = json.loads((HERE / "uploads.json").read_text("utf-8"))
@@ -235,9 +178,11 @@ def demo(theme: Theme) -> Picture:
 PICTURES: Final[dict[str, Callable[[Theme], Picture]]] = {
     "exchange": exchange,
     "who-can-publish": who_can_publish,
-    "pypi-form": pypi_form,
-    "pypi-pending-form": lambda theme: pypi_form(theme, pending=True),
-    "gitlab-form": gitlab_form,
+    "pypi-form": lambda theme: publisher_form(theme, "github"),
+    "pypi-pending-form": lambda theme: publisher_form(theme, "github", pending=True),
+    "gitlab-form": lambda theme: publisher_form(theme, "gitlab"),
+    "github-environment": lambda theme: environment_form(theme, "github"),
+    "gitlab-environment": lambda theme: environment_form(theme, "gitlab"),
     "check": lambda theme: screen(theme, "check", "On a terminal"),
     "progress": lambda theme: screen(theme, "rehearsal", "On a terminal", 3),
     "rehearsal": lambda theme: screen(theme, "rehearsal", "On a terminal"),

@@ -15,6 +15,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 WIDTH: Final = 420
+MARGIN: Final = 20
 SANS: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif"
 MONO: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace"
 

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
 
-from drawing import MONO, WIDTH, Picture, Theme, element
+from drawing import MARGIN, MONO, WIDTH, Picture, Theme, element
 
 Line: TypeAlias = tuple[str, str]
 """The style of a line, as the parameters of its escape (``1;31``), and its text. Hatch prints all text in bold."""
 
 SCENES: Final[dict[str, Any]] = json.loads(Path(__file__).parents[1].joinpath("screens/demo.json").read_text("utf-8"))
 COLUMNS: Final = 50
-MARGIN: Final = 20
 ROW: Final = 19
 TYPED, TITLE = "typed", "title"
 """The styles of what the film adds."""
