@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +17,10 @@ from hatch_trusted_publish.cli import online
 from hatch_trusted_publish.cli.commands import commands
 from hatch_trusted_publish.index.endpoints import find_index
 from hatch_trusted_publish.index.repository import Repository
+from tests.support.authority import Authority
 from tests.support.helpers import make_sdist, make_wheel
 from tests.support.repositories import git
-from tests.support.scripted import Answer, Scripted
+from tests.support.scripted import Answer, Scripted, Tunnel
 
 PYPROJECT = '[project]\nname = "sample"\nversion = "1.0"\n'
 
@@ -45,8 +48,8 @@ def test_init_and_check(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for part in (".github/workflows/release.yml", "octo-org", "https://pypi.org/manage/account/publishing/"):
         assert part in said
     assert 0 == main(["check"])
-    assert "[install-without-hashes]" in capsys.readouterr().out
-    assert 1 == main(["check", "--strict"])
+    assert "[" not in capsys.readouterr().out
+    assert 0 == main(["check", "--strict"])
     assert 0 == main(["init", "--yes", "--offline"])
 
 
@@ -73,6 +76,13 @@ def test_an_existing_pipeline_with_yes(root: Path) -> None:
     assert 0 == ask("init", "--offline", "--yes").exit_code
     assert "a: {script: [x]}\n" == root.joinpath(".gitlab-ci.yml").read_text("utf-8")
     assert root.joinpath(".gitlab", "publish.yml").is_file()
+
+
+def test_check_for_people(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Grouped, with its code; a warning fails only with `--strict`."""
+    assert 0 == main(["check"])
+    assert "[no-publishing-job]" in capsys.readouterr().out
+    assert 1 == main(["check", "--strict"])
 
 
 def test_check_as_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,10 +131,43 @@ def test_usage(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["--help"])
 
 
-def test_stopped(root: Path) -> None:
-    """Ctrl-C at a question writes nothing."""
-    assert 0 != ask("init", "--offline", answers="").exit_code
+def test_stopped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C, or the end of the input, at a question writes nothing."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert 1 == main(["init", "--offline"])
     assert not root.joinpath(".github").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "ran"),
+    [
+        pytest.param(0, ["build --clean", "publish -p trusted -r rehearsal"], id="passes"),
+        pytest.param(3, ["build --clean"], id="fails"),
+    ],
+)
+def test_rehearse_now(code: int, ran: list[str], root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end, Hatch builds and rehearses, and its exit code counts."""
+    calls, hatch = root / "calls", root / "bin" / "hatch"
+    hatch.parent.mkdir()
+    hatch.write_text(f'#!/bin/sh\necho "$*" >> "{calls}"\nexit {code}\n', "utf-8")
+    hatch.chmod(0o755)
+    monkeypatch.setenv("PATH", str(hatch.parent), prepend=os.pathsep)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n\n\ny\ny\n"))
+    assert code == main(["init", "--offline"])
+    assert ran == calls.read_text("utf-8").splitlines()
+
+
+def test_without_the_extra(root: Path) -> None:
+    """Where the packages of the extra are missing, the line to type is shown."""
+    site = Path(__file__).parents[1] / "e2e" / "site"
+    done = subprocess.run(
+        [sys.executable, "-m", "hatch_trusted_publish", "check"],
+        env=os.environ | {"PYTHONPATH": str(site), "E2E_WITHOUT": "yaml"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (1, True) == (done.returncode, "[script-extra-missing]" in done.stderr)
 
 
 def test_digest(root: Path) -> None:
@@ -162,3 +205,43 @@ def test_online(codes: list[str], known: bool | None, answer: Answer) -> None:
         index = find_index(Repository("own", f"{server.url}/legacy/"))
         assert codes == [one.message.code for one in online.check(index, "Sample")]
         assert known == online.exists(index, "Sample")
+
+
+@pytest.fixture
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+NEW, OWN = "https://pypi.org/manage/account/publishing/", "https://pypi.org/manage/project/sample/settings/publishing/?"
+
+
+@pytest.mark.parametrize(
+    ("pages", "codes", "answer"),
+    [
+        pytest.param([NEW], ["project-is-new"], Answer(404), id="new"),
+        pytest.param([OWN], [], Answer.of(LISTED), id="existing"),
+        pytest.param([NEW, OWN], ["listing-failed"], Answer(403), id="unknown"),
+    ],
+)
+def test_pypi_is_asked(
+    pages: list[str],
+    codes: list[str],
+    answer: Answer,
+    root: Path,
+    authority: Authority,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`init` shows the page for a new project or the project's own form, as PyPI knows it; `check --online` asks too."""
+    with (
+        Scripted({"GET /simple/sample/": answer}, authority.server("pypi.org")) as pypi,
+        Tunnel(pypi.port) as tunnel,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{tunnel.port}")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        assert 0 == main(["init", "--yes"])
+        said = capsys.readouterr().out
+        assert 0 == main(["check", "--online", "--json"])
+    assert pages == [page for page in (NEW, OWN) if page in said]
+    assert codes == [one["code"] for one in json.loads(capsys.readouterr().out)]
+    assert 2 == len(pypi.lines)

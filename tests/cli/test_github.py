@@ -35,6 +35,7 @@ jobs:
       - run: pip install --require-hashes -r publish.txt
       - run: hatch publish -p trusted
 """
+FORGE = Forge("github", "github.com", "octo-org", "sample")
 VCS: dict[str, Any] = {"source": "vcs", "tag-pattern": "^v(?P<version>.+)$"}
 PUBLISHER = {
     "provider": "github",
@@ -46,7 +47,11 @@ PUBLISHER = {
 
 
 def findings(
-    root: Path, text: str, publisher: dict[str, str] | None = None, version: dict[str, Any] | None = None
+    root: Path,
+    text: str,
+    publisher: dict[str, str] | None = None,
+    version: dict[str, Any] | None = None,
+    forge: Forge | None = FORGE,
 ) -> list[Finding]:
     """What is found in one workflow of a project with this publisher and version source."""
     directory = root / ".github" / "workflows"
@@ -61,7 +66,7 @@ def findings(
         "build-system": {"build-backend": "hatchling.build"},
         "tool": {"hatch": hatch},
     }
-    project = Project(root, data, "sample", Forge("github", "github.com", "octo-org", "sample"), "")
+    project = Project(root, data, "sample", forge, "")
     return [found for one in workflow.read(root) for rule in github.RULES for found in rule(project, one)]
 
 
@@ -118,6 +123,10 @@ BRANCH = "run: hatch build; git checkout ${{ github.head_ref }}"
         pytest.param(
             [("danger", "foreign-text", "12")], "run: hatch build --clean", BRANCH, id="branch"
         ),
+        pytest.param(
+            [("danger", "foreign-text", "13")], "run: hatch build --clean",
+            f"uses: actions/github-script@{SHA}\n        with: {{script: 'x(`${{{{ github.event.issue.title }}}}`)'}}", id="JavaScript",
+        ),
         pytest.param([], "run: hatch build --clean", "run: hatch build; echo ${{ github.sha }} ${{ github.event.number }}", id="no text"),
     ],
 )  # fmt: skip
@@ -151,6 +160,7 @@ def test_publisher(code: str, change: dict[str, str], tmp_path: Path) -> None:
     """The table `publisher` names the file and the repository."""
     assert [code] == [one.message.code for one in findings(tmp_path, GOOD, {**PUBLISHER, **change})]
     assert [] == findings(tmp_path, GOOD, {"provider": "gitlab"})
+    assert [] == findings(tmp_path, GOOD, {**PUBLISHER, **change, "workflow": "release.yml"}, forge=None)
 
 
 def test_a_called_workflow(tmp_path: Path) -> None:

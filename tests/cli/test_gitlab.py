@@ -27,6 +27,7 @@ pypi:
     - pip install --require-hashes -r publish.txt
     - hatch publish -p trusted
 """
+FORGE = Forge("gitlab", "gitlab.com", "a/b", "c")
 PUBLISHER = {
     "provider": "gitlab",
     "namespace": "a/b",
@@ -36,7 +37,9 @@ PUBLISHER = {
 }
 
 
-def codes(root: Path, text: str, publisher: dict[str, str] | None = None) -> list[tuple[str, str, str]]:
+def codes(
+    root: Path, text: str, publisher: dict[str, str] | None = None, forge: Forge | None = FORGE
+) -> list[tuple[str, str, str]]:
     """Level, code and place of what is found."""
     if text:
         root.joinpath(".gitlab-ci.yml").write_text(text, "utf-8")
@@ -49,7 +52,7 @@ def codes(root: Path, text: str, publisher: dict[str, str] | None = None) -> lis
         "build-system": {"build-backend": "hatchling.build"},
         "tool": {"hatch": hatch},
     }
-    project = Project(root, data, "sample", Forge("gitlab", "gitlab.com", "a/b", "c"), "")
+    project = Project(root, data, "sample", forge, "")
     return [(one.level, one.message.code, one.place) for one in gitlab.check(project)]
 
 
@@ -108,6 +111,7 @@ def test_one_change(expected: list[tuple[str, str, str]], before: str, after: st
 def test_publisher(expected: str, change: dict[str, str], tmp_path: Path) -> None:
     """The table `publisher` names the pipeline's file and the project."""
     assert [expected] == [code for _, code, _ in codes(tmp_path, GOOD, {**PUBLISHER, **change})]
+    assert [] == codes(tmp_path, GOOD, {**PUBLISHER, **change, "workflow": MAIN}, forge=None)
 
 
 @pytest.mark.parametrize("include", ["include: ci.yml", "include: [{local: /ci.yml}]", "include: {local: ci.yml}"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 Provider: TypeAlias = Literal["github", "gitlab"]
@@ -47,8 +46,3 @@ def parse_remote(url: str) -> Forge | None:
     if provider is None or not namespace or not repository or (provider == "github" and "/" in namespace):
         return None
     return Forge(provider, host, namespace, repository)
-
-
-def workflow_directory(root: Path, forge: Forge) -> Path:
-    """Where the forge reads the files of its CI."""
-    return root / ".github" / "workflows" if forge.provider == "github" else root
