@@ -184,7 +184,7 @@ PICTURES: Final[dict[str, Callable[[Theme], Picture]]] = {
     "github-environment": lambda theme: environment_form(theme, "github"),
     "gitlab-environment": lambda theme: environment_form(theme, "gitlab"),
     "check": lambda theme: screen(theme, "check", "On a terminal"),
-    "progress": lambda theme: screen(theme, "rehearsal", "On a terminal", 3),
+    "progress": lambda theme: screen(theme, "rehearsal", "On a terminal", under_way=True),
     "rehearsal": lambda theme: screen(theme, "rehearsal", "On a terminal"),
     "failure": lambda theme: screen(theme, "failure", "On a terminal"),
     "github-log": lambda theme: screen(theme, "release", "On GitHub"),

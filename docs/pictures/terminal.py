@@ -37,9 +37,10 @@ class Frame:
     lines: Sequence[Line]
 
 
-def screen(theme: Theme, scene: str, title: str, moment: int = -1) -> Picture:
-    """One moment of a command, below its command line."""
-    lines = [(TYPED, f"$ {SCENES[scene]['command']}"), *SCENES[scene]["frames"][moment][1]]
+def screen(theme: Theme, scene: str, title: str, *, under_way: bool = False) -> Picture:
+    """The end of a command, or the middle of its uploads, below its command line."""
+    ends = [lines for _, lines in SCENES[scene]["frames"] if not under_way or any("╌" in text for _, text in lines)]
+    lines = [(TYPED, f"$ {SCENES[scene]['command']}"), *ends[len(ends) // 2 if under_way else -1]]
     shown = [*_wrapped(lines)]
     picture = _window(theme, title, "\n".join(text for _, text in lines).strip(), len(shown))
     for row, line in enumerate([(TITLE, title.center(COLUMNS)), *shown]):
