@@ -16,12 +16,13 @@ extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design"]
 myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 4  # as on GitHub, so that links work in both places
 highlight_language = "none"  # untagged blocks are commands
-copybutton_selector = "div.highlight:not(.highlight-text > *) > pre"  # logs are to read
+copybutton_selector = "div.highlight:not(.highlight-text > *, .highlight-diff > *) > pre"  # logs are to read
 
 html_title = project
 html_theme = "furo"
 html_show_copyright = False
 html_copy_source = False
+html_use_index = False
 html_baseurl = "https://hatch-trusted-publish.github.io/hatch-trusted-publish/stable/"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
@@ -52,6 +53,13 @@ def _for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
     )
 
 
+def _name_levels(_app: Sphinx, _page: str, _template: str, context: dict[str, str], _tree: object) -> None:
+    """Give the headings of the navigation a level. Without one, screen readers ignore them."""
+    tree = context["furo_navigation_tree"]
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def setup(app: Sphinx) -> None:
     """Connect the event handlers; Sphinx calls this."""
     app.connect("source-read", _for_the_site)
+    app.connect("html-page-context", _name_levels, priority=900)  # after furo has made the tree

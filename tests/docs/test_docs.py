@@ -22,7 +22,7 @@ from readme_renderer import markdown
 from hatch_trusted_publish.settings import options as settings
 from hatch_trusted_publish.settings.repositories import REPO_KEYS
 from hatch_trusted_publish.versions import source as version_source
-from tests.support.pages import ROOT, Block, blocks_of
+from tests.support.pages import ROOT, Block, blocks_of, build_site
 from tests.support.repositories import git, isolate
 
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -243,17 +243,11 @@ def test_links(page: Path) -> None:
     assert [] == lost
 
 
-def site(docs: Path, out: Path) -> tuple[int, str]:
-    """Build the site with the options of tox.ini, and return the exit code and the output."""
-    [options] = re.findall(r"sphinx-build (.*) -d ", (ROOT / "tox.ini").read_text("utf-8"))
-    return run(sys.executable, "-m", "sphinx", *options.split(), "-q", "-d", out / "doctrees", docs, out / "html")
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built without a warning."""
     folder = tmp_path_factory.mktemp("site")
-    assert (0, "") == site(ROOT / "docs", folder)
+    assert (0, "") == build_site(ROOT / "docs", folder)
     return folder / "html"
 
 
@@ -333,7 +327,7 @@ def test_site_can_fail(tmp_path: Path) -> None:
     shutil.copy(ROOT / "docs" / "conf.py", docs)
     links = [f"[A link]({link})" for link in ("other.md", "index.md#nowhere", "#nowhere")]
     (docs / "index.md").write_text("# A page\n\n" + "\n\n".join(links) + "\n", "utf-8")
-    code, said = site(docs, tmp_path)
+    code, said = build_site(docs, tmp_path)
     assert (1, len(links)) == (code, said.count("WARNING"))
 
 

@@ -1,4 +1,4 @@
-"""The fenced blocks of the pages, and a shell to run their commands."""
+"""The fenced blocks of the pages, the site made of them, and a shell to run their commands."""
 
 from __future__ import annotations
 
@@ -37,6 +37,14 @@ def blocks_of(page: Path) -> Iterator[Block]:
         before = text[: found.start()]
         named = re.search(r"[`\[]([^`\[\]\s]+)[`\]](?:\([^)]*\))?:\n\n\Z", before)
         yield Block(page, before.count("\n") + 1, found[1], found[2], named[1] if named else "")
+
+
+def build_site(docs: Path, out: Path) -> tuple[int, str]:
+    """Build the site into *out*/html with the options of tox.ini, and return the exit code and the output."""
+    [options] = re.findall(r"sphinx-build (.*) -d ", (ROOT / "tox.ini").read_text("utf-8"))
+    command = [sys.executable, "-m", "sphinx", *options.split(), "-q", "-d", out / "doctrees", docs, out / "html"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.returncode, done.stdout
 
 
 def packages() -> dict[str, str]:
