@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import random
+import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +15,7 @@ import pytest
 
 from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.errors import DistributionError
-from tests.support.helpers import core_metadata, make_wheel
+from tests.support.helpers import core_metadata, make_sdist, make_wheel
 from tests.support.verdicts import STRICTER, VERDICTS, Verdict
 
 from .attackers import LARGEST, measured
@@ -199,6 +202,9 @@ OWN_WORDS: Final = {
 """Rejections that are explained in other words than PyPI's, since they hold for other indexes too or need a remedy."""
 
 
+METADATA: Final = re.compile("core-metadata|failed to render")
+
+
 def _in_a_status_line(text: str) -> str:
     return " ".join(text.split()).encode("latin-1", "replace").decode("ascii", "ignore")
 
@@ -212,16 +218,30 @@ def rejected(job: Job, verdict: Verdict) -> bool:
     return True
 
 
+def as_sdist(job: Job, verdict: Verdict) -> str:
+    """The name of an sdist with the core metadata of a wheel."""
+    name, version, *_ = verdict.filename.split("-")
+    with zipfile.ZipFile(io.BytesIO(verdict.content)) as archive:
+        metadata = archive.read(f"{name}-{version}.dist-info/METADATA")
+    return make_sdist(job.dist, "lab-rf", version, metadata=metadata).name
+
+
 @pytest.mark.parametrize("command", [["-r", "main"], ["-r", "rehearsal"]], ids=["PyPI", "rehearsal"])
 def test_files_that_pypi_rejects(job: Job, command: list[str]) -> None:
-    """Every file that a real PyPI server rejected is reported with its words, before the first request."""
+    """Every file that a real PyPI server rejected is reported with its words, before the first request.
+
+    Where the metadata are the reason, an sdist with the same is reported as well.
+    """
     _empty(job)
     bad = [one for one in VERDICTS if one.reason is not None]
     read = [one for one in bad if rejected(job, one)]
+    sdists = [as_sdist(job, one) for one in read if METADATA.search(str(one.reason))]
     code, out, err, peak = measured(job, *command, "-o", "several", "-o", "check-version=false")
     said = _in_a_status_line(err)
     assert (1, "") == (code, out)
     assert NEWER == {one.case for one in bad if one.filename not in said}
+    # Three files are named for each reason; that one is the fourth.
+    assert (38, ["lab_rf-5.60.0.tar.gz"]) == (len(sdists), [one for one in sdists if one not in said])
     reasons = {one.case: _in_a_status_line(str(one.reason)).partition(" [")[0].removesuffix(".") for one in read}
     assert NEWER | OWN_WORDS == {case for case, reason in reasons.items() if reason not in said}
     assert ("Traceback" in err, peak < LARGEST) == (False, True)
