@@ -123,6 +123,7 @@ WITHOUT_CODE: Final = frozenset(
         # what a run reports
         "installed",
         "not-installed",
+        "command-is-job",
         "cut-short",
         "nothing-uploaded",
         "on-the-index",

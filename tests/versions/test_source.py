@@ -61,7 +61,7 @@ def refusal(root: Path, **config: Any) -> Message:
     with pytest.raises(SystemExit) as ended:
         version(root, **config)
     assert f"vcs-public: {refused.value}" == str(ended.value)
-    return refused.value.message
+    return (*refused.value.problems, refused.value.message)[0]
 
 
 def warnings_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -463,10 +463,22 @@ class TestKeys:
 
     def test_unknown(self, repository: Repository) -> None:
         """Nothing that is written is ignored."""
+        message = refusal(repository.root, local__version="keep", devnumber=1)
+        assert ("unknown-version-keys", ["devnumber", "local--version"]) == (message.code, message.facts["keys"])
+
+    def test_all_at_once(self, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All mistakes in the table are reported together, with that in the variable."""
+        monkeypatch.setenv(OVERRIDE, "Keep")
+        table = {
+            "histroy": "any",
+            "history": "all",
+            "dev-number": 1,
+            "raw-options": {"local_scheme": "dirty-tag"},
+        }
         with pytest.raises(VersionError) as refused:
-            PublicVersionSource(str(repository.root), {"local_version": "keep", "devnumber": 1}).version()
-        assert "unknown-version-keys" == refused.value.message.code
-        assert ["devnumber", "local_version"] == refused.value.message.facts["keys"]
+            PublicVersionSource(str(repository.root), table).version()
+        codes = ("unknown-version-keys", "bad-version-key", "bad-version-key", "bad-local-version-variable")
+        assert (*codes, "contradicting-local-scheme") == refused.value.codes
 
     def test_of_another_scheme(self, repository: Repository) -> None:
         """A version scheme of some other plugin has keys of its own."""

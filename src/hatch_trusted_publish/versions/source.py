@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,23 +86,27 @@ class PublicVersionSource(VCSVersionSource):
         return Path(self.root, str(self._raw.get("root", ".")))
 
     def _options(self) -> dict[str, str]:
-        known = _OTHER_KEYS | _CHOICES.keys()
-        if self.config.get("scheme", "standard") == "standard" and (unknown := self.config.keys() - known):
-            raise VersionError("unknown-version-keys", keys=sorted(unknown), known=sorted(known))
         chosen = {key: self.config.get(key, choices[0]) for key, choices in _CHOICES.items()}
-        for key, value in chosen.items():
-            if value not in _CHOICES[key]:
-                raise VersionError("bad-version-key", key=key, choices=_CHOICES[key], found=repr(value))
         override = os.environ.get(OVERRIDE, "")
-        if override and override not in _CHOICES["local-version"]:
-            raise VersionError("bad-local-version-variable", variable=OVERRIDE, found=override)
-        scheme = self._raw.get("local_scheme")
-        drops = str(scheme).startswith("no-local-version")
-        if scheme is not None and (drops != (chosen["local-version"] == "drop") or (drops and override == "keep")):
-            raise VersionError("contradicting-local-scheme", scheme=scheme, variable=OVERRIDE)
+        if problems := [*self._problems(chosen, override)]:
+            raise VersionError("version-table-refused", problems)
         if chosen["history"] == "auto":
             chosen["history"] = "fetch" if history.in_ci() else "any"
         return {**chosen, "local-version": override or chosen["local-version"]}
+
+    def _problems(self, chosen: Mapping[str, object], override: str) -> Iterator[Message]:
+        known = _OTHER_KEYS | _CHOICES.keys()
+        if self.config.get("scheme", "standard") == "standard" and (unknown := self.config.keys() - known):
+            yield Message("unknown-version-keys", keys=sorted(unknown), known=sorted(known))
+        for key, value in chosen.items():
+            if value not in _CHOICES[key]:
+                yield Message("bad-version-key", key=key, choices=_CHOICES[key], found=repr(value))
+        if override and override not in _CHOICES["local-version"]:
+            yield Message("bad-local-version-variable", variable=OVERRIDE, found=override)
+        scheme = self._raw.get("local_scheme")
+        drops = str(scheme).startswith("no-local-version")
+        if scheme is not None and (drops != (chosen["local-version"] == "drop") or (drops and override == "keep")):
+            yield Message("contradicting-local-scheme", scheme=scheme, variable=OVERRIDE)
 
     def construct_setuptools_scm_config(self) -> dict[str, Any]:
         """Return hatch-vcs's, with an observer before the local scheme, which adds no segment of its own."""
