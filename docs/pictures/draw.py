@@ -168,7 +168,7 @@ def demo(theme: Theme) -> Picture:
     """From an empty set-up to a release."""
     scenes = (
         ("init", "1. Set up", 4.5),
-        ("check", "2. Check", 4.0),
+        ("check", "2. Check", 2.5),
         ("rehearsal", "3. Rehearse", 4.5),
         ("release", "4. Release, in the CI", 5.0),
     )
@@ -183,7 +183,7 @@ PICTURES: Final[dict[str, Callable[[Theme], Picture]]] = {
     "gitlab-form": lambda theme: publisher_form(theme, "gitlab"),
     "github-environment": lambda theme: environment_form(theme, "github"),
     "gitlab-environment": lambda theme: environment_form(theme, "gitlab"),
-    "check": lambda theme: screen(theme, "check", "On a terminal"),
+    "check": lambda theme: screen(theme, "findings", "On a terminal"),
     "progress": lambda theme: screen(theme, "rehearsal", "On a terminal", under_way=True),
     "rehearsal": lambda theme: screen(theme, "rehearsal", "On a terminal"),
     "failure": lambda theme: screen(theme, "failure", "On a terminal"),

@@ -70,6 +70,10 @@ def record() -> dict[str, Scene]:
             job = Path(folder, "job")
             shutil.copytree(root / "dist", job / "dist")
             scenes["release"] = _run(f"{publish} company", job, {**environ(home, placed), "GITHUB_ACTIONS": "true"})
+        workflow = root / ".github" / "workflows" / "release.yml"
+        changed = workflow.read_text("utf-8").replace("environment: pypi", "environment: release")
+        workflow.write_text(changed.replace("id-token: write", "contents: write"), "utf-8")
+        scenes["findings"] = _run("hatch-trusted-publish check", root, env)
         for wheel in ("sample-1.2.0-py3-none-haiku.whl", "sample-1.2.1-py3-none-any.whl"):
             shutil.copy(root / "dist" / "sample-1.2.0-py3-none-any.whl", root / "dist" / wheel)
         return {**scenes, "failure": _run(f"{publish} rehearsal", root, env)}
