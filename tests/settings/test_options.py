@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,44 +16,11 @@ from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.settings.options import KEYS, Flags, Settings, parse
 from hatch_trusted_publish.settings.repositories import REPO_KEYS
 
-NOTHING: Mapping[str, object] = {}
-NO_FLAGS = Flags()
-MAIN = Repository("main", "https://upload.pypi.org/legacy/")
-TEST = Repository("test", "https://test.pypi.org/legacy/")
+from .layers import COMPANY_URL, MAIN, NO_FLAGS, TABLE, TEST, USER, codes, mistakes, read
+
 REHEARSAL = Repository("rehearsal", "")
-COMPANY_URL = "https://index.example/legacy/"
-COMPANY = Repository("company", COMPANY_URL)
 DEFAULT = Settings(MAIN)
-TABLE = "tool.hatch.publish.trusted"
 DIGEST = "0a" * 32
-
-
-def read(
-    options: Mapping[str, object] = NOTHING,
-    flags: Flags = NO_FLAGS,
-    project: Mapping[str, object] = NOTHING,
-    user: Mapping[str, object] = NOTHING,
-) -> Settings:
-    """The settings of the layers that are given."""
-    return parse(options, flags, project, user)
-
-
-def mistakes(
-    options: Mapping[str, object] = NOTHING,
-    flags: Flags = NO_FLAGS,
-    project: Mapping[str, object] = NOTHING,
-    user: Mapping[str, object] = NOTHING,
-) -> tuple[Message, ...]:
-    """What is reported about the layers that are given."""
-    with pytest.raises(SettingsError) as caught:
-        parse(options, flags, project, user)
-    assert "settings-refused" == caught.value.message.code
-    return caught.value.problems
-
-
-def codes(problems: tuple[Message, ...]) -> list[tuple[str, str]]:
-    """The code and the key of each mistake."""
-    return [(one.code, one.facts["key"]) for one in problems]
 
 
 def test_default() -> None:
@@ -116,9 +82,6 @@ GOOD: list[tuple[str, object, dict[str, Any]]] = [
     ("expect", DIGEST, {"expect": DIGEST}),
     ("rehearse-as", "github", {}),
     ("rehearse-as", "gitlab", {"rehearse_as": "gitlab"}),
-]
-GOOD_IN_TOML: list[tuple[str, object, dict[str, Any]]] = [
-    *GOOD,
     ("repos", {}, {}),
     ("dry-run", False, {}),
     ("dry-run", True, {"dry_run": "yes"}),
@@ -147,16 +110,12 @@ GOOD_IN_TOML: list[tuple[str, object, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("key", "value", "changes"), GOOD)
-def test_value_as_option(key: str, value: object, changes: dict[str, Any]) -> None:
-    """Each value of the contract can be given by ``-o``, where it is a string."""
-    assert replace(DEFAULT, **changes) == read(options={key: value})
-
-
-@pytest.mark.parametrize(("key", "value", "changes"), GOOD_IN_TOML)
-def test_value_in_toml(key: str, value: object, changes: dict[str, Any]) -> None:
-    """Each value of the contract can be given in the project's table and in Hatch's config file."""
+def test_value(key: str, value: object, changes: dict[str, Any]) -> None:
+    """Each value of the contract can be given in the project's table, in Hatch's config file and by ``-o``."""
     expected = replace(DEFAULT, **changes)
     assert expected == read(user={key: value})
+    if isinstance(value, str):  # what `-o` can give
+        assert expected == read(options={key: value})
     assert replace(expected, report_inside=key == "report") == read(project={key: value})
 
 
@@ -174,7 +133,7 @@ def test_workflow_only(key: str, value: str, changes: dict[str, Any]) -> None:
     expected = replace(DEFAULT, **changes)
     assert expected == read(options={key: value}) == read(user={key: value})
     problem = Message("workflow-only", key=f"{TABLE}.{key}", line=f"-o {key}={value}")
-    assert (problem,) == mistakes(project={key: value}) == mistakes(options={key: "a"}, project={key: value})
+    assert [problem] == mistakes(project={key: value}) == mistakes(options={key: "a"}, project={key: value})
 
 
 BAD: list[tuple[str, object, str]] = [
@@ -225,20 +184,19 @@ BAD: list[tuple[str, object, str]] = [
 ]
 
 
-@pytest.mark.parametrize("where", ["-o ", f"{TABLE}.", "publish.trusted."])
 @pytest.mark.parametrize(("key", "value", "code"), BAD)
-def test_mistake(key: str, value: object, code: str, where: str) -> None:
+def test_mistake(key: str, value: object, code: str) -> None:
     """Each mistake is reported with the full key of the place where it was made, and without secrets."""
-    layer = {"-o ": "options", f"{TABLE}.": "project", "publish.trusted.": "user"}[where]
-    problems = mistakes(**{layer: {key: value}})  # type: ignore[arg-type]
-    assert [(code, f"{where}{key}")] == codes(problems)
-    assert "hunter2" not in str(problems[0])
-    assert str(problems[0]).isprintable()
+    for where, layer in (("-o ", "options"), (f"{TABLE}.", "project"), (f"{USER}.", "user")):
+        problems = mistakes(**{layer: {key: value}})  # type: ignore[arg-type]
+        assert [(code, f"{where}{key}")] == codes(problems)
+        assert "hunter2" not in str(problems[0])
+        assert str(problems[0]).isprintable()
 
 
 def test_all_keys_are_in_the_tables() -> None:
     """Each key of the contract is tried with a value that is accepted, and with one that is not."""
-    tried = {key for key, _, _ in [*GOOD_IN_TOML, *WORKFLOW_ONLY]} | {"publisher", "audience"}
+    tried = {key for key, _, _ in [*GOOD, *WORKFLOW_ONLY]} | {"publisher", "audience"}
     assert KEYS.keys() == tried - {"disable", "no_prompt", "initialize_auth"}
     assert KEYS.keys() <= {key for key, _, _ in BAD}
 

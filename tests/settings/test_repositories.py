@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
-from hatch_trusted_publish.errors import Message, SettingsError
+from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.http.certificates import Certificates
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.settings.options import Flags, Settings, parse
-from hatch_trusted_publish.settings.repositories import REPO_KEYS, UPLOAD_URLS
+from hatch_trusted_publish.settings.options import Flags
+from hatch_trusted_publish.settings.repositories import REPO_KEYS
 
-NOTHING: Mapping[str, object] = {}
-NO_FLAGS = Flags()
-MAIN, TEST = (Repository(name, url) for name, url in UPLOAD_URLS.items())
-COMPANY_URL = "https://index.example/legacy/"
-COMPANY = Repository("company", COMPANY_URL)
-TABLE = "tool.hatch.publish.trusted"
-USER = "publish.trusted"
+from .layers import COMPANY, COMPANY_URL, MAIN, NO_FLAGS, TABLE, TEST, USER, codes, mistakes, read
+
 PAIR = {"audience-endpoint": "https://sso.example/audience", "token-mint-endpoint": "https://sso.example/mint"}
 OWN_PAIR = {"audience-endpoint": "https://index.example/a", "token-mint-endpoint": "https://INDEX.example:8443/m"}
-
-
-def read(
-    options: Mapping[str, object] = NOTHING,
-    flags: Flags = NO_FLAGS,
-    project: Mapping[str, object] = NOTHING,
-    user: Mapping[str, object] = NOTHING,
-) -> Settings:
-    """The settings of the layers that are given."""
-    return parse(options, flags, project, user)
-
-
-def mistakes(
-    options: Mapping[str, object] = NOTHING,
-    flags: Flags = NO_FLAGS,
-    project: Mapping[str, object] = NOTHING,
-    user: Mapping[str, object] = NOTHING,
-) -> list[Message]:
-    """What is reported about the layers that are given."""
-    with pytest.raises(SettingsError) as caught:
-        parse(options, flags, project, user)
-    return [*caught.value.problems]
-
-
-def codes(problems: list[Message]) -> list[tuple[str, str]]:
-    """The code and the key of each mistake."""
-    return [(one.code, one.facts["key"]) for one in problems]
 
 
 @pytest.mark.parametrize(
@@ -161,14 +128,13 @@ def test_repos_are_merged() -> None:
         pytest.param("unknown-key", ".zzz", {"zzz": COMPANY_URL}, id="unknown-key"),
     ],
 )
-@pytest.mark.parametrize("layer", ["project", "user"])
-def test_mistake(layer: str, code: str, key: str, table: object) -> None:
+def test_mistake(code: str, key: str, table: object) -> None:
     """Each mistake in an index's table is reported with its full key, whether the index is chosen or not."""
     if isinstance(table, dict) and code != "missing-key":
         table = {"url": COMPANY_URL, **table}
-    problems = mistakes(**{layer: {"repos": {"company": table}}})  # type: ignore[arg-type]
-    prefix = TABLE if layer == "project" else USER
-    assert [(code, f"{prefix}.repos.company{key}")] == codes(problems)
+    repos = {"repos": {"company": table}}
+    assert [(code, f"{TABLE}.repos.company{key}")] == codes(mistakes(project=repos))
+    assert [(code, f"{USER}.repos.company{key}")] == codes(mistakes(user=repos))
 
 
 def test_all_mistakes_of_a_repository() -> None:
@@ -207,7 +173,6 @@ def test_reserved_name(name: str) -> None:
     assert [("reserved-name", f"{TABLE}.repos.{name}")] == codes(mistakes(project={"repos": {name: COMPANY_URL}}))
 
 
-@pytest.mark.parametrize("name", ["main", "test", "pypi", "testpypi"])
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -222,12 +187,13 @@ def test_reserved_name(name: str) -> None:
         ("listing", "none"),
     ],
 )
-def test_pypi_is_pypi(name: str, key: str, value: object) -> None:
+def test_pypi_is_pypi(key: str, value: object) -> None:
     """Only certificates can be set for PyPI and TestPyPI."""
-    expected = [("fixed-index", f"{USER}.repos.{name}.{key}")]
-    assert expected == codes(mistakes(user={"repos": {name: {key: value, "ca-cert": "ca.pem"}}}))
-    if key == "url":
-        assert expected == codes(mistakes(user={"repos": {name: value}}))
+    for name in ("main", "test", "pypi", "testpypi"):
+        expected = [("fixed-index", f"{USER}.repos.{name}.{key}")]
+        assert expected == codes(mistakes(user={"repos": {name: {key: value, "ca-cert": "ca.pem"}}}))
+        if key == "url":
+            assert expected == codes(mistakes(user={"repos": {name: value}}))
 
 
 @pytest.mark.parametrize(
