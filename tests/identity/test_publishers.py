@@ -76,11 +76,11 @@ def test_the_tables_are_about_what_was_recorded() -> None:
     assert 40 < len(MINTS)
 
 
-@pytest.mark.parametrize("name", MINTS)
-def test_fields_at_fault(name: str) -> None:
+def test_fields_at_fault() -> None:
     """The field that differs is named, and no other; what PyPI accepted matches its publisher."""
-    mint = MINTS[name]
-    assert AT_FAULT.get(name, []) == _at_fault(compare(mint.publisher, mint.claims))
+    assert {name: AT_FAULT.get(name, []) for name in MINTS} == {
+        name: _at_fault(compare(mint.publisher, mint.claims)) for name, mint in MINTS.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hatch_trusted_publish.errors import ExchangeError, IndexReadError, Message, TrustedPublishError, UploadError
-from hatch_trusted_publish.http.messages import Reply, Request
+from hatch_trusted_publish.http.messages import Reply, Request, message
 from hatch_trusted_publish.index import mint_api as protocol
 from hatch_trusted_publish.index.endpoints import Endpoints, find_index
 from hatch_trusted_publish.index.mint_api import UploadToken
@@ -77,42 +78,44 @@ def code_or_value(read: Callable[[], object]) -> object:
         return error.message.code
 
 
-@pytest.mark.parametrize("name", to("/_/oidc/audience"))
-def test_recorded_audience(name: str) -> None:
+def test_recorded_audiences() -> None:
     """What PyPI says about its audience is the audience, or an error."""
-    assert AUDIENCES[name] == code_or_value(lambda: protocol.read_audience(ENTRIES[name].reply, MAIN))
+    assert AUDIENCES == {
+        name: code_or_value(partial(protocol.read_audience, ENTRIES[name].reply, MAIN))
+        for name in to("/_/oidc/audience")
+    }
 
 
-@pytest.mark.parametrize("name", to("/_/oidc/mint"))
-def test_recorded_mint(name: str) -> None:
-    """What PyPI says to an identity token is an upload token with its end, or an error with PyPI's code and words."""
+def test_recorded_tokens() -> None:
+    """What PyPI mints is an upload token with its end."""
+    found = {name: protocol.read_mint(ENTRIES[name].reply, MAIN, NOW) for name in MINTED}
+    sent = {name: json.loads(ENTRIES[name].reply.body)["token"] for name in MINTED}
+    assert MINTED == {name: token.expires for name, token in found.items()}
+    assert sent == {name: token.secret.reveal() for name, token in found.items()}
+
+
+def test_recorded_refusals() -> None:
+    """What PyPI refuses is an error with PyPI's code and words, or with a code that says more."""
+    expected = {name: expected_refusal(name) for name in to("/_/oidc/mint") if name not in MINTED}
+    assert expected == {name: refused(partial(protocol.read_mint, ENTRIES[name].reply, MAIN, NOW)) for name in expected}
+    replies = {
+        name: Reply(422, json.dumps({"errors": [{"code": code, "description": said}]}).encode())
+        for name, code, said in brief_refusals()
+    }
+    assert {name: OTHER_CODES.get(name, code) for name, code, _ in brief_refusals()} == {
+        name: refused(partial(protocol.read_mint, reply, MAIN, NOW)).code for name, reply in replies.items()
+    }
+    assert set() == {*MINTED, *FAILED, *OTHER_CODES} - {*to("/_/oidc/mint"), *replies}
+
+
+def expected_refusal(name: str) -> Message:
     reply = ENTRIES[name].reply
-    if name in MINTED:
-        token = protocol.read_mint(reply, MAIN, NOW)
-        assert (json.loads(reply.body)["token"], MINTED[name]) == (token.secret.reveal(), token.expires)
-        return
-    found = refused(lambda: protocol.read_mint(reply, MAIN, NOW))
     if name in FAILED:
-        assert "exchange-failed" == found.code
-        return
+        reason = Message("exchange-reply", index="PyPI", status=reply.status, said=message(reply))
+        return Message("exchange-failed", index="PyPI", reason=reason, page=PAGE)
     [error] = json.loads(reply.body)["errors"]
-    said = [f"{error['code']}: {Reply(422, b'').said(error['description'])}"]
-    assert refusal(OTHER_CODES.get(name, error["code"]), index="PyPI", said=said) == found
-
-
-@pytest.mark.parametrize(("name", "code", "said"), brief_refusals())
-def test_recorded_refusal_in_brief(name: str, code: str, said: str) -> None:
-    """Each further error that was recorded is reported by PyPI's code, or by one that says more."""
-    body = json.dumps({"message": "Token request failed", "errors": [{"code": code, "description": said}]})
-    found = refused(lambda: protocol.read_mint(Reply(422, body.encode(), "application/json"), MAIN, NOW))
-    assert OTHER_CODES.get(name, code) == found.code
-
-
-def test_every_mint_recording_is_read() -> None:
-    """The tables name recordings that exist."""
-    recorded = {*to("/_/oidc/mint"), *(name for name, _, _ in brief_refusals())}
-    assert set() == {*MINTED, *FAILED, *OTHER_CODES} - recorded
-    assert set(to("/_/oidc/audience")) == AUDIENCES.keys()
+    said = [f"{error['code']}: {reply.said(error['description'])}"]
+    return refusal(OTHER_CODES.get(name, error["code"]), index="PyPI", said=said)
 
 
 def test_all_errors_of_a_refusal() -> None:

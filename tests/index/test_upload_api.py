@@ -93,24 +93,16 @@ def expected_meaning(name: str, said: str) -> str:
     return "bad-metadata run" if "specifications/core-metadata" in said else "file-refused file"
 
 
-@pytest.mark.parametrize("name", to("/legacy"))
-def test_recorded_upload(name: str) -> None:
+def test_recorded_uploads() -> None:
     """Each recorded reply to an upload means: stored, the name is taken, or a refusal with a code and a scope."""
-    reply = ENTRIES[name].reply
-    assert expected_meaning(name, reply.body.decode()) == meaning(reply)
-
-
-@pytest.mark.parametrize(("name", "status", "reason"), brief_uploads())
-def test_recorded_upload_in_brief(name: str, status: int, reason: str) -> None:
-    """Each further upload that was recorded means the same as PyPI's words say."""
-    reply = Reply(status, json.dumps({"code": f"{status} {reason}"}).encode(), "application/json")
-    assert expected_meaning(name, reason) == meaning(reply)
-
-
-def test_recorded_meanings_are_of_recordings() -> None:
-    """The table has no row without a recording."""
-    recorded = [*to("/legacy"), *(name for name, _, _ in brief_uploads())]
-    used = {max((start for start in RECORDED if name.startswith(start)), key=len, default="") for name in recorded}
+    replies = {name: ENTRIES[name].reply for name in to("/legacy")} | {
+        name: Reply(status, json.dumps({"code": f"{status} {reason}"}).encode(), "application/json")
+        for name, status, reason in brief_uploads()
+    }
+    assert {name: expected_meaning(name, reply.body.decode()) for name, reply in replies.items()} == {
+        name: meaning(reply) for name, reply in replies.items()
+    }
+    used = {max((start for start in RECORDED if name.startswith(start)), key=len, default="") for name in replies}
     assert set() == RECORDED.keys() - used
 
 
