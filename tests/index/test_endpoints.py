@@ -12,42 +12,31 @@ MAIN = find_index(Repository("main", "https://upload.pypi.org/legacy/"))
 TEST = find_index(Repository("test", "https://test.pypi.org/legacy/"))
 
 
-def test_pypi() -> None:
-    """PyPI takes uploads on one host, and lists and exchanges on another: all of it is documented."""
+@pytest.mark.parametrize(
+    ("index", "upload_url", "host", "audience"),
+    [
+        (MAIN, "https://upload.pypi.org/legacy/", "pypi.org", "pypi"),
+        (TEST, "https://test.pypi.org/legacy/", "test.pypi.org", "testpypi"),
+    ],
+    ids=["PyPI", "TestPyPI"],
+)
+def test_pypi(index: Index, upload_url: str, host: str, audience: str) -> None:
+    """PyPI takes uploads on one host, and lists and exchanges on another; TestPyPI does all of it on one."""
     expected = Index(
-        name="main",
-        upload_url="https://upload.pypi.org/legacy/",
-        simple_url="https://pypi.org/simple/",
-        audience="pypi",
+        name=index.name,
+        upload_url=upload_url,
+        simple_url=f"https://{host}/simple/",
+        audience=audience,
         endpoints=Endpoints(
-            audience="https://pypi.org/_/oidc/audience",
-            mint="https://pypi.org/_/oidc/mint-token",
-            burn="https://pypi.org/_/oidc/burn-token",
+            audience=f"https://{host}/_/oidc/audience",
+            mint=f"https://{host}/_/oidc/mint-token",
+            burn=f"https://{host}/_/oidc/burn-token",
         ),
-        project_url="https://pypi.org/project/",
+        project_url=f"https://{host}/project/",
         pypi_rules=True,
         attestations=True,
     )
-    assert expected == MAIN
-
-
-def test_testpypi() -> None:
-    """TestPyPI does everything on one host."""
-    expected = Index(
-        name="test",
-        upload_url="https://test.pypi.org/legacy/",
-        simple_url="https://test.pypi.org/simple/",
-        audience="testpypi",
-        endpoints=Endpoints(
-            audience="https://test.pypi.org/_/oidc/audience",
-            mint="https://test.pypi.org/_/oidc/mint-token",
-            burn="https://test.pypi.org/_/oidc/burn-token",
-        ),
-        project_url="https://test.pypi.org/project/",
-        pypi_rules=True,
-        attestations=True,
-    )
-    assert expected == TEST
+    assert expected == index
 
 
 def test_another_index() -> None:
