@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.authority import Authority
 from tests.support.scripted import Answer, Asked, Scripted
 
-from .test_auto import Authority, Proxy
+from .test_auto import Proxy
 from .world import PROJECT, Job, identity_token
 
 LISTING: Final = f"GET /simple/{PROJECT}/"
@@ -211,7 +212,7 @@ def run(attack: Attack, job: Job, folder: Path) -> Ended:
         if attack.middle:
             proxy = stack.enter_context(_proxy({f"{host}:443": server.port for host, server in servers.items()}))
             others = proxy.asked
-            environ |= {"ALL_PROXY": proxy.url, "NO_PROXY": "127.0.0.1", "HATCH_INDEX_CA_CERT": str(authority.path)}
+            environ |= {"ALL_PROXY": proxy.url, "NO_PROXY": "127.0.0.1", "HATCH_INDEX_CA_CERT": str(authority.file)}
         job.environ |= environ | {name: _placed(value, places) for name, value in attack.environ.items()}
         precious(job).write_text(PRECIOUS, "utf-8")
         attack.prepare(job)
@@ -260,7 +261,8 @@ def _tls(authority: Authority, host: str, kind: Certificate, folder: Path) -> ss
         authority = Authority(folder / "unknown")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     life = timedelta(minutes=-1) if kind == "expired" else timedelta(hours=1)
-    context.load_cert_chain(authority.certificate("attacker.example" if kind == "another name" else host, life))
+    named = "attacker.example" if kind == "another name" else host
+    context.load_cert_chain(*authority.issue(named, named, life=life))
     return context
 
 

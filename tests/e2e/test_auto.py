@@ -14,21 +14,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as Event
 
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.rehearsal.server import listening
+from tests.support.authority import Authority
 from tests.support.helpers import make_sdist, make_wheel
 
 from .world import PROJECT, Ci, Index, Job, identity_token, outcome, publishing
@@ -154,66 +150,6 @@ class _Tunnel(socketserver.StreamRequestHandler):
                         return
 
 
-class Authority:
-    """A certificate authority of this test."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        usage = x509.KeyUsage(
-            digital_signature=False,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=True,
-            encipher_only=False,
-            decipher_only=False,
-        )
-        certificate = (
-            self._begun(self._name, self._key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
-        self.path = folder / "authority.pem"
-        self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def _begun(
-        self, name: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta = timedelta(hours=1)
-    ) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + life)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )
-
-    def certificate(self, host: str, life: timedelta = timedelta(hours=1)) -> Path:
-        """A certificate for this host and no other, with its key; it ends when *life* from now is over."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        signed = (
-            self._begun(name, key.public_key(), life)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        path = self._folder / f"{host}.pem"
-        path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + private)
-        return path
-
-
 @contextmanager
 def _served(apps: Mapping[str, ASGIApp], authority: Authority) -> Iterator[dict[str, int]]:
     """Each answers by HTTPS, as its host, on the port that is told."""
@@ -221,9 +157,15 @@ def _served(apps: Mapping[str, ASGIApp], authority: Authority) -> Iterator[dict[
         sockets = {host: stack.enter_context(listening()) for host in apps}
         servers = {}
         for host, app in apps.items():
-            certificate = str(authority.certificate(host))
+            certificate, key = authority.issue(host, host)
             config = uvicorn.Config(
-                app, log_config=None, log_level="critical", access_log=False, lifespan="off", ssl_certfile=certificate
+                app,
+                log_config=None,
+                log_level="critical",
+                access_log=False,
+                lifespan="off",
+                ssl_certfile=str(certificate),
+                ssl_keyfile=str(key),
             )
             servers[host] = uvicorn.Server(config)
 
@@ -334,7 +276,7 @@ def test_github(job: Job, ci: Ci, internet: Internet, repo: str, version: str, p
     """Each request goes to its own host, and GitHub is asked for an identity with the audience of the index."""
     files = build(job, version)
     job.environ |= ci.github
-    run = job.publish("-r", repo, "--ca-cert", str(internet.authority.path))
+    run = job.publish("-r", repo, "--ca-cert", str(internet.authority.file))
     minted = [*internet.pypi.store.minted, *internet.testpypi.store.minted]
     masks = "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *minted])
     assert (0, masks) == (run.code, run.out)
@@ -352,7 +294,7 @@ def test_gitlab(job: Job, internet: Internet, version: str, place: Place, declar
     """Of GitLab's variables, the one for the index where the release goes is needed, and sent there alone."""
     files = build(job, version)
     on_gitlab(job, *([place] if declared == "one" else [MAIN, TEST]))
-    run = job.publish("-r", "auto", HATCH_INDEX_CA_CERT=str(internet.authority.path))
+    run = job.publish("-r", "auto", HATCH_INDEX_CA_CERT=str(internet.authority.file))
     assert (0, "") == (run.code, run.out)
     assert run.err.endswith(told(place, version, files, "gitlab"))
     assert place.requests == in_order(internet.requests)
@@ -364,7 +306,7 @@ def test_gitlab_without_the_identity(job: Job, internet: Internet, version: str,
     """The variable for the other index does not help, and is not sent anywhere."""
     build(job, version)
     on_gitlab(job, other)
-    run = job.publish("-r", "auto", "-o", "check-version=false", "--ca-cert", str(internet.authority.path))
+    run = job.publish("-r", "auto", "-o", "check-version=false", "--ca-cert", str(internet.authority.file))
     assert (1, ["no-gitlab-token"]) == (run.code, run.codes)
     assert f"    {place.variable}:\n      aud: {place.audience}\n" in run.err
     assert place.requests[:2] == in_order(internet.requests)
@@ -393,7 +335,7 @@ def test_where_auto_leads(job: Job, internet: Internet, way: str, version: str, 
     configured = f'[{TABLE}]\nrepo = "auto"\n'
     (job.root / "pyproject.toml").write_text(PYPROJECT % version + (configured if way == "table" else ""), "utf-8")
     options = ["-o", "dry-run=true"]
-    environ = {"HATCH_INDEX_CA_CERT": str(internet.authority.path)}
+    environ = {"HATCH_INDEX_CA_CERT": str(internet.authority.file)}
     if way == "option":
         options += ["-r", "rehearsal", "-o", "repo=auto"]
     if way == "variable":
@@ -411,7 +353,7 @@ def test_mixed_files(job: Job, ci: Ci, internet: Internet, several: list[str]) -
     build(job, "1.2.3")
     build(job, "1.2.4.dev1")
     job.environ |= ci.github
-    run = job.publish("-r", "auto", *several, "--ca-cert", str(internet.authority.path))
+    run = job.publish("-r", "auto", *several, "--ca-cert", str(internet.authority.file))
     assert (1, ["mixed-releases"]) == (run.code, run.codes)
     assert ([], [], []) == (internet.requests, internet.hosts, ci.requests)
 

@@ -8,20 +8,15 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from hatch_trusted_publish.errors import Interrupted, Message
 from hatch_trusted_publish.identity.publishers import public_claims
 from hatch_trusted_publish.rehearsal.simple import path as stored_at
+from tests.support.authority import Authority
 
 from .world import (
     CLAIMS,
@@ -112,42 +107,15 @@ def test_disabled(job: Job, index: Index) -> None:
     assert SEARCH[:1] == index.requests
 
 
-def _certificate(name: str, path: Path) -> None:
-    """A certificate that is its own authority, for loopback, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    path.with_suffix(".key").write_bytes(private)
-    path.with_suffix(".both").write_bytes(path.read_bytes() + private)
-
-
 @pytest.mark.parametrize("way", ["flags", "variables", "table"])
 def test_certificates(job: Job, tmp_path: Path, way: str) -> None:
     """An index with an authority of its own, which lets in only who shows a certificate."""
-    server, person = tmp_path / "server.pem", tmp_path / "person.pem"
-    _certificate("index", server)
-    _certificate("person", person)
-    files = {"ca-cert": str(server), "client-cert": str(person), "client-key": str(person.with_suffix(".key"))}
+    authority = Authority(tmp_path)
+    certificate, key = map(str, authority.issue("person", "person"))
+    files = {"ca-cert": str(authority.file), "client-cert": certificate, "client-key": key}
     index = Index(tmp_path / "files")
     arguments, environ = [], {"MY_TOKEN": identity_token("gitlab", "127.0.0.1")}
-    with served_with_tls(index, server.with_suffix(".both"), person):
+    with served_with_tls(index, authority):
         arguments = ["-r", index.upload_url, "-o", "identity-variable=MY_TOKEN"]
         if way == "flags":
             arguments += [text for name, path in files.items() for text in (f"--{name}", path)]

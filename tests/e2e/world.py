@@ -43,6 +43,7 @@ from hatch_trusted_publish.rehearsal.provider import GITHUB_WORKFLOW, GITLAB_WOR
 from hatch_trusted_publish.rehearsal.publishers import GitHub, GitLab, Google, Publisher
 from hatch_trusted_publish.rehearsal.server import listening, serving
 from hatch_trusted_publish.rehearsal.store import File, Project, Store
+from tests.support import authority as certificates
 
 PROJECT: Final = "sample-project"
 NOT_COMPARED: Final = str(Message("version-not-compared", reason=Message("no-pyproject")))
@@ -612,8 +613,9 @@ def served(index: Ci | Index) -> Iterator[None]:
 
 
 @contextmanager
-def served_with_tls(index: Index, certificate: Path, authority: Path) -> Iterator[None]:
+def served_with_tls(index: Index, authority: certificates.Authority) -> Iterator[None]:
     """It answers by HTTPS, and only to who has a certificate of *authority* as well."""
+    certificate, key = authority.issue("server", "127.0.0.1")
     with listening() as sock:
         index.url = f"https://127.0.0.1:{sock.getsockname()[1]}"
         config = uvicorn.Config(
@@ -623,7 +625,8 @@ def served_with_tls(index: Index, certificate: Path, authority: Path) -> Iterato
             access_log=False,
             lifespan="off",
             ssl_certfile=str(certificate),
-            ssl_ca_certs=str(authority),
+            ssl_keyfile=str(key),
+            ssl_ca_certs=str(authority.file),
             ssl_cert_reqs=ssl.CERT_REQUIRED,
         )
         server = uvicorn.Server(config)

@@ -38,7 +38,13 @@ class Authority:
         self.file = folder / "ca.pem"
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
-    def _sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *extra: x509.ExtensionType) -> x509.Certificate:
+    def _sign(
+        self,
+        name: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *extra: x509.ExtensionType,
+        life: dt.timedelta = dt.timedelta(days=1),
+    ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateBuilder()
@@ -47,7 +53,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
+            .not_valid_after(now + life)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         )
@@ -55,14 +61,16 @@ class Authority:
             builder = builder.add_extension(extension, critical=True)
         return builder.sign(self.key, hashes.SHA256())
 
-    def issue(self, label: str, host: str, password: bytes | None = None) -> tuple[Path, Path]:
-        """Files with a certificate for *host*, and with its key."""
+    def issue(
+        self, label: str, host: str, password: bytes | None = None, life: dt.timedelta = dt.timedelta(days=1)
+    ) -> tuple[Path, Path]:
+        """Files with a certificate for *host*, and with its key. It ends when *life* from now is over."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [
             x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host),
         ]
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, label)])
-        certificate = self._sign(name, key, x509.SubjectAlternativeName(names))
+        certificate = self._sign(name, key, x509.SubjectAlternativeName(names), life=life)
         files = self.folder / f"{label}.pem", self.folder / f"{label}.key"
         files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         hidden = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
