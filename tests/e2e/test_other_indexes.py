@@ -11,8 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,31 +43,19 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], environ: dict[str, str], url: str) -> Iterator[None]:
+def _running(command: list[str], environ: dict[str, str]) -> Iterator[None]:
     """A server of its own, for as long as the block."""
     environ = {name: value for name, value in environ.items() if not name.startswith(("COVERAGE_", "PYTHON"))}
+    environ["PYTHONUNBUFFERED"] = "1"
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
-            _wait(server, url)
+            assert server.stdout is not None
+            # waitress, which both run on, says this when it listens.
+            assert any("Serving on" in line for line in server.stdout)
             yield
         finally:
             server.terminate()
             server.communicate(timeout=30)
-
-
-def _wait(server: subprocess.Popen[str], url: str) -> None:
-    """Until it answers: a connection that is refused is tried again, as long as the server lives."""
-    while server.poll() is None:
-        try:
-            _ask(url)
-        except urllib.error.HTTPError as error:
-            error.close()
-            return
-        except urllib.error.URLError:
-            time.sleep(0.05)  # it has two cores to start on, and this would take one
-            continue
-        return
-    raise AssertionError(server.communicate()[0])
 
 
 def _ask(url: str, *credentials: str, **content: object) -> None:
@@ -205,11 +191,11 @@ def test_pypiserver(job: Job, exchange: Index, tmp_path: Path, readers: str) -> 
     passwords.write_text(f"__token__:{{SHA}}{digest}\n")
     port = _free_port()
     protected = "update" if readers == "anybody" else "update,list,download"
-    options = ["-P", str(passwords), "-a", protected, "--disable-fallback", "--server", "wsgiref"]
+    options = ["-P", str(passwords), "-a", protected, "--disable-fallback", "-v", "--server", "auto"]
     command = [sys.executable, "-m", "pypiserver", "run", "-i", "127.0.0.1", "-p", str(port), *options, str(files)]
     url = f"http://127.0.0.1:{port}/"
     release = _released if readers == "anybody" else _released_by_the_token
-    with _running(command, clean_environ(tmp_path / "server"), url):
+    with _running(command, clean_environ(tmp_path / "server")):
         release(job, exchange, url, f"{url}simple/")
     assert [WHEEL, SDIST] == sorted(path.name for path in files.iterdir())
     assert [(job.dist / name).read_bytes() for name in (WHEEL, SDIST)] == [
@@ -227,7 +213,7 @@ def test_devpi(job: Job, exchange: Index, tmp_path: Path, readers: str) -> None:
     subprocess.run([*init, "--root-passwd", "root"], env=quiet, check=True, capture_output=True)
     server = [sys.executable, "-c", main.format("main", "main"), "--serverdir", str(folder), "--offline-mode"]
     url = f"http://127.0.0.1:{port}/"
-    with _running([*server, "--host", "127.0.0.1", "--port", str(port)], environ, f"{url}+api"):
+    with _running([*server, "--host", "127.0.0.1", "--port", str(port)], environ):
         _ask(f"{url}__token__", "root", "root", password=PASSWORD)
         _ask(f"{url}__token__/release", "__token__", PASSWORD, type="stage", bases=[], volatile=False)
         if readers == "anybody":
