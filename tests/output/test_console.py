@@ -346,8 +346,10 @@ class Broken(Stream):
     def __init__(self, error: BaseException) -> None:
         super().__init__(tty=True)
         self._error = error
+        self.tried: list[str] = []
 
     def write(self, text: str) -> int:
+        self.tried.append(text)
         raise self._error
 
 
@@ -359,14 +361,19 @@ class Broken(Stream):
 def test_standard_error_is_gone(
     error: OSError, environ: Mapping[str, str], table: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A release goes on without it."""
-    monkeypatch.setattr(os, "dup2", lambda *_: None)  # rich answers a closed pipe by that, on standard output
-    with redirect_stderr(Broken(error)):
+    """A release goes on without it: what is written to it from then on goes to nowhere."""
+    led: list[int] = []
+    monkeypatch.setattr(os, "dup2", lambda _, number: led.append(number))
+    stream = Broken(error)
+    monkeypatch.setattr(stream, "fileno", lambda: 1002)
+    with redirect_stderr(stream):
         console = Console(hatch(), environ)
         if table:
             console.redraw(Lines())
         say_all(console)
         console.close()
+    assert "an info" in "".join(stream.tried)
+    assert 1002 in led
 
 
 def test_what_cannot_be_written_is_dropped(tmp_path: Path) -> None:
