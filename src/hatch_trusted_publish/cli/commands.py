@@ -92,10 +92,10 @@ def init(*, yes: bool, offline: bool) -> int:
         click.echo(str(Message("nothing-to-write")))
     _show_form(project, project.forge, answers, offline=offline)
     place, environment = project.forge, answers.environment
-    click.echo(str(Message(_ENVIRONMENTS[place.provider], environment=environment, url=place.url)))
+    click.echo(f"\n{Message(_ENVIRONMENTS[place.provider], environment=environment, url=place.url)}")
     if approver in _APPROVERS:
         click.echo(str(Message(_APPROVERS[approver])))
-    click.echo(str(Message("next-rehearsal")))
+    click.echo(f"\n{Message('next-rehearsal', version=project.data['project'].get('version', '1.0.0'))}")
     if not yes and click.confirm("Rehearse now?", default=True):
         for command in (["hatch", "build", "--clean"], ["hatch", "publish", "-p", "trusted", "-r", "rehearsal"]):
             if code := subprocess.run(command, check=False).returncode:  # nosec B603 # Hatch, by its name
