@@ -77,6 +77,7 @@ class World:
         self.timeout = 20.0
         self.name = "own"
         self.listed = True
+        self.pypi_rules = False
         self.tokens: Path | None = None
 
     def _ambient(self) -> Ambient:
@@ -86,7 +87,7 @@ class World:
     def run(self, server: Scripted) -> None:
         """The release, against *server*."""
         index = find_index(Repository("own", f"{server.url}/legacy/"))
-        index = replace(index, name=self.name, listed=self.listed)
+        index = replace(index, name=self.name, listed=self.listed, pypi_rules=self.pypi_rules)
         with Client(self.settings.repository.certificates, self.timeout, "tests/1.0", self.events.note) as client:
             self.index: Index = index
             job = Job(self.settings, index, client, self.events, self.done)
@@ -157,6 +158,18 @@ def test_a_release(tmp_path: Path) -> None:
     assert {WHEEL: "uploaded", SDIST: "uploaded"} == world.results()
     results: list[tuple[str, Result]] = [(WHEEL, "uploaded"), (SDIST, "uploaded")]
     assert (["not tried", "not tried"], ["e30.", "pypi"], results) == world.told()
+
+
+def test_a_doubt(tmp_path: Path) -> None:
+    """A file that PyPI may reject is uploaded, with a warning."""
+    world = World(tmp_path, {})
+    world.pypi_rules = True
+    world.files = [_read(make_wheel(tmp_path, tag="py3-none-macosx_27_0_arm64"))]
+
+    world.released()
+
+    assert ["may-be-rejected"] == [one.code for one in world.events.warnings]
+    assert ["uploaded"] == [*world.results().values()]
 
 
 def test_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:

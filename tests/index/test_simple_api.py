@@ -28,6 +28,7 @@ JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "text/html"
 OWN = find_index(Repository("own", "https://index.test/legacy/"))
 SHA = "ab" * 32
+TOKEN = "pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAw"
 HASH = b"#sha256=" + SHA.encode()
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
@@ -257,6 +258,7 @@ def test_read_publishers() -> None:
         pytest.param(Reply(200, b"[]"), id="list"),
         pytest.param(Reply(200, b"{}"), id="empty"),
         pytest.param(Reply(200, b'{"attestation_bundles": [1]}'), id="numbers"),
+        pytest.param(Reply(200, b'{"attestation_bundles": [{"attestations": 1}]}'), id="no list"),
     ],
 )
 def test_no_provenance(reply: Reply) -> None:
@@ -369,6 +371,7 @@ def test_where_a_redirect_points() -> None:
         pytest.param(Reply(200, b"<a" + b" a" * 99_999, HTML), id="HTML, a tag without an end"),
         pytest.param(Reply(200, _page(*[_file("\u00fc", {})] * (MOST_FILES + 1)), JSON), id="JSON, too many odd names"),
         pytest.param(Reply(200, b"<a href=a>" * (MOST_FILES + 1), HTML), id="HTML, one name too often"),
+        pytest.param(Reply(200, _page(_file(TOKEN, {})), JSON, secrets=[Secret(TOKEN)]), id="JSON, a token"),
     ],
 )
 def test_something_that_is_no_list(reply: Reply) -> None:

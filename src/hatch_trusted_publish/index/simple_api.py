@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any, Final, cast
@@ -91,15 +92,14 @@ def read_listing(reply: Reply, index: Index, project: str) -> Listing:
     facts = {"index": index.title, "project": project, "url": index.listing_url(project)}
     reason = Message("listing-reply", **facts, status=reply.status, location=shown_url(reply.location))
     if reply.status == 200:
-        try:
+        reason = Message("no-list-of-files", **facts, type=reply.media_type)
+        # The last is html.parser's.
+        with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError):
             read = _json_listing if reply.media_type.endswith("json") else _html_listing
             listing = read(reply.body, index.listing_url(project))
             said = (f"{name} {one.said_url} {one.said_provenance}" for name, one in listing.files.items())
             if not repeats(said, reply.secrets):
                 return listing
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError):
-            # The last is html.parser's.
-            reason = Message("no-list-of-files", **facts, type=reply.media_type)
     if index.status_page is not None:
         raise IndexReadError("listing-failed", **facts, reason=reason, page=index.status_page)
     code = "listing-unreadable"
