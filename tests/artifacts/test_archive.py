@@ -401,6 +401,7 @@ def test_bounded_memory(tmp_path: Path, name: str, data: Callable[[], bytes]) ->
     assert message.facts.get("said") != ""  # some errors of zipfile say nothing
 
 
+@pytest.mark.slow
 def test_many_members(tmp_path: Path) -> None:
     """An sdist of very many files is read in little memory."""
     path = written(tmp_path, SDIST, tar_of(*[member(f"sample-1.0/{i}", b"") for i in range(20_000)], member()))

@@ -214,6 +214,7 @@ def test_nobody_there(service: str, who: str) -> None:
     assert Message("signing-unreachable", service=who, host=f"127.0.0.1:{gone.port}") == found.problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "who"), [(CERTIFY, FULCIO), (LOG, REKOR)])
 def test_silence(path: str, who: str) -> None:
     """A service that never answers is waited for within the bound, and then no more."""
@@ -392,6 +393,7 @@ def test_keys_that_never_come(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Message("signing-too-slow", service=KEYS) == found.problem
 
 
+@pytest.mark.slow
 def test_nothing_is_logged_too_late() -> None:
     """What waits for its turn when the time is up is not signed any more: an entry in the log is for ever."""
     many = [a_distribution(f"sample-1.0-py3-none-win{number}.whl") for number in range(12)]

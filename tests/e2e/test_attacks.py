@@ -50,6 +50,8 @@ from .attackers import (
 )
 from .world import CLAIMS, PROJECT, SDIST, WHEEL, Job, as_read, codes_in, identity_token
 
+pytestmark = pytest.mark.slow
+
 MIB: Final = 1024 * 1024
 HOSTILE: Final = (
     "\x1b[2J\x1b]0;owned\x07\r\n::set-env name=PATH::/evil\n::add-mask::e\n##[error]no\n##vso[task.complete]\n"
@@ -631,7 +633,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def job(tmp_path: Path, template: Path) -> Job:
     """A job with one file."""
-    return Job(tmp_path / "job", template).unmeasured()
+    return Job(tmp_path / "job", template)
 
 
 SIZE: Final = r"\d+ files? to upload, [\d.]+ [kM]?B"

@@ -32,6 +32,8 @@ from .world import (
     uploads,
 )
 
+pytestmark = pytest.mark.slow
+
 PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 TABLE = "tool.hatch.publish.trusted"

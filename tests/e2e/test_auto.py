@@ -29,6 +29,8 @@ from tests.support.helpers import make_sdist, make_wheel
 
 from .world import PROJECT, Ci, Index, Job, identity_token, outcome, publishing
 
+pytestmark = pytest.mark.slow
+
 TABLE: Final = "tool.hatch.publish.trusted"
 PYPROJECT: Final = f"""\
 [build-system]

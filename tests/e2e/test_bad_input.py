@@ -21,6 +21,8 @@ from tests.support.verdicts import STRICTER, VERDICTS, Verdict
 from .attackers import LARGEST, measured
 from .world import EXCHANGE, PROJECT, SDIST, SEARCH, WHEEL, Answer, Ci, Index, Job, codes_in, masks
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Bad:
@@ -258,7 +260,6 @@ def test_files_that_pypi_takes(job: Job) -> None:
     assert (0, "", True) == (code, out, peak < LARGEST), err
 
 
-@pytest.mark.slow
 def test_large_metadata(job: Job) -> None:
     """Sixty wheels with a README of 2 MB each take little memory: of each, the upload form is kept, compressed."""
     _empty(job)

@@ -21,6 +21,8 @@ from hatch_trusted_publish.identity.ambient import gitlab_variable
 
 from .world import PROJECT, PUBLISHERS, Ci, Index, Job, Run, git, identity_token, masks, released
 
+pytestmark = pytest.mark.slow
+
 ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "hatch-trusted-publish"
 HATCH: Final = f"hatch=={version('hatch')}"
@@ -87,7 +89,6 @@ def place(tmp_path: Path, built: Path) -> Place:
     return Place(tmp_path, built)
 
 
-@pytest.mark.slow
 def test_build_environment(place: Place) -> None:
     """A build that needs the version source installs at most 11 packages, none of which is for the network."""
     place.run(f'uv venv -q "{place.venv}"; uv pip install -q --python "{place.venv}" "{place.wheel}"')
@@ -98,7 +99,6 @@ def test_build_environment(place: Place) -> None:
     assert set() == names & {"hatch", "httpx", "id", "pypi-attestations", "stamina"}
 
 
-@pytest.mark.slow
 def test_without_the_extra(place: Place) -> None:
     """A job that installs the plugin without its extra ends at once, with the line to type."""
     place.run(f'uv venv -q "{place.venv}"; uv pip install -q --python "{place.venv}" {HATCH} "{place.wheel}"')
@@ -106,7 +106,6 @@ def test_without_the_extra(place: Place) -> None:
     assert (["extra-missing"], True) == (run.codes, "hatch-trusted-publish[publish]" in run.err)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("install", "hatch"),
     [
@@ -139,7 +138,6 @@ def test_ways_to_install(place: Place, install: list[str], hatch: str) -> None:
     assert place.release in run.err
 
 
-@pytest.mark.slow
 def test_own_release(place: Place, ci: Ci, index: Index) -> None:
     """The job that publishes this project does so, step by step as its workflow has them, by what was just built."""
     index.store.add_project(NAME, *PUBLISHERS)
@@ -203,7 +201,6 @@ def steps(place: Place, tmp_path: Path, index: Index) -> Steps:
     return Steps(tmp_path, place)
 
 
-@pytest.mark.slow
 def test_action(steps: Steps, ci: Ci, index: Index) -> None:
     """The action's step publishes with its inputs as options, from the pinned list, and sets the outputs."""
     steps.github({"repo": index.upload_url, "report": "report.json", "several": "true"}, ci.github)
@@ -214,7 +211,6 @@ def test_action(steps: Steps, ci: Ci, index: Index) -> None:
     assert any(agent.startswith(f"{NAME}/9.8.7 Hatch/") for agent in index.agents)
 
 
-@pytest.mark.slow
 def test_template(steps: Steps, index: Index) -> None:
     """The template's script does the same with the commit that it is given, and nothing else."""
     job = {"GITLAB_CI": "true", gitlab_variable("127.0.0.1"): identity_token("gitlab", "127.0.0.1")}

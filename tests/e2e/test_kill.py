@@ -20,6 +20,8 @@ from tests.support.helpers import make_sdist, make_wheel
 
 from .world import EXCHANGE, PROJECT, SEARCH, Answer, Ci, Index, Job, as_read, codes_in, masks, served, uploads
 
+pytestmark = pytest.mark.slow
+
 VERSION: Final = "1.2.3"
 POINTS: Final = 40
 EVENTS: Final = 3 * 3 + 14 * 4
@@ -75,7 +77,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 def job(tmp_path: Path) -> Job:
     """A job without a project, and with no files yet."""
     (tmp_path / "template" / "dist").mkdir(parents=True)
-    return Job(tmp_path, tmp_path / "template").unmeasured()
+    return Job(tmp_path, tmp_path / "template")
 
 
 def build(job: Job, count: int, size: int = 100_000) -> list[str]:
@@ -332,7 +334,7 @@ def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempP
         folder = tmp_path / str(count)
         (folder / "template" / "dist").mkdir(parents=True)
         # Coverage keeps a tracer for each thread.
-        job = Job(folder, folder / "template").unmeasured()
+        job = Job(folder, folder / "template")
         job.on_github(ci)
         index = Watched(tmp_path_factory.mktemp("index") / "files")
         with served(index):

@@ -32,6 +32,8 @@ from .world import (
     target,
 )
 
+pytestmark = pytest.mark.slow
+
 PUBLISH = f"'{sys.executable}' -m hatch publish -p trusted"
 SIZE = r"[\d.]+ k?B"
 

@@ -14,6 +14,8 @@ from tests.support.pages import ROOT, Person, blocks_of
 
 from .world import PUBLISHERS, Ci, Index, clean_environ, git
 
+pytestmark = pytest.mark.slow
+
 PAGE: Final = ROOT / "docs" / "how-to" / "monorepo.md"
 REHEARSE, TOGETHER = (block.text for block in blocks_of(PAGE) if not block.language)
 CORE = ["example_core-1.0.0-py2.py3-none-any.whl", "example_core-1.0.0.tar.gz"]

@@ -24,6 +24,8 @@ from hatch_trusted_publish.rehearsal.installing import find_uv
 
 from .world import PROJECT, SDIST, WHEEL, Index, Job, Run, clean_environ, identity_token, outcome
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "a-token_that_the_exchange_knows"
 EXCHANGE = ["GET /exchange/audience 200", "POST /exchange/mint 200"]
 

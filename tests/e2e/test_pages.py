@@ -22,6 +22,8 @@ from tests.support.pages import ROOT, blocks_of, packages, put_hatch
 
 from .world import SDIST, SERVICE_ACCOUNT, WHEEL, Ci, Index, Job, git, identity_token
 
+pytestmark = pytest.mark.slow
+
 HOW_TO: Final = ROOT / "docs" / "how-to"
 TAG: Final = "v1.2.3"
 INSTALLED: Final = "install hatch hatch-trusted-publish[publish]"

@@ -23,6 +23,8 @@ from tests.support.repositories import Repository, isolate, write_pyproject
 
 from .world import PUBLISHERS, Ci, Index, Job, Run
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = Path(__file__).parents[2]
 TABLE = 'source = "vcs-public"\ndev-number = "commit-time"'
 READING = ["GET /simple/sample/ 200", "GET /.well-known/pytp?discover=%2Flegacy%2F 404", "GET /_/oidc/audience 200"]
@@ -197,7 +199,6 @@ def built_plugin(folder: Path) -> str:
     return f"hatch-trusted-publish @ {wheel.as_uri()}"
 
 
-@pytest.mark.slow
 def test_a_release_for_every_commit(tmp_path: Path, outside: dict[str, str], ci: Ci, index: Index) -> None:
     """Each of thirty commits has a version of its own that can be installed; a second run of its job changes nothing."""
     history = History(tmp_path / "origin", built_plugin(tmp_path / "plugin"))

@@ -41,6 +41,8 @@ from .world import (
     uploads,
 )
 
+pytestmark = pytest.mark.slow
+
 UPLOAD: Final = "POST /legacy/"
 MINT: Final = "POST /_/oidc/mint-token"
 BURN: Final = "POST /_/oidc/burn-token"
@@ -168,7 +170,7 @@ def spy(job: Job, name: str, then: str) -> Path:
 
 def begin(on: str, job: Job, ci: Ci) -> None:
     """Make it a job of that CI, where everything says all that it can say; GitLab's is one that keeps the upload token."""
-    job.unmeasured().environ |= TALKATIVE
+    job.environ |= TALKATIVE
     if on == "github":
         job.environ |= ci.github
         files_of(job)

@@ -12,6 +12,8 @@ from tests.support.pages import ROOT, Person, blocks_of
 
 from .world import as_read, clean_environ
 
+pytestmark = pytest.mark.slow
+
 PAGE: Final = ROOT / "docs" / "tutorial.md"
 
 
@@ -21,7 +23,6 @@ def told(said: str) -> list[str]:
     return re.sub(r"with (uv|pip),", "with an installer,", same).splitlines()
 
 
-@pytest.mark.slow
 def test_on_your_own_machine(tmp_path: Path) -> None:
     """Each command that needs no account works, and prints what the page shows."""
     environ = clean_environ(tmp_path / "home")

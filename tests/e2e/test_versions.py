@@ -17,7 +17,9 @@ from packaging.version import Version
 
 from tests.support.repositories import Repository, booby_trap, git, give_away, isolate, write_lines, write_pyproject
 
-from .world import Index, Job
+from .world import MEASURED, Index, Job
+
+pytestmark = pytest.mark.slow
 
 PLUGIN = Path(__file__).parents[2]
 VCS = 'source = "vcs"\nraw-options = { local_scheme = "no-local-version" }'
@@ -60,7 +62,7 @@ def run(root: Path, *command: str, **environ: str) -> Ran:
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=root,
-        env={**os.environ, **environ},
+        env={name: value for name, value in os.environ.items() if name not in MEASURED} | environ,
         capture_output=True,
         text=True,
         check=False,
@@ -309,8 +311,6 @@ class TestBuilds:
         """Hatch, which installs the built plugin into an environment of its own."""
         for name in ("CONFIG", "DATA_DIR", "CACHE_DIR"):
             monkeypatch.setenv(f"HATCH_{name}", str(tmp_path / name.lower()))
-        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
-            monkeypatch.delenv(name)
         (tmp_path / "config").touch()
         ran = run(PLUGIN, "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path / "plugin"))
         assert Ran(0, "", ran.err) == ran

@@ -68,7 +68,7 @@ packages = ["src/sample_project"]
 WITHOUT_ATTESTATIONS: Final = "[publish.trusted]\nattestations = false\n"
 """What the person at this machine has configured: signing is the matter of test_attestations.py alone."""
 MEASURED: Final = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-"""What makes a process tell which lines it ran; many runs that differ little are quicker without."""
+"""What makes a process report which lines it ran. That takes as long again as a run, so few runs are measured."""
 SERVICE_ACCOUNT: Final = "publisher@sample.iam.gserviceaccount.com"
 SITE: Final = Path(__file__).with_name("site")
 REPORTS: Final = jsonschema.Draft202012Validator(
@@ -240,7 +240,7 @@ def clean_environ(home: Path) -> dict[str, str]:
     for name in ("tmp", "site"):
         (home / name).mkdir(parents=True, exist_ok=True)
     (home / "config.toml").write_text(WITHOUT_ATTESTATIONS, "utf-8")
-    return MEASURED | {
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "TMPDIR": str(home / "tmp"),
@@ -267,10 +267,9 @@ class Job:
         shutil.copytree(template, self.root, symlinks=True)
         self.person(attestations=False)
 
-    def unmeasured(self) -> Job:
-        """The same, of whose runs no coverage is taken."""
-        for name in MEASURED:
-            del self.environ[name]
+    def measured(self) -> Job:
+        """The same, with the coverage of its runs."""
+        self.environ |= MEASURED
         return self
 
     def person(self, **settings: bool) -> None:

@@ -28,6 +28,8 @@ from hatch_trusted_publish.versions.project import Project
 from tests.support.helpers import make_wheel
 from tests.support.scripted import Answer, Scripted
 
+pytestmark = pytest.mark.slow
+
 SIMPLE: Final = "application/vnd.pypi.simple.v1+json"
 HONEST: Final = {
     "GET /simple/sample/": Answer.of({"files": []}, media_type=SIMPLE),

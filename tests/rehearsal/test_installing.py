@@ -63,6 +63,7 @@ def test_nothing_of_it_runs(world: World, tmp_path: Path, tool: str) -> None:
     assert (Message("installed", release="sampleproject 2.0.0", tool=tool), False) == (message, ran.exists())
 
 
+@pytest.mark.slow
 def test_with_pip(rehearsal: Rehearsal) -> None:
     """A machine without uv has pip."""
     expected = Message("installed", release="sampleproject 2.0", tool="pip")
