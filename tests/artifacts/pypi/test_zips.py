@@ -51,12 +51,8 @@ def end_64(count: int, size: int, start: int, on_disk: int | None = None, length
     return b"PK\6\6" + struct.pack("<Q12x4Q", length, count if on_disk is None else on_disk, count, size, start)
 
 
-def locator(place: int) -> bytes:
-    return b"PK\6\7" + struct.pack("<4xQ4x", place)
-
-
+LOCATOR = b"PK\6\7" + bytes(16)
 FIRST, RECORD = local(), central()
-LOCATOR = locator(len(FIRST + RECORD))
 END = end(1, len(RECORD), len(FIRST))
 END_64 = end_64(1, len(RECORD), len(FIRST))
 WHOLE = FIRST + RECORD + END
@@ -136,14 +132,9 @@ def bad_local(head: bytes) -> bytes:
         pytest.param(FIRST + central(comment=b"c") + END, "Comment in central directory", id="comment of a member"),
         pytest.param(b"#!/bin/sh\n" + WHOLE, "Unknown record signature", id="prepended"),
         pytest.param(FIRST + b"x" + RECORD + END, "Unknown record signature", id="between"),
-        pytest.param(FIRST + RECORD + END_64 + b"PK\7\7" + END, "Malformed zip file", id="after the zip64 end"),
-        pytest.param(FIRST + RECORD + END_64 + LOCATOR * 2 + END, "Unknown record signature", id="two locators"),
-        pytest.param(
-            FIRST + RECORD + END_64 + locator(0) + END,
-            "Mis-matched EOCD64 record and locator offset",
-            id="the locator points elsewhere",
-        ),
+        pytest.param(FIRST + RECORD + END_64 + b"PK\7\7" + END, "Unknown record signature", id="after the zip64 end"),
         pytest.param(WHOLE + b"x", "Trailing data", id="trailing"),
+        pytest.param(WHOLE[:-2] + b"\1\0", "Trailing data", id="a comment that is not there"),
         pytest.param(WHOLE[:-1], "Malformed zip file", id="truncated"),
         pytest.param(FIRST[:20], "Malformed zip file", id="truncated header"),
         pytest.param(FIRST, "Malformed zip file", id="no end"),

@@ -50,7 +50,7 @@ def check(file: BinaryIO, sizes: Mapping[str, tuple[int, int]]) -> None:
         signature = _read(file, 4)
     found = (len(central), file.tell() - 4 - start, start)
     _check_end(file, signature, found)
-    if file.read(1):
+    if file.tell() != file.seek(0, 2):  # also before the end: the comment is shorter than its length says
         raise BadZipFile("Trailing data")
 
 
@@ -92,18 +92,17 @@ def _central_header(file: BinaryIO) -> bytes:
 def _check_end(file: BinaryIO, signature: bytes, found: tuple[int, int, int]) -> None:
     """Compare number, size and place of the directory's records with what its end states."""
     stated = None
-    place = file.tell() - 4
     if signature == _END_64:
         length, on_disk, *stated = struct.unpack("<Q12x4Q", _read(file, 52))
         if on_disk != stated[0]:
             raise BadZipFile("Malformed zip file")
         if length != 44:
             raise BadZipFile("ZIP64 extensible data not allowed")
-        if _read(file, 4) != _LOCATOR_64:
+        if (signature := _read(file, 4)) == _END:
             raise BadZipFile("Malformed zip file")
-        if struct.unpack("<4xQ4x", _read(file, 16)) != (place,):
-            raise BadZipFile("Mis-matched EOCD64 record and locator offset")
-        signature = _read(file, 4)
+        if signature == _LOCATOR_64:
+            _read(file, 16)
+            signature = _read(file, 4)
     if signature != _END:
         raise BadZipFile("Unknown record signature")
     on_disk, *short, comment_length = struct.unpack("<4x2H2LH", _read(file, 18))
