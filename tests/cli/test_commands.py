@@ -124,6 +124,45 @@ def test_a_directory_without_rights(root: Path, capsys: pytest.CaptureFixture[st
     assert PYPROJECT == root.joinpath("pyproject.toml").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        pytest.param("yaml-invalid", b"on: push\njobs: {a: [}", id="not YAML"),
+        pytest.param("yaml-invalid", b"on: push\n\tjobs:", id="tab"),
+        pytest.param("yaml-invalid", b"on: push\non: pull_request", id="key twice"),
+        pytest.param("yaml-invalid", b"on: &a [*a]", id="endless anchor"),
+        pytest.param("yaml-too-large", b"#" * 10_000_000, id="10 MB"),
+    ],
+)
+def test_a_workflow_that_cannot_be_read(code: str, text: bytes, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One clear error with the name of the file, and nothing is written."""
+    path = root / ".github" / "workflows" / "other.yml"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text)
+    assert 1 == main(["init", "--yes", "--offline"])
+    assert 1 == main(["check"])
+    said = capsys.readouterr()
+    assert [True, True] == [f"[{code}]" in one and "other.yml" in one for one in said]
+    assert (PYPROJECT, [path]) == (root.joinpath("pyproject.toml").read_text("utf-8"), [*path.parent.iterdir()])
+
+
+def test_without_git(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Git is not installed, no remote is known; `check` needs none."""
+    monkeypatch.setenv("PATH", str(root))
+    assert 1 == main(["init", "--yes", "--offline"])
+    assert "[no-remote]" in capsys.readouterr().err
+    assert 0 == main(["check"])
+
+
+def test_a_name_in_unicode(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """PyPI accepts only ASCII; nothing fails before `check` says so."""
+    root.joinpath("pyproject.toml").write_text(PYPROJECT.replace("sample", "schöne-probe"), "utf-8")
+    assert 0 == main(["init", "--yes", "--offline"])
+    assert "/manage/project/sch%C3%B6ne-probe/" in capsys.readouterr().out
+    assert 1 == main(["check", "--json"])
+    assert ["metadata-refused"] == [one["code"] for one in json.loads(capsys.readouterr().out)]
+
+
 def test_usage(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is not a command or an option is said, with exit code 2 as click has it."""
     assert 2 == main(["nope"])
