@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess  # nosec B404 # zizmor, by its name and arguments
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,17 +32,10 @@ def check(project: Project) -> list[Finding]:
                 "unreadable", file=error.filename or "", reason=Message("quoted", text=error.strerror or "")
             )
             found.append(Finding("error", message))
-    if not any(_publishes(project)):
-        found.append(Finding("warning", Message("no-publishing-job")))
+    with suppress(SettingsError, OSError):  # reported already
+        if not workflow.publishes(project.root) and not gitlab.publishes(gitlab.read(project.root)):
+            found.append(Finding("warning", Message("no-publishing-job")))
     return in_order(found)
-
-
-def _publishes(project: Project) -> Iterator[bool]:
-    try:
-        yield from (bool(one.publishing) for one in workflow.read(project.root))
-        yield gitlab.publishes(gitlab.read(project.root))
-    except (SettingsError, OSError):
-        yield True  # reported already
 
 
 def _workflows(project: Project) -> Iterator[Finding]:

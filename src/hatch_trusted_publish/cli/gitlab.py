@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..errors import Message
-from .findings import Finding, Level
-from .github import BUILDS, INSTALLS, TOKENS
+from . import rules
+from .findings import Finding
 from .project import Project
-from .workflow import PUBLISHES
+from .rules import finding
 from .yaml import Node, load
 
 FILE: Final = ".gitlab-ci.yml"
@@ -22,12 +20,10 @@ _KEYWORDS: Final = frozenset(
 _AUDIENCES: Final = {"PYPI_ID_TOKEN": "pypi", "TESTPYPI_ID_TOKEN": "testpypi"}
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(rules.Job):
     """One job, with what it extends."""
 
-    name: str
-    node: Node
+    __slots__ = ()
 
     def get(self, *path: str) -> Node:
         return self.node.get(*path)
@@ -63,7 +59,7 @@ def includes(root: Node) -> list[Node]:
 
 def publishes(root: Node) -> bool:
     """Whether a job publishes, or the template of this project adds one that does."""
-    return any(PUBLISHES.search(job.script) for job in jobs(root)) or any(
+    return any(rules.PUBLISHES.search(job.script) for job in jobs(root)) or any(
         one.get("remote").text.endswith(_TEMPLATE) for one in includes(root)
     )
 
@@ -96,59 +92,37 @@ def check(project: Project) -> Iterator[Finding]:
     """
     root = read(project.root)
     for job in jobs(root):
-        if project.counts_commits and BUILDS.search(job.script):
+        if project.counts_commits and rules.BUILDS.search(job.script):
             depth = job.get("variables", "GIT_DEPTH").text or root.get("variables", "GIT_DEPTH").text
             if depth != "0":
-                yield _found("error", "shallow-pipeline", job, job=job.name)
-        if PUBLISHES.search(job.script):
+                yield finding("error", "shallow-pipeline", job.node, job=job.name)
+        if rules.PUBLISHES.search(job.script):
             yield from _publishing(project, job)
     for one in includes(root) if publishes(root) else ():
         url = one.get("remote").text or one.text
         if "://" in url and not one.has("integrity"):
-            yield Finding("danger", Message("include-without-integrity", url=url), one.file, one.line)
+            yield finding("danger", "include-without-integrity", one, url=url)
     for node in root.scalars():
-        if found := TOKENS.search(node.text):
-            yield Finding("warning", Message("stored-token", name=found[0]), node.file, node.line)
+        if found := rules.TOKENS.search(node.text):
+            yield finding("warning", "stored-token", node, name=found[0])
 
 
 def _publishing(project: Project, job: Job) -> Iterator[Finding]:
-    said = project.publisher
     tokens = job.get("id_tokens")
     if not tokens.members:
-        yield _found("error", "no-id-tokens", job, job=job.name)
+        yield finding("error", "no-id-tokens", job.node, job=job.name)
     for name, node in (tokens.members or {}).items():
         audience = node.get("aud")
         if name in _AUDIENCES and audience.text != _AUDIENCES[name]:
-            message = Message("other-audience", name=name, found=audience.text, expected=_AUDIENCES[name])
-            yield Finding("error", message, audience.file, audience.line)
-    environment = job.get("environment").text or job.get("environment", "name").text
-    if not environment:
-        yield _found("warning", "no-environment", job, job=job.name)
-    if said.get("provider") == "gitlab":
-        configured = str(said.get("environment", ""))
-        if configured and "$" not in environment and configured != environment:
-            yield _found(
-                "error", "other-environment", job, configured=configured, found=environment or "none", job=job.name
-            )
-        if said.get("workflow", FILE) != FILE:
-            yield _found("error", "other-workflow-file", job, configured=said["workflow"], file=FILE)
-        if project.forge is not None and project.forge.provider == "gitlab":
-            hosted, named = (
-                f"{project.forge.namespace}/{project.forge.repository}",
-                f"{said.get('namespace')}/{said.get('project')}",
-            )
-            if hosted != named:
-                yield _found("error", "other-repository", job, configured=named, found=hosted)
+            expected = _AUDIENCES[name]
+            yield finding("error", "other-audience", audience, name=name, found=audience.text, expected=expected)
+    if not job.environment:
+        yield finding("warning", "no-environment", job.node, job=job.name)
+    yield from rules.publisher(project, "gitlab", FILE, [job], job.node)
     if not any(job.get(key).items or job.get(key).members or job.get(key).text for key in ("rules", "only")):
-        yield _found("danger", "publishes-from-every-branch", job, job=job.name)
-    if BUILDS.search(job.script):
-        yield _found("warning", "build-with-identity", job, job=job.name)
-    for found in INSTALLS.finditer(job.script):
-        if "--require-hashes" not in found[0] and "--no-index" not in found[0]:
-            yield _found("warning", "install-without-hashes", job, command=found[0].strip(), job=job.name)
+        yield finding("danger", "publishes-from-every-branch", job.node, job=job.name)
+    if rules.BUILDS.search(job.script):
+        yield finding("warning", "build-with-identity", job.node, job=job.name)
+    yield from rules.installs(job, job.script, job.node)
     if job.get("cache").members or job.get("cache").items:
-        yield _found("danger", "cache-with-identity", job, job=job.name)
-
-
-def _found(level: Level, code: str, at: Job, **facts: object) -> Finding:
-    return Finding(level, Message(code, **facts), at.node.file, at.node.line)
+        yield finding("danger", "cache-with-identity", job.node, job=job.name)

@@ -95,7 +95,7 @@ def _pipeline(project: Project, forge: Forge, answers: Answers) -> Iterator[Chan
     text = _TEMPLATES.joinpath(name).read_text("utf-8").replace("@environment@", answers.environment)
     text = text.replace("@branch@", default_branch(project.root))
     if forge.provider == "github":
-        if not any(one.publishing for one in workflow.read(project.root)):
+        if not workflow.publishes(project.root):
             yield _change(project.root / ".github" / "workflows" / "release.yml", text)
         return
     pipeline = gitlab.read(project.root)

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from . import rules
 from .yaml import Node, load
 
-PUBLISHES: Final = re.compile(
-    r"\b(?:hatch|uv|pdm|poetry|flit)(?:\s+-\S+)*\s+publish\b|\btwine\s+upload\b", re.IGNORECASE
-)
 _PUBLISHING_ACTIONS: Final = re.compile(r"pypa/gh-action-pypi-publish@|/actions/publish@|^\./actions/publish$")
 
 
@@ -21,10 +19,6 @@ class Step:
     """One step of a job."""
 
     node: Node
-
-    @property
-    def line(self) -> int:
-        return self.node.line
 
     @property
     def uses(self) -> str:
@@ -36,19 +30,13 @@ class Step:
 
     @property
     def publishes(self) -> bool:
-        return bool(PUBLISHES.search(self.run) or _PUBLISHING_ACTIONS.search(self.uses))
+        return bool(rules.PUBLISHES.search(self.run) or _PUBLISHING_ACTIONS.search(self.uses))
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(rules.Job):
     """One job of a workflow."""
 
-    name: str
-    node: Node
-
-    @property
-    def line(self) -> int:
-        return self.node.line
+    __slots__ = ()
 
     @property
     def steps(self) -> list[Step]:
@@ -59,15 +47,8 @@ class Job:
         return any(step.publishes for step in self.steps)
 
     @property
-    def environment(self) -> str:
-        """The name of the environment; empty without one."""
-        node = self.node.get("environment")
-        return node.text or node.get("name").text
-
-    @property
     def may_request_identity(self) -> bool:
-        permissions = self.node.get("permissions")
-        return permissions.text == "write-all" or permissions.get("id-token").text == "write"
+        return _grants_identity(self.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +75,25 @@ class Workflow:
     @property
     def grants_identity(self) -> bool:
         """Whether every job may request an identity token."""
-        permissions = self.node.get("permissions")
-        return permissions.text == "write-all" or permissions.get("id-token").text == "write"
+        return _grants_identity(self.node)
 
     @property
     def publishing(self) -> list[Job]:
         return [job for job in self.jobs if job.publishes]
+
+
+def _grants_identity(node: Node) -> bool:
+    permissions = node.get("permissions")
+    return permissions.text == "write-all" or permissions.get("id-token").text == "write"
+
+
+def publishes(root: Path) -> bool:
+    """Whether a workflow of the project in *root* publishes.
+
+    Raises:
+        SettingsError, OSError: as `read`.
+    """
+    return any(one.publishing for one in read(root))
 
 
 def read(root: Path) -> Iterator[Workflow]:
