@@ -321,7 +321,7 @@ def test_form(index: Index, claims: dict[str, object], query: str) -> None:
     """PyPI and TestPyPI have a form that its address fills in."""
     host = "pypi.org" if index is PYPI else "test.pypi.org"
     expected = f"https://{host}/manage/project/sample-project/settings/publishing/?{query}"
-    assert expected == form_url(index, "sample-project", claims)
+    assert expected == form_url(index, "sample-project", publisher_of(claims), claim(claims, "iss"))
 
 
 @pytest.mark.parametrize(
@@ -334,4 +334,4 @@ def test_form(index: Index, claims: dict[str, object], query: str) -> None:
 )
 def test_no_form(index: Index, claims: dict[str, Any]) -> None:
     """Where no form is known, none is offered."""
-    assert form_url(index, "sample", claims) is None
+    assert form_url(index, "sample", publisher_of(claims), claim(claims, "iss")) is None

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urljoin
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -14,7 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 from .. import git
 from ..errors import Message, SettingsError
 from ..files import write_atomic
-from ..identity.publishers import PROVIDERS
+from ..identity.publishers import form_url, pending_form_url
 from ..index.endpoints import Index
 from . import gitlab, workflow
 from .forge import Forge
@@ -170,10 +169,4 @@ def form(table: Mapping[str, str], project: str) -> list[tuple[str, str]]:
 
 def pages(index: Index, project: str, table: Mapping[str, str]) -> dict[str, str]:
     """Where the publisher is added: the form of the project, filled in, and the one for new projects."""
-    form_names = PROVIDERS[table["provider"]].form
-    query = urlencode({form_names.get(key, key): value for key, value in table.items()})
-    manage = urljoin(index.project_url or "", "/manage/")
-    return {
-        "url": f"{manage}project/{quote(project)}/settings/publishing/?{query}",
-        "account": f"{manage}account/publishing/",
-    }
+    return {"url": form_url(index, project, table) or "", "account": pending_form_url(index) or ""}

@@ -13,12 +13,22 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urljoin
 
 from ..errors import Message
 from ..index.endpoints import Index
 from .ambient import Ambient
-from .publishers import TOKEN_CLAIMS, Claims, Expected, claim, form_url, obstacles, presented, provider_of, publisher_of
+from .publishers import (
+    TOKEN_CLAIMS,
+    Claims,
+    Expected,
+    claim,
+    form_url,
+    obstacles,
+    pending_form_url,
+    presented,
+    provider_of,
+    publisher_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +97,7 @@ def _causes(job: Job) -> Iterator[Message]:
     if _lacks_environment(claims):
         yield Message("job-without-environment")
     if job.expected.new:
-        page = job.index.project_url and urljoin(job.index.project_url, "/manage/account/publishing/")
-        yield Message("new-project", projects=job.expected.new, index=index, page=page)
+        yield Message("new-project", projects=job.expected.new, index=index, page=pending_form_url(job.index))
     if "environment" in publisher:
         yield Message("another-environment", environment=publisher["environment"])
     if "workflow" in publisher:
@@ -120,7 +129,8 @@ def _pending(job: Job) -> Message | None:
 
 
 def _form(job: Job, projects: Sequence[str]) -> Message | None:
-    urls = [url for project in projects if (url := form_url(job.index, project, job.claims))]
+    publisher, issuer = publisher_of(job.claims), claim(job.claims, "iss")
+    urls = [url for project in projects if (url := form_url(job.index, project, publisher, issuer))]
     return Message("publisher-form", urls=urls) if urls else None
 
 

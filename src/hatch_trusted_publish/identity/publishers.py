@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urljoin
 
 from ..errors import LONGEST_FACT, Message, clean
 from ..index.endpoints import Index
@@ -196,15 +196,23 @@ def publishing_as(claims: Claims) -> Message:
     return Message("publishing-as", who=who, issuer="" if provider else claim(claims, "iss"), **more)
 
 
-def form_url(index: Index, project: str, claims: Claims) -> str | None:
-    """Return the page of PyPI or TestPyPI that adds the publisher of this job to *project*, filled in."""
-    publisher = publisher_of(claims)
+def form_url(index: Index, project: str, publisher: Mapping[str, str], issuer: str = "") -> str | None:
+    """Return the page of PyPI or TestPyPI that adds *publisher* to *project*, filled in.
+
+    Args:
+        issuer: of a self-managed GitLab.
+    """
     if index.project_url is None or not publisher:
         return None
     provider = PROVIDERS[publisher["provider"]]
     fields = {provider.form.get(key, key): value for key, value in publisher.items()}
-    if publisher["provider"] == "gitlab" and claims.get("iss") != provider.issuer:
-        fields["issuer_url"] = claim(claims, "iss")
+    if publisher["provider"] == "gitlab" and issuer not in {"", provider.issuer}:
+        fields["issuer_url"] = issuer
     manage = index.project_url.replace("/project/", "/manage/project/")
     url = f"{manage}{quote(project)}/settings/publishing/?{urlencode(fields, errors='replace')}"
     return url if len(url) <= LONGEST_FACT else None  # half a form is worse than none
+
+
+def pending_form_url(index: Index) -> str | None:
+    """Return the page of PyPI or TestPyPI that adds a publisher for a project that does not exist."""
+    return index.project_url and urljoin(index.project_url, "/manage/account/publishing/")
