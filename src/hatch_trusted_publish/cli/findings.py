@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from ..errors import Message, clean
+from ..output.console import escaped
 
 Level: TypeAlias = Literal["error", "danger", "warning"]
 """``error``: a release would fail. ``danger``: someone else could publish. ``warning``: it could be better."""
@@ -54,10 +55,6 @@ def as_json(findings: Sequence[Finding]) -> str:
 def as_annotation(finding: Finding) -> str:
     """One workflow command of GitHub."""
     command = "warning" if finding.level == "warning" else "error"
-    file = _escape(clean(finding.file)).replace(":", "%3A").replace(",", "%2C")
+    file = escaped(clean(finding.file)).replace(":", "%3A").replace(",", "%2C")
     place = f" file={file},line={max(finding.line, 1)}" if file else ""
-    return f"::{command}{place}::{_escape(finding.message.coded)}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{command}{place}::{escaped(finding.message.coded)}"

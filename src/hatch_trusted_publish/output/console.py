@@ -73,7 +73,7 @@ class Console:
         if self._app.verbosity < _QUIETEST[kind]:
             return
         if kind == "warning" and self._github:
-            self._write(f"::warning::{_escaped(self._safe(text))}\n")
+            self._write(f"::warning::{escaped(self._safe(text))}\n")
             return
         text = self._safe(f"Warning: {text}" if kind == "warning" else text)
         if self._live is None:
@@ -85,7 +85,7 @@ class Console:
     def critical(self, text: str) -> None:
         """Print the error that ends the run, whatever the verbosity."""
         if self._github:
-            self._write(f"::error::{_escaped(self._safe(text))}\n")
+            self._write(f"::error::{escaped(self._safe(text))}\n")
         else:
             self._print(partial(self._app.display_critical, self._safe(text)))
 
@@ -183,6 +183,6 @@ def _discard(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return *text* escaped as the toolkit of GitHub's actions does it."""
     return text.replace("%", "%25").replace("\n", "%0A")
