@@ -19,6 +19,7 @@ from typing import BinaryIO, Final, cast
 from zipfile import BadZipFile
 
 from ..errors import DistributionError
+from .filenames import dist_info
 
 LARGEST_METADATA: Final = 4 * 1024**2
 """Bytes of METADATA or PKG-INFO. PyPI accepts at least three million."""
@@ -50,7 +51,7 @@ def wheel_metadata(file: BinaryIO, filename: str, shown: str) -> bytes:
         DistributionError: it has none, several, or one that cannot be read.
         BROKEN: it is not a sound zip file.
     """
-    expected = "-".join(filename.split("-")[:2]) + ".dist-info/METADATA"
+    expected = f"{dist_info(filename)}/METADATA"
     with open_wheel(file, shown) as archive:
         found = [info for info in archive.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", info.filename)]
         _check_one(len(found), expected, shown)

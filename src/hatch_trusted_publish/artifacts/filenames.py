@@ -41,3 +41,8 @@ def normalized(filename: str, name: NormalizedName, version: Version) -> str:
     if filename.endswith(".whl"):
         return f"{stem}-{filename.partition('-')[2]}"
     return f"{stem}-{version}.tar.gz"
+
+
+def dist_info(filename: str) -> str:
+    """Return the directory of a wheel's metadata, by the wheel's file name."""
+    return "-".join(filename.split("-")[:2]) + ".dist-info"

@@ -13,9 +13,9 @@ from typing import BinaryIO, Final
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ..artifacts.filenames import dist_info
 from ..artifacts.metadata import Fields
 from ..artifacts.pypi import metadata
-from ..artifacts.pypi.archives import dist_info
 from ..artifacts.pypi.rules import LARGEST_FILE, file_refusals
 from . import attestations, rules
 from .answers import Answer

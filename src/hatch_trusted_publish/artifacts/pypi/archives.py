@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from ...errors import DistributionError
 from ..archive import BROKEN, LARGEST_DIRECTORY, open_wheel, sdist_members
+from ..filenames import dist_info
 from . import zips
 
 BAD: Final = "Invalid distribution file. "
@@ -96,11 +97,6 @@ def _dist_info(archive: zipfile.ZipFile, filename: str, folder: str, names: set[
     place = f"{folder}/entry_points.txt"
     if place in names and not _are_entry_points(_read(archive, place)):
         yield f"Wheel {filename!r} has invalid entry points defined in the entry_points.txt file"
-
-
-def dist_info(filename: str) -> str:
-    """Return the directory of a wheel's metadata, by the wheel's file name."""
-    return "-".join(filename.split("-")[:2]) + ".dist-info"
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
