@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import cycle
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -39,27 +40,62 @@ html_theme_options = {
 
 
 def _for_the_site(app: Sphinx, page: str, source: list[str]) -> None:
-    """Make links to other files of the repository point to GitHub, and show each picture in the colors of the page."""
+    """Add to a page what GitHub shows without it, or does not show."""
+    text = _with_links_to_github(source[0], Path(app.srcdir), page)
+    # Each picture, in the colors of the page.
+    picture = r"!(\[[^]]+\]\(\S+)-light\.svg\)"
+    text = re.sub(picture, r"!\1-light.svg){.only-light}!\1-dark.svg){.only-dark}", text)
+    source[0] = _with_anchors(text) if page == "reference/index" else text
+
+
+def _with_links_to_github(text: str, docs: Path, page: str) -> str:
+    """Make links to other files of the repository point to GitHub."""
 
     def moved(link: re.Match[str]) -> str:
-        target = Path(app.srcdir, page, "..", link[1]).resolve()
-        if target.is_relative_to(app.srcdir):
+        target = Path(docs, page, "..", link[1]).resolve()
+        if target.is_relative_to(docs):
             return link[0]
         return f"]({_HOME}/blob/main/{target.relative_to(_REPOSITORY).as_posix()}"
 
-    source[0] = re.sub(r"\]\((\.\./[^)#\s]+)", moved, source[0])
-    source[0] = re.sub(
-        r"!(\[[^]]+\]\(\S+)-light\.svg\)", r"!\1-light.svg){.only-light}\n!\1-dark.svg){.only-dark}", source[0]
-    )
+    return re.sub(r"\]\((\.\./[^)#\s]+)", moved, text)
 
 
-def _name_levels(_app: Sphinx, _page: str, _template: str, context: dict[str, str], _tree: object) -> None:
-    """Give the headings of the navigation a level. Without one, screen readers ignore them."""
+def _with_anchors(text: str) -> str:
+    """Give each name in the first column of a table an anchor, such as `publisher-keys-repo`."""
+    before, *sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    for number, section in enumerate(sections):
+        slug = section.splitlines()[0].removeprefix("## ").lower().replace(" ", "-")
+
+        def anchored(name: re.Match[str], slug: str = slug) -> str:
+            return f"[{name[0]}]{{#{slug}-{name[1].replace('.', '-')}}}"
+
+        sections[number] = re.sub(
+            r"^\| .*?(?<!\\)\|",
+            lambda cell, anchored=anchored: re.sub(r"`([\w.-]+)`", anchored, cell[0]),
+            section,
+            flags=re.MULTILINE,
+        )
+    return before + "".join(sections)
+
+
+def _for_readers(_app: Sphinx, _page: str, _template: str, context: dict[str, str], _tree: object) -> None:
+    """Add to the HTML what screen readers and phones need."""
     tree = context["furo_navigation_tree"]
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+    if "body" in context:
+        # The picture in the other colors is hidden. A lazy one is then not loaded.
+        body = context["body"].replace('class="only-', 'loading="lazy" class="only-')
+        context["body"] = re.sub(r"<table.*?</table>", _labeled, body, flags=re.DOTALL)
+
+
+def _labeled(table: re.Match[str]) -> str:
+    """Repeat the header of its column in each cell. site.css shows it where a row is a card."""
+    heads = re.findall(r"<th\b[^>]*>(.*?)</th>", table[0], re.DOTALL)
+    labels = cycle(re.sub("<[^>]+>", "", head) for head in heads)
+    return re.sub("<td>", lambda _: f'<td data-label="{next(labels)}">', table[0])
 
 
 def setup(app: Sphinx) -> None:
     """Connect the event handlers; Sphinx calls this."""
     app.connect("source-read", _for_the_site)
-    app.connect("html-page-context", _name_levels, priority=900)  # after furo has made the tree
+    app.connect("html-page-context", _for_readers, priority=900)  # after furo has made the tree

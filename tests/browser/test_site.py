@@ -33,7 +33,7 @@ TOO_WIDE: Final = """
 """
 """The theme hides or scrolls what is too wide at one of these, depending on the width of the window."""
 LOST_PICTURES: Final = """
-Promise.all([...document.images].map(image => image.decode().then(() => null, () => image.src)))
+Promise.all([...document.images].map(image => Object.assign(image, {loading: "eager"}).decode().then(() => null, () => image.src)))
 .then(sources => sources.filter(source => source))
 """
 LOADED: Final = "performance.getEntriesByType('resource').map(each => each.name)"
@@ -103,6 +103,14 @@ SHOWN: Final = frozenset({"diff", "text"})
 """The languages of blocks that are to read, not to copy."""
 SOURCES: Final = {"index": (DOCS / "index.md", ROOT / "README.md"), "search": ()}
 """The sources of pages that do not have one of their own."""
+
+
+def test_one_picture_of_each_pair(browser: Browser, origin: str) -> None:
+    """A page loads its pictures in the colors that it shows."""
+    browser.resize(1280, "light")
+    browser.open(f"{origin}index.html")
+    browser.run("document.querySelector('img.only-light').decode()")
+    assert {"demo-light.svg"} == {url.rpartition("/")[2] for url in browser.run(LOADED) if "/_images/" in url}
 
 
 def test_problems_are_found(browser: Browser, origin: str) -> None:
