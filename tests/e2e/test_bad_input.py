@@ -93,7 +93,7 @@ BAD: Final = (
     Bad("a symlink loop in dist", ("unreadable-file",), prepare=_loop),
     Bad("a symlink loop, named", ("unreadable-path",), (f"dist/{SDIST}",), prepare=_loop),
     Bad("an unknown repository", ("unknown-index",), ("-r", "mian")),
-    Bad("a URL with credentials", ("bad-url",), ("-r", "https://octo:hunter2@example.com/legacy/")),
+    Bad("a URL with credentials", ("bad-url",), ("-r", "https://octo:hunter2@example.com/legacy/?token=hunter2")),
     Bad("http", ("bad-url",), ("-r", "http://example.com/legacy/")),
     Bad("--user and --auth", ("no-passwords", "no-passwords"), ("-u", "octo", "-a", "hunter2")),
     Bad("HATCH_INDEX_USER", ("no-passwords",), variable=("HATCH_INDEX_USER", "octo")),

@@ -21,6 +21,8 @@ from typing import Final
 import pytest
 
 from tests.support.helpers import make_sdist
+from tests.support.scripted import Answer as Refusal
+from tests.support.scripted import Scripted
 
 from .test_log import files_of
 from .world import (
@@ -347,6 +349,19 @@ def test_a_list_that_repeats_a_token(job: Job, ci: Ci, index: Index, tmp_path: P
     run = job.publish("-r", index.upload_url, "-o", "report=report.json")
     assert 1 == run.code
     assert [] == leaks(written(tmp_path, run), [*ci.issued, *index.store.minted])
+
+
+def test_a_proxy_that_repeats_its_password(job: Job, ci: Ci, tmp_path: Path) -> None:
+    """Nor does a proxy, which has the password of its own URL; it is sent no token."""
+    begin("github", job, ci)
+    password = "a-password-for-the-proxy-of-the-company"
+    basic = base64.b64encode(f"me:{password}".encode()).decode()
+    with Scripted(lambda _: Refusal(407, reason=f"{password} {' '.join(password)} {basic}")) as proxy:
+        url = f"http://me:{password}@127.0.0.1:{proxy.port}"
+        run = job.publish("-r", "main", "-o", "report=report.json", HTTPS_PROXY=url, NO_PROXY="127.0.0.1")
+    assert (1, True, []) == (run.code, "407" in run.err, ci.issued)
+    assert {"CONNECT pypi.org:443"} == set(proxy.lines)
+    assert [] == leaks(written(tmp_path, run), [password])
 
 
 @pytest.mark.parametrize("on", ["github", "gitlab", "gitlab, with a kept token"])
