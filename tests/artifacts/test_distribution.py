@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
+import random
 import re
 import tracemalloc
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from packaging.metadata import RawMetadata
 from packaging.version import Version
 
 from hatch_trusted_publish.artifacts.distribution import Distribution, find, shown_path
-from hatch_trusted_publish.artifacts.metadata import FORM_FIELDS, LARGEST_HEADERS, CoreMetadata
+from hatch_trusted_publish.artifacts.metadata import FORM_FIELDS, LARGEST_HEADERS, form
 from hatch_trusted_publish.errors import DistributionError, Message, PlanError, TrustedPublishError
 from tests.support.helpers import core_metadata, make_sdist, make_wheel
 
@@ -37,7 +39,7 @@ def refusal(path: Path) -> Message:
 
 def values(distribution: Distribution, name: str) -> list[str]:
     """What the upload form has in the fields of this name."""
-    return [value for field, value in distribution.metadata.fields if field == name]
+    return [value for field, value in distribution.fields if field == name]
 
 
 def test_wheel(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ def test_wheel(tmp_path: Path) -> None:
         ("summary", "Short"),
         ("description", "Long"),
         ("requires_dist", "attrs"),
-    ] == found.metadata.fields
+    ] == found.fields
 
 
 def test_bytes(tmp_path: Path) -> None:
@@ -328,17 +330,37 @@ def test_memory(tmp_path: Path) -> None:
     assert (True, True) == (kept < 4 * 1024**2, most < 32 * 1024**2)
 
 
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_a_readme_that_is_not_kept(tmp_path: Path, kind: str) -> None:
+    """A README that is large even when packed is read again for the upload form; by then, the file may be gone."""
+    readme = base64.encodebytes(random.Random(0).randbytes(1024**2)).decode()
+    metadata = core_metadata(fields=["Summary: a"], description=readme)
+    path = make_wheel(tmp_path, metadata=metadata) if kind == "wheel" else make_sdist(tmp_path, metadata=metadata)
+    tracemalloc.start()
+    try:
+        found = read(path)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (["a"], [readme], True) == (values(found, "summary"), values(found, "description"), kept < 200_000)
+    path.unlink()
+    with pytest.raises(DistributionError) as caught:
+        _ = found.fields
+    assert Message("unreadable-file", file=found.shown, said="No such file or directory") == caught.value.message
+
+
 def test_core_metadata_of_a_mapping() -> None:
     """Each kind of field has its form: one value, several, a list in one, a mapping."""
     metadata = {"keywords": ["a", "b"], "project_urls": {"Home": "https://a.example"}, "license_files": ["x", "y"]}
-    found = CoreMetadata.of({"metadata_version": "2.4", "name": "a", "version": "1", **metadata}, "x")
+    found = [*form(metadata)]
 
     assert {
         ("keywords", "a,b"),
         ("project_urls", "Home, https://a.example"),
         ("license_file", "x"),
         ("license_file", "y"),
-    } == set(found.fields[3:])
+    } == set(found)
 
 
 @settings(deadline=None, max_examples=200)

@@ -39,7 +39,7 @@ def test_upload(world: World, tmp_path: Path, verdict: Verdict) -> None:
         ("sha256_digest", hashlib.sha256(verdict.content).hexdigest()),
     ]
     if isinstance(found, Distribution):
-        form += found.metadata.fields
+        form += found.fields
     else:  # what another client would send with it
         version = verdict.filename.split("-")[1].removesuffix(".tar.gz")
         form += [("metadata_version", "2.4"), ("name", "lab-rf"), ("version", version)]

@@ -20,7 +20,7 @@ from pathlib import Path
 from hatch_trusted_publish.artifacts import filenames
 from hatch_trusted_publish.artifacts.content import Content
 from hatch_trusted_publish.artifacts.distribution import Distribution
-from hatch_trusted_publish.artifacts.metadata import CoreMetadata
+from hatch_trusted_publish.artifacts.metadata import CoreMetadata, form
 from hatch_trusted_publish.errors import Message
 
 NO_MEMBERS: Mapping[str, bytes] = {}
@@ -147,7 +147,7 @@ def a_distribution(
     return Distribution(
         path=Path("/project", folder, filename),
         shown=f"{folder}/{filename}",
-        metadata=CoreMetadata.of(raw, filename),
+        metadata=CoreMetadata.of([*form(raw)], filename),
         python_tag="py3",
         content=Kept(filename.encode()),
         warnings=tuple(warnings),

@@ -419,7 +419,7 @@ indexes = st.sampled_from([INDEX, PRIVATE])
 
 def is_right(distribution: Distribution, index: Index) -> bool:
     """Whether one file could be published, said in another way than by the code."""
-    fields = distribution.metadata.fields
+    fields = distribution.fields
     return not (
         ("+" in distribution.filename and index is INDEX)
         or {"license", "license_expression"} <= {name for name, _ in fields}

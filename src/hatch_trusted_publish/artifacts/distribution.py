@@ -7,11 +7,12 @@ form, and the name from the file.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from packaging.utils import NormalizedName
 from packaging.version import Version
@@ -20,7 +21,7 @@ from ..errors import DistributionError, Message, PlanError
 from . import filenames
 from .archive import BROKEN, sdist_metadata, wheel_metadata
 from .content import Content, open_file
-from .metadata import CoreMetadata, parse
+from .metadata import CoreMetadata, Fields, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,18 @@ class Distribution:
     """The form's ``pyversion``: ``py2.py3`` and the like of a wheel, ``source`` of an sdist."""
     content: Content = field(repr=False, compare=False)
     warnings: tuple[Message, ...] = ()
+
+    @property
+    def fields(self) -> Fields:
+        """The part of the upload form that describes the release. Where it is large, the file is read again.
+
+        Raises:
+            DistributionError: the file can no longer be read.
+        """
+        if (kept := self.metadata.fields) is not None:
+            return kept
+        with _reported(self.path, self.shown), open_file(self.path) as file:
+            return _said(file, self.path, self.shown)[0]
 
     @property
     def filename(self) -> str:
@@ -75,22 +88,12 @@ class Distribution:
         Raises:
             DistributionError: it cannot be read, or is not the wheel or sdist that its name says.
         """
-        is_wheel = path.name.endswith(".whl")
-        contained: list[str] = []
-        try:
+        with _reported(path, shown):
             in_name = filenames.parse(path.name, shown)
             with open_file(path) as file:
                 content = Content(file, path, shown)
-                if is_wheel:
-                    text = wheel_metadata(file, path.name, shown)
-                else:
-                    text, contained = sdist_metadata(file, shown, untracked)
-            metadata, warnings = parse(text, shown)
-        except BROKEN as error:
-            code = "broken-wheel" if is_wheel else "broken-sdist"
-            raise DistributionError(code, file=shown, said=str(error) or type(error).__name__) from error
-        except OSError as error:
-            raise DistributionError("unreadable-file", file=shown, said=error.strerror) from error
+                fields, warnings, contained = _said(file, path, shown, untracked)
+            metadata = CoreMetadata.of(fields, shown)
         if in_name != (metadata.name, metadata.version):
             found, stated = (f"{one.name} {one.version}" for one in (in_name, metadata))
             raise DistributionError("different-names", file=shown, in_name=found, in_metadata=stated)
@@ -102,10 +105,33 @@ class Distribution:
             path=path,
             shown=shown,
             metadata=metadata,
-            python_tag=path.name.removesuffix(".whl").split("-")[-3] if is_wheel else "source",
+            python_tag=path.name.split("-")[-3] if path.name.endswith(".whl") else "source",
             content=content,
             warnings=tuple(warnings),
         )
+
+
+def _said(
+    file: BinaryIO, path: Path, shown: str, untracked: AbstractSet[str] = frozenset()
+) -> tuple[Fields, list[Message], list[str]]:
+    """Return the core metadata of a file, with warnings, and which of the *untracked* files it contains."""
+    contained: list[str] = []
+    if path.name.endswith(".whl"):
+        text = wheel_metadata(file, path.name, shown)
+    else:
+        text, contained = sdist_metadata(file, shown, untracked)
+    return *parse(text, shown), contained
+
+
+@contextmanager
+def _reported(path: Path, shown: str) -> Iterator[None]:
+    try:
+        yield
+    except BROKEN as error:
+        code = "broken-wheel" if path.name.endswith(".whl") else "broken-sdist"
+        raise DistributionError(code, file=shown, said=str(error) or type(error).__name__) from error
+    except OSError as error:
+        raise DistributionError("unreadable-file", file=shown, said=error.strerror) from error
 
 
 def find(artifacts: Sequence[str], root: Path) -> list[tuple[Path, str]]:

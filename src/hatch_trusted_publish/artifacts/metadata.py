@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zlib
@@ -20,6 +21,8 @@ Fields: TypeAlias = Sequence[tuple[str, str]]
 
 LARGEST_HEADERS: Final = 1024**2
 """Bytes of the fields before the description. The parser takes up to fifty times as many."""
+LARGEST_KEPT: Final = 64 * 1024
+"""Bytes of packed fields: a release can have thousands of files, each with a README of megabytes."""
 MOST_FIELDS: Final = 100
 """Different fields. There are fewer than forty, and `parse_email` searches all lines for each."""
 FORM_FIELDS: Final = {key: key for key in RawMetadata.__annotations__} | {
@@ -40,39 +43,44 @@ _HEAD: Final = re.compile(rb"(?:(?:[!-9;-~]*:|[ \t])" + _LINE + rb")*+")  # `*+`
 
 @dataclass(frozen=True, slots=True)
 class CoreMetadata:
-    """The core metadata of a file. `fields` are kept compressed: a release can have thousands of files."""
+    """The core metadata of a file. Large fields are not kept."""
 
     name: NormalizedName
     version: Version
-    packed: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
     """The same for the same fields."""
+    _packed: bytes | None = field(repr=False)
 
     @classmethod
-    def of(cls, raw: Mapping[str, object], shown: str) -> CoreMetadata:
-        """Check name and version, and keep what the upload form needs.
+    def of(cls, fields: Fields, shown: str) -> CoreMetadata:
+        """Check name and version.
 
         Raises:
             DistributionError: a required field is missing or invalid.
         """
-        name, version = raw.get("name"), raw.get("version")
-        if not isinstance(name, str) or not isinstance(version, str) or "metadata_version" not in raw:
+        said = dict(fields)
+        if not {"metadata_version", "name", "version"} <= said.keys():
             raise DistributionError("incomplete-metadata", file=shown)
-        packed = zlib.compress(json.dumps(list(_form(raw)), ensure_ascii=False).encode(), 1)
+        name, version = said["name"], said["version"]
+        packed = zlib.compress(json.dumps(fields, ensure_ascii=False).encode(), 1)
+        digest, kept = hashlib.sha256(packed).digest(), packed if len(packed) <= LARGEST_KEPT else None
         try:
-            return cls(canonicalize_name(name, validate=True), Version(version), packed)
+            return cls(canonicalize_name(name, validate=True), Version(version), digest, kept)
         except InvalidName as error:
             raise DistributionError("invalid-name", file=shown, found=name[:60]) from error
         except ValueError as error:  # also Python's own, for a number with too many digits
             raise DistributionError("invalid-version", file=shown, found=version[:60]) from error
 
     @property
-    def fields(self) -> Fields:
-        """The part of the upload form that describes the release."""
-        return [(name, value) for name, value in json.loads(zlib.decompress(self.packed))]
+    def fields(self) -> Fields | None:
+        """The part of the upload form that describes the release; nothing if it is large."""
+        if self._packed is None:
+            return None
+        return [(name, value) for name, value in json.loads(zlib.decompress(self._packed))]
 
 
-def parse(text: bytes, shown: str) -> tuple[CoreMetadata, list[Message]]:
-    """Read METADATA or PKG-INFO. Return what it says, and warnings.
+def parse(text: bytes, shown: str) -> tuple[Fields, list[Message]]:
+    """Read METADATA or PKG-INFO. Return the part of the upload form that it makes, and warnings.
 
     Raises:
         DistributionError: a field is missing, invalid, given twice or not in UTF-8.
@@ -102,7 +110,7 @@ def parse(text: bytes, shown: str) -> tuple[CoreMetadata, list[Message]]:
         raise DistributionError("unreadable-fields", file=shown, fields=broken)
     if unparsed:
         warnings.append(Message("unknown-fields", file=shown, fields=[one[:60] for one in sorted(unparsed)][:20]))
-    return CoreMetadata.of(raw, shown), warnings
+    return [*form(raw)], warnings
 
 
 def _is_utf8(text: bytes) -> bool:
@@ -113,7 +121,8 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _form(raw: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def form(raw: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of the upload form for what `parse_email` returns."""
     for key, name in FORM_FIELDS.items():
         match raw.get(key):
             case str() as value:

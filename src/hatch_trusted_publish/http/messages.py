@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
+from ..artifacts.content import CHUNK
 from ..artifacts.distribution import Distribution
 from ..errors import Message, clean
 from ..secret import Secret, redacted
@@ -134,7 +135,8 @@ class Upload:
         """
         count = 0
         self.sent(count)
-        yield self.head
+        for start in range(0, len(self.head), CHUNK):
+            yield self.head[start : start + CHUNK]
         for chunk in self.distribution.content.chunks():
             yield chunk
             count += len(chunk)

@@ -68,12 +68,12 @@ def ask_upload(
     """
     boundary = secrets.token_hex(16)
     fields = [*form(distribution), *([("attestations", attestations)] if attestations else [])]
-    head = "".join(form_field(boundary, name, value) for name, value in fields)
-    head += (
+    head = b"".join(form_field(boundary, name, value).encode(errors="replace") for name, value in fields)
+    file = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="content"; filename="{distribution.filename}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
     )
-    upload = Upload(distribution, boundary, head.encode(errors="replace"), sent)
+    upload = Upload(distribution, boundary, head + file.encode(), sent)
     purpose = Message("uploading", file=distribution.shown, index=index.title)
     return Request(purpose, index.upload_url, upload=upload, basic=token.secret, tries=UPLOAD)
 
@@ -85,7 +85,7 @@ def form(distribution: Distribution) -> list[tuple[str, str]]:
         ("protocol_version", "1"),
         ("filetype", distribution.filetype),
         ("pyversion", distribution.python_tag),
-        *distribution.metadata.fields,
+        *distribution.fields,
     ]
 
 

@@ -86,7 +86,7 @@ def check(
 
 
 def _own_problems(distribution: Distribution, index: Index) -> Iterable[Message]:
-    file, version, fields = distribution.shown, distribution.version, distribution.metadata.fields
+    file, version, fields = distribution.shown, distribution.version, distribution.fields
     if version.local is not None and not index.local_versions:
         yield Message("local-version", file=file, version=version, local=version.local)
     for requirement in [value for name, value in fields if name == "requires_dist"]:
@@ -122,9 +122,7 @@ def doubts(
         return
     if libraries := skipped():
         yield Message("unchecked-rules", libraries=libraries, index=_judge(index))
-    if large := [
-        one.shown for one in distributions if len(dict(one.metadata.fields).get("description", "")) > LARGEST_README
-    ]:
+    if large := [one.shown for one in distributions if len(dict(one.fields).get("description", "")) > LARGEST_README]:
         yield Message("unchecked-readme", files=large, index=_judge(index), limit=LARGEST_README // 1024)
 
 

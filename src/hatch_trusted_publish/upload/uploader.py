@@ -43,7 +43,7 @@ class Uploads:
     def __init__(self, job: Job, exchange: Exchange, attestations: Attestations) -> None:
         self._job, self._exchange, self._attestations = job, exchange, attestations
         self._gate = engine.Gate(job.settings.concurrency)
-        self._settling = threading.Lock()
+        self._asking, self._settling = threading.Lock(), threading.Lock()
         # Of the main thread alone:
         self._waiting: dict[str, Distribution] = {}
         self._left = 0
@@ -150,7 +150,8 @@ class Uploads:
         index = self._job.index
         attestations = self._attestations.get(distribution.filename, {})
         sent = partial(self._job.events.sent, distribution.filename)
-        request = ask_upload(index, distribution, token, field([*attestations.values()]), sent)
+        with self._asking:  # a form with a README of megabytes takes many times as many while it is made
+            request = ask_upload(index, distribution, token, field([*attestations.values()]), sent)
         try:
             reply = self._job.client.send(request, self._gate.slot)
         except NetworkError as error:

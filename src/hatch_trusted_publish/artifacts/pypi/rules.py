@@ -37,14 +37,14 @@ def refusals(distributions: Iterable[Distribution]) -> Refusals:
     found: dict[Refusal, list[Distribution]] = {}
     known: dict[bytes, list[Refusal]] = {}
     for distribution in distributions:
-        packed, fields = distribution.metadata.packed, distribution.metadata.fields
-        if packed not in known:  # most files of a release have the same
-            known[packed] = metadata.refusals(fields)
+        digest, fields = distribution.metadata.digest, distribution.fields
+        if digest not in known:  # most files of a release have the same
+            known[digest] = metadata.refusals(fields)
         try:
             with open_file(distribution.path) as file:
                 of_file = list(file_refusals(distribution.filename, file, fields, distribution.name))
         except OSError as error:
             raise DistributionError("file-gone", file=distribution.shown, said=error.strerror) from error
-        for refusal in (*known[packed], *of_file):
+        for refusal in (*known[digest], *of_file):
             found.setdefault(refusal, []).append(distribution)
     return found
