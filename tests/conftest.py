@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import stamina
 
 from tests.support.events import Recorder
+from tests.support.repositories import isolate
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -29,3 +31,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def events() -> Recorder:
     """Everything that a run reports."""
     return Recorder()
+
+
+@pytest.fixture
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Git without anyone's configuration."""
+    isolate(monkeypatch, tmp_path)

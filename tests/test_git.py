@@ -12,12 +12,9 @@ import pytest
 
 from hatch_trusted_publish import git
 from tests.support.helpers import in_ascii
-from tests.support.repositories import Repository, booby_trap, give_away, isolate, write_lines
+from tests.support.repositories import Repository, booby_trap, give_away, write_lines
 
-
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("isolated")
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ from tests.support.verdicts import STRICTER, VERDICTS, Verdict, as_recorded
 
 from .world import SAMPLE, World
 
-ALL = pytest.mark.parametrize("verdict", VERDICTS, ids=[f"{one.case}-{one.filename[-3:]}" for one in VERDICTS])
-
 
 def read(verdict: Verdict, folder: Path) -> Distribution | DistributionError:
     path = verdict.write(folder)
@@ -25,9 +23,11 @@ def read(verdict: Verdict, folder: Path) -> Distribution | DistributionError:
         return error
 
 
-@ALL
-def test_upload(world: World, tmp_path: Path, verdict: Verdict) -> None:
-    """The rehearsal takes what PyPI takes, and refuses the rest in PyPI's words."""
+@pytest.mark.parametrize("verdict", VERDICTS, ids=[f"{one.case}-{one.filename[-3:]}" for one in VERDICTS])
+def test_verdict(world: World, tmp_path: Path, verdict: Verdict) -> None:
+    """The rehearsal takes what PyPI takes, and refuses the rest in PyPI's words. The same is known before a release,
+    except for files that cannot be read.
+    """
     world.store.site = "https://pypi.org"
     world.store.add_project("lab-rf", SAMPLE)
     found = read(verdict, tmp_path)
@@ -47,16 +47,9 @@ def test_upload(world: World, tmp_path: Path, verdict: Verdict) -> None:
 
     expected = "200 OK" if verdict.reason is None else f"400 {verdict.reason}"
     assert as_recorded(expected) == as_recorded(said)
-
-
-@ALL
-def test_before_a_release(tmp_path: Path, verdict: Verdict) -> None:
-    """The same is known before a release, except for files that cannot be read."""
-    found = read(verdict, tmp_path)
     if isinstance(found, DistributionError):
         assert verdict.reason is not None or STRICTER[verdict.case][0] == found.message.code
         return
-    said = [as_recorded(refusal.said) for refusal in refusals([found])]
-
-    assert ([] if verdict.reason is None else [as_recorded(verdict.reason)]) == said[:1]
+    known = [as_recorded(refusal.said) for refusal in refusals([found])]
+    assert ([] if verdict.reason is None else [as_recorded(verdict.reason)]) == known[:1]
     assert verdict.case not in STRICTER

@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from hatch_trusted_publish.errors import Message, VersionError
 from hatch_trusted_publish.versions import history
-from tests.support.repositories import Repository, booby_trap, count_processes, git, give_away, isolate, write_lines
+from tests.support.repositories import Repository, booby_trap, count_processes, git, give_away, write_lines
 
 BY_HAND, ON_GITHUB, ON_GITLAB = map(
     Message, ("full-history-by-hand", "full-history-on-github", "full-history-on-gitlab")
@@ -24,9 +24,7 @@ BY_HAND, ON_GITHUB, ON_GITLAB = map(
 REQUIRED, SHALLOW_REMOTE = Message("history-required"), Message("shallow-remote")
 
 
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("isolated")
 
 
 @pytest.fixture

@@ -10,14 +10,12 @@ from hatch_vcs.version_source import VCSVersionSource
 
 from hatch_trusted_publish.errors import Message, VersionError
 from hatch_trusted_publish.versions.source import OVERRIDE, PublicVersionSource
-from tests.support.repositories import Repository, booby_trap, git, give_away, isolate, write_lines
+from tests.support.repositories import Repository, booby_trap, git, give_away, write_lines
 
 PRETEND = "SETUPTOOLS_SCM_PRETEND_VERSION"
 
 
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    isolate(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("isolated")
 
 
 @pytest.fixture
