@@ -72,7 +72,7 @@ class World:
         self.project = Project()
         self.events = Recorder()
         self.done = Run()
-        self.ambient = Ambient("Some CI", True, _identity_token)
+        self.ambient = Ambient("Some CI", _identity_token)
         self.ambients = 0
         self.timeout = 20.0
         self.name = "own"
@@ -497,7 +497,7 @@ def test_an_interruption_before_the_token(tmp_path: Path) -> None:
     def fetch(_: str) -> str:
         raise KeyboardInterrupt
 
-    world.ambient = Ambient("Some CI", True, fetch)
+    world.ambient = Ambient("Some CI", fetch)
     with Scripted(world.script) as server, pytest.raises(KeyboardInterrupt):
         world.run(server)
 
@@ -746,7 +746,7 @@ def test_terms_that_cannot_be_had(tmp_path: Path) -> None:
     """Where there is something to upload, that is the error, and no identity token is asked for."""
     world = World(tmp_path, {AUDIENCE: Answer(404)})
     fetched: list[str] = []
-    world.ambient = Ambient("Some CI", True, lambda audience: fetched.append(audience) or _identity_token(audience))  # type: ignore[func-returns-value]
+    world.ambient = Ambient("Some CI", lambda audience: fetched.append(audience) or _identity_token(audience))  # type: ignore[func-returns-value]
 
     _, lines = world.stopped(ExchangeError)
 

@@ -64,7 +64,7 @@ def signed(
 ) -> Signed:
     """Sign, and see what comes of it."""
     found = Signed()
-    ci = ci or Ambient("GitHub Actions", True, partial(identity_token, "github"), True)
+    ci = ci or Ambient("GitHub Actions", partial(identity_token, "github"), attests=True)
     try:
         for distribution, text in sign(distributions, ci, trust_config, seconds, found.events):
             found.attestations[distribution.filename] = text
@@ -89,7 +89,7 @@ def test_signed_and_verified(ci: str, publisher: Publisher, monkeypatch: pytest.
     sigstore = Sigstore()
     with Scripted(sigstore) as server:
         trust_config = sigstore.trust_config(server.url)
-        found = signed(trust_config, files(3), Ambient("Some CI", True, fetch, True))
+        found = signed(trust_config, files(3), Ambient("Some CI", fetch, attests=True))
 
     assert (None, NAMES, tokens) == (found.problem, sorted(found.attestations, key=NAMES.index), found.events.masked)
     assert [*ONCE, ONCE[1], ONCE[1]] == server.lines
@@ -144,7 +144,7 @@ def test_what_does_not_verify(wrong: Wrong, monkeypatch: pytest.MonkeyPatch, tmp
     [file] = files()
     with Scripted(sigstore) as server:
         trust_config = sigstore.trust_config(server.url)
-        ci = Ambient("Some CI", True, partial(identity_token, wrong.ci), True)
+        ci = Ambient("Some CI", partial(identity_token, wrong.ci), attests=True)
         text = signed(trust_config, [file], ci).attestations[file.filename]
     verifying = Verifying(monkeypatch, tmp_path)
     if wrong.trusted:
@@ -233,7 +233,7 @@ def test_a_silent_ci() -> None:
         answer.wait(30)
         return ""
 
-    found = signed("{}", files(), Ambient("Some CI", True, fetch, True), seconds=0.1)
+    found = signed("{}", files(), Ambient("Some CI", fetch, attests=True), seconds=0.1)
     answer.set()
 
     assert Message("signing-too-slow", service="Some CI") == found.problem
@@ -321,7 +321,7 @@ def test_an_identity_that_has_expired() -> None:
     encoded = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     sigstore = Sigstore()
     with Scripted(sigstore) as server:
-        ci = Ambient("GitLab CI/CD", False, lambda _: f"eyJhbGciOiJSUzI1NiJ9.{encoded}.x", True)
+        ci = Ambient("GitLab CI/CD", lambda _: f"eyJhbGciOiJSUzI1NiJ9.{encoded}.x", renewable=False, attests=True)
         found = signed(sigstore.trust_config(server.url), files(), ci)
 
     assert found.problem is not None
@@ -342,7 +342,7 @@ def frames(error: BaseException | None) -> Iterator[FrameType]:
 def test_a_service_that_repeats_the_token(path: str) -> None:
     """The identity token is in no message, whoever repeats it."""
     token = identity_token("github", "sigstore")
-    ci = Ambient("GitHub Actions", True, lambda _: token, True)
+    ci = Ambient("GitHub Actions", lambda _: token, attests=True)
     answers = [Answer.of({"message": f"what is {token}?"}, 400), Answer(200, token.encode())]
     for answer in answers:
         sigstore = Sigstore({path: answer})
@@ -360,7 +360,7 @@ def test_an_identity_that_is_refused() -> None:
         raise IdentityError("no-ci")
 
     with pytest.raises(IdentityError, match="no-ci"):
-        signed("{}", files(), Ambient("Some CI", True, fetch, True))
+        signed("{}", files(), Ambient("Some CI", fetch, attests=True))
 
 
 def test_no_sigstore_to_speak_of() -> None:

@@ -33,8 +33,8 @@ pytestmark = pytest.mark.usefixtures("quiet")
 NOT_ACCEPTED = Message("attestations-not-accepted", index="own")
 FOREIGN = Message("attestations-from-elsewhere", ci="Some CI")
 REFUSED = Message("signing-refused", service=REKOR, status=400, said="")
-GITHUB = Ambient("GitHub Actions", True, partial(identity_token, "github"), True)
-OTHER = Ambient("Some CI", True, partial(identity_token, "github"))
+GITHUB = Ambient("GitHub Actions", partial(identity_token, "github"), attests=True)
+OTHER = Ambient("Some CI", partial(identity_token, "github"))
 NO_SERVICE = Client(Certificates(), 1.0, "tests/1.0")
 GITLAB = detect({"GITLAB_CI": "true"}, None, NO_SERVICE, 1.0)
 
@@ -206,7 +206,7 @@ def in_reusable_workflow(audience: str) -> str:
 
 def test_a_reusable_workflow_does_not_sign(files: list[Distribution], events: Recorder) -> None:
     """With `auto` the reason is reported, and Sigstore is not asked for anything; with `true` the run ends first."""
-    ci = Ambient("GitHub Actions", True, in_reusable_workflow, True)
+    ci = Ambient("GitHub Actions", in_reusable_workflow, attests=True)
     Signing(the_settings("auto"), an_index("{}"), files).attest(ci, files, events)
     with pytest.raises(AttestationError) as raised:
         Signing(the_settings(True), an_index("{}"), files).require(lambda: ci, events)
@@ -291,7 +291,7 @@ def test_no_identity(files: list[Distribution], must: bool, events: Recorder) ->
 def test_the_bound(files: list[Distribution], events: Recorder) -> None:
     """Each step has its time, whatever hangs."""
     answer = threading.Event()
-    ci = Ambient("GitHub Actions", True, lambda _: str(answer.wait(30)), True)
+    ci = Ambient("GitHub Actions", lambda _: str(answer.wait(30)), attests=True)
     Signing(the_settings("auto"), an_index("{}"), files, seconds=0.1).attest(ci, files, events)
     answer.set()
 

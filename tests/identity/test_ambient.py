@@ -228,7 +228,7 @@ def test_a_token_for_another_audience(claims: dict[str, object], found: object) 
 def test_any_token_is_an_identity_or_an_error(token: str) -> None:
     """Whatever a CI returns, it has claims or is refused."""
     try:
-        found = Ambient("the CI", renewable=True, _fetch=lambda _: token).fetch("pypi")
+        found = Ambient("the CI", lambda _: token).fetch("pypi")
     except IdentityError:
         return
 
@@ -246,7 +246,7 @@ ANYTHING = st.recursive(
 @settings(max_examples=200, deadline=None)
 def test_any_audience_is_shown_in_one_line(audience: object) -> None:
     """Whatever audience a token has, the error has no control characters."""
-    ambient = Ambient("the CI", renewable=True, _fetch=lambda _: _jwt({"aud": audience}))
+    ambient = Ambient("the CI", lambda _: _jwt({"aud": audience}))
     error = str(_error(lambda: ambient.fetch("pypi")))
 
     assert [] == [char for char in error if unicodedata.category(char).startswith("C")]
@@ -258,7 +258,7 @@ def test_any_audience_is_shown_in_one_line(audience: object) -> None:
 def test_an_audience_of_any_depth(depth: int) -> None:
     """What is nested too deep to be read is refused like any other."""
     claims = base64.urlsafe_b64encode(f'{{"aud": {"[" * depth}{"]" * depth}}}'.encode()).decode().rstrip("=")
-    error = _error(lambda: Ambient("the CI", renewable=True, _fetch=lambda _: f"e30.{claims}.x").fetch("pypi"))
+    error = _error(lambda: Ambient("the CI", lambda _: f"e30.{claims}.x").fetch("pypi"))
 
     assert error.code in {"token-for-another-audience", "malformed-identity-token"}
 

@@ -62,7 +62,7 @@ class Ci:
     def __init__(self, *, renewable: bool = True, **claims: object) -> None:
         self.asked: list[str] = []
         self.claims = claims
-        self.ambient = Ambient("Some CI", renewable, self._fetch)
+        self.ambient = Ambient("Some CI", self._fetch, renewable)
 
     def _fetch(self, audience: str) -> str:
         self.asked.append(audience)
@@ -242,7 +242,7 @@ def test_a_ci_without_a_token() -> None:
         raise IdentityError("no-ci")
 
     ci = Ci()
-    ci.ambient = Ambient("Some CI", True, fetch)
+    ci.ambient = Ambient("Some CI", fetch)
     with exchanging(scripted(), ci) as run:
         assert Message("no-ci") == refused(IdentityError, run.exchange.prepare)
 

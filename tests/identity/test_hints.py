@@ -25,7 +25,7 @@ from tests.support.recordings import JOBS, PUBLISHERS, REFUSED
 
 from .test_publishers import OWN, PYPI, SELF_MANAGED, TESTPYPI
 
-CI: Final = Ambient("the CI", renewable=True, _fetch=str)
+CI: Final = Ambient("the CI", str)
 SAMPLE: Final = Expected(["sampleproject"])
 NEW: Final = Expected(["sampleproject"], new=["sampleproject"])
 GITHUB: Final = [

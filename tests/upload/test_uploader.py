@@ -96,7 +96,7 @@ class World:
         """
         self.upload, self.listing, self.mint = upload, listing or Answer(404), list(mint)
         self.settings = Settings(Repository("own", ""), concurrency=at_once, **settings)
-        self.ambient = Ambient("Some CI", renewable, lambda _: IDENTITY)
+        self.ambient = Ambient("Some CI", lambda _: IDENTITY, renewable)
         self.single_use, self.exchange = single_use, exchange
         self.lock = threading.Lock()
         self.seen: list[str] = []

@@ -56,9 +56,10 @@ class Ambient:
     """The CI that this process runs in."""
 
     name: str
-    renewable: bool
+    request: Callable[[str], str]
+    """Audience → what the CI returns as an identity token."""
+    renewable: bool = True
     """Whether each request returns a new token; GitLab creates one token per job."""
-    _fetch: Callable[[str], str]
     attests: bool = False
     """Whether PyPI accepts attestations that are signed with its identities."""
     variable: Callable[[str], str] = lambda _: ""
@@ -70,7 +71,7 @@ class Ambient:
         Raises:
             IdentityError: the CI returned none, a malformed one, or one for another audience.
         """
-        token = Secret(self._fetch(audience))
+        token = Secret(self.request(audience))
         claims = _claims(token)
         variable = self.variable(audience)
         if claims is None:
@@ -97,21 +98,25 @@ def detect(environ: Mapping[str, str], variable: str | None, client: Client, tim
         IdentityError: there is no CI, or the job may not request a token.
     """
     if variable is not None:
-        return Ambient(f"the variable {variable}", renewable=False, _fetch=lambda _: _named(environ, variable))
+        return Ambient(f"the variable {variable}", lambda _: _named(environ, variable), renewable=False)
     if environ.get("GITHUB_ACTIONS"):
-        return Ambient("GitHub Actions", renewable=True, _fetch=_github(environ, client), attests=True)
+        return Ambient("GitHub Actions", _github(environ, client), attests=True)
     if environ.get("GITLAB_CI"):
-        return Ambient("GitLab CI/CD", False, lambda audience: _gitlab(environ, audience), True, gitlab_variable)
+        return Ambient(
+            "GitLab CI/CD",
+            lambda audience: _gitlab(environ, audience),
+            renewable=False,
+            attests=True,
+            variable=gitlab_variable,
+        )
     if environ.get("BUILDKITE"):
         command = ["buildkite-agent", "oidc", "request-token", "--audience"]
-        return Ambient("Buildkite", renewable=True, _fetch=lambda audience: _by_command([*command, audience], timeout))
+        return Ambient("Buildkite", lambda audience: _by_command([*command, audience], timeout))
     if environ.get("CIRCLECI"):
         circleci = ["circleci", "run", "oidc", "get", "--root-issuer", "--claims"]
-        return Ambient(
-            "CircleCI", True, lambda audience: _by_command([*circleci, json.dumps({"aud": audience})], timeout)
-        )
+        return Ambient("CircleCI", lambda audience: _by_command([*circleci, json.dumps({"aud": audience})], timeout))
     if environ.get("GOOGLE_SERVICE_ACCOUNT_NAME") or _is_google():
-        return Ambient("Google Cloud", renewable=True, _fetch=lambda audience: _google(audience, timeout), attests=True)
+        return Ambient("Google Cloud", lambda audience: _google(audience, timeout), attests=True)
     raise IdentityError("no-ci")
 
 
