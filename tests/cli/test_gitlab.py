@@ -119,17 +119,26 @@ def test_include(include: str, tmp_path: Path) -> None:
     """Files of the project are followed; a finding names the file that has the job. Others are left alone."""
     tmp_path.joinpath("ci.yml").write_text(GOOD.replace("aud: pypi", "aud: x"), "utf-8")
     assert [("error", "other-audience", "ci.yml:12")] == codes(tmp_path, include)
+    tmp_path.joinpath("more.yml").write_text(f"{include}\n", "utf-8")
+    assert [("error", "other-audience", "ci.yml:12")] == codes(tmp_path, "include: more.yml")
     assert [] == codes(tmp_path, "include: [{local: ../ci.yml}, https://example.org/ci.yml, {project: a/b}]")
 
 
+INPUTS = "inputs: {commit: x, environment: release}"
 REMOTE = "https://example.org/a/actions/gitlab/publish.yml"
 
 
 @pytest.mark.parametrize(
     ("expected", "publishes", "text"),
     [
-        pytest.param([], True, f"include: [{{remote: {REMOTE}, integrity: sha256-x}}]", id="the template"),
-        pytest.param([("danger", "include-without-integrity", f"{MAIN}:1")], True, f"include: {{remote: {REMOTE}}}", id="without hash"),
+        pytest.param([], True, f"include: [{{remote: {REMOTE}, integrity: sha256-x, {INPUTS}}}]", id="the template"),
+        pytest.param(
+            [("error", "other-environment", f"{MAIN}:1")], True,
+            f"include: [{{remote: {REMOTE}, integrity: sha256-x, inputs: {{environment: x}}}}]", id="another environment"
+        ),
+        pytest.param(
+            [("danger", "include-without-integrity", f"{MAIN}:1")], True, f"include: {{remote: {REMOTE}, {INPUTS}}}", id="no hash"
+        ),
         pytest.param(
             [("danger", "include-without-integrity", f"{MAIN}:16")], True, f"{GOOD}include: [https://x.org/a.yml]", id="only a URL"
         ),

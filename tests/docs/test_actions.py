@@ -55,10 +55,10 @@ def test_outputs_of_the_action() -> None:
 
 
 def test_inputs_of_the_template() -> None:
-    """The template has the same inputs, and needs one: the commit to run."""
-    inputs, job = SPEC["spec"]["inputs"], GITLAB["publish"]
-    assert GITHUB["inputs"].keys() | {"commit", "environment", "image", "stage"} == inputs.keys()
-    assert ["commit"] == [key for key, one in inputs.items() if "default" not in one]
+    """The template has the same inputs, and needs two: the commit to run, and the environment."""
+    inputs, job = SPEC["spec"]["inputs"], GITLAB["$[[ inputs.job ]]"]
+    assert GITHUB["inputs"].keys() | {"commit", "environment", "image", "job", "stage"} == inputs.keys()
+    assert ["commit", "environment"] == [key for key, one in inputs.items() if "default" not in one]
     assert all(inputs[key] == one for key, one in GITHUB["inputs"].items())
     expected = {"GIT_STRATEGY": "empty", "COMMIT": "$[[ inputs.commit ]]", **variables("$[[ inputs.{key} ]]")}
     assert expected == job["variables"]

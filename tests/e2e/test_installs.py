@@ -187,7 +187,7 @@ class Steps:
         spec = YAML(typ="safe", pure=True).load(header)["spec"]["inputs"]
         for name, one in spec.items():
             text = text.replace(f"$[[ inputs.{name} ]]", inputs.get(name, one.get("default")))
-        job = YAML(typ="safe", pure=True).load(text)["publish"]
+        [job] = YAML(typ="safe", pure=True).load(text).values()
         origin = f"url.{self.repository}.insteadOf"
         url = "https://github.com/hatch-trusted-publish/hatch-trusted-publish"
         clone = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": origin, "GIT_CONFIG_VALUE_0": url}
@@ -215,7 +215,7 @@ def test_template(steps: Steps, index: Index) -> None:
     """The template's script does the same with the commit that it is given, and nothing else."""
     job = {"GITLAB_CI": "true", gitlab_variable("127.0.0.1"): identity_token("gitlab", "127.0.0.1")}
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    steps.gitlab({"commit": head.strip(), "repo": index.upload_url}, job)
+    steps.gitlab({"commit": head.strip(), "environment": "pypi", "repo": index.upload_url}, job)
     assert sorted(path.name for path in steps.place.dist.iterdir()) == index.files
     assert (steps.place.root / "trusted-publish.env").is_file()
     assert any(agent.startswith(f"{NAME}/9.8.7 Hatch/") for agent in index.agents)

@@ -59,9 +59,11 @@ def includes(root: Node) -> list[Node]:
 
 def publishes(root: Node) -> bool:
     """Whether a job publishes, or the template of this project adds one that does."""
-    return any(rules.PUBLISHES.search(job.script) for job in jobs(root)) or any(
-        one.get("remote").text.endswith(_TEMPLATE) for one in includes(root)
-    )
+    return any(rules.PUBLISHES.search(job.script) for job in jobs(root)) or any(map(_is_template, includes(root)))
+
+
+def _is_template(include: Node) -> bool:
+    return include.get("remote").text.endswith(_TEMPLATE)
 
 
 def read(root: Path) -> Node:
@@ -73,13 +75,19 @@ def read(root: Path) -> Node:
     """
     if not (root / FILE).is_file():
         return Node(1, file=FILE)
-    node = load(root / FILE, FILE)
-    members = dict(node.members or {})
-    for one in includes(node):
-        local = (one.get("local").text or one.text).lstrip("/")
-        path = root / local
-        if local and "://" not in local and path.resolve().is_relative_to(root.resolve()) and path.is_file():
-            members = dict(load(path, local).members or {}) | members
+    files = {FILE: load(root / FILE, FILE)}
+    waiting = [*files.values()]
+    for node in waiting:
+        for one in includes(node):
+            local = (one.get("local").text or one.text).lstrip("/")
+            path = root / local
+            inside = "://" not in local and path.resolve().is_relative_to(root.resolve()) and path.is_file()
+            if local not in files and inside:
+                files[local] = load(path, local)
+                waiting.append(files[local])
+    members = {name: node for file in reversed(waiting) for name, node in (file.members or {}).items()}
+    if included := [one for file in waiting if file.has("include") for one in includes(file)]:
+        members["include"] = Node(1, items=included, file=FILE)
     return Node(1, members=members, file=FILE)
 
 
@@ -99,6 +107,9 @@ def check(project: Project) -> Iterator[Finding]:
         if rules.PUBLISHES.search(job.script):
             yield from _publishing(project, job)
     for one in includes(root) if publishes(root) else ():
+        if _is_template(one):
+            job = Job(one.get("inputs", "job").text or "publish", one.get("inputs"))
+            yield from rules.publisher(project, "gitlab", FILE, [job], one)
         url = one.get("remote").text or one.text
         if "://" in url and not one.has("integrity"):
             yield finding("danger", "include-without-integrity", one, url=url)
