@@ -70,6 +70,8 @@ class Browser:
         self._driver = webdriver.Chrome(options, webdriver.ChromeService(driver))
         axe = (resources.files("axe_core_python") / "axe.min.js").read_text("utf-8")
         self._command("Page.addScriptToEvaluateOnNewDocument", source=axe + STILL)
+        self._command("Network.enable")
+        self._command("Network.setCacheDisabled", cacheDisabled=True)  # what one page loads does not depend on another
         self._command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
         self._command("Emulation.setFocusEmulationEnabled", enabled=True)  # without focus, there is no clipboard
 

@@ -91,7 +91,7 @@ def test_copies(browser: Browser, page: str) -> None:
     source = DOCS / f"{page}.md"
     texts = [path.read_text("utf-8") for path in SOURCES.get(page, [source])]
     fences = re.findall(r"^( *)```(\w*)\n(.*?)\n\1```$", "\n".join(texts), re.MULTILINE | re.DOTALL)
-    written = {dedent(text) for _, language, text in fences if language not in SHOWN}
+    written = {dedent(text) for _, language, text in fences if language not in SHOWN} | EXAMPLES
     copied = browser.run(COPIED)
     assert [] == [text for text in copied if text not in written]
     if page not in SOURCES:
@@ -99,6 +99,8 @@ def test_copies(browser: Browser, page: str) -> None:
         assert set() == own - set(copied)
 
 
+EXAMPLES: Final = {path.read_text("utf-8").rstrip("\n") for path in (DOCS / "examples").rglob("*.y*ml")}
+"""The files that a page includes."""
 SHOWN: Final = frozenset({"diff", "text"})
 """The languages of blocks that are to read, not to copy."""
 SOURCES: Final = {"index": (DOCS / "index.md", ROOT / "README.md"), "search": ()}
