@@ -48,7 +48,7 @@ def _upload(world: World, filename: str, content: bytes) -> None:
     assert world.upload(form.items(), filename, content).status_code == 200
 
 
-@pytest.mark.parametrize("tool", ["uv", "pip"])
+@pytest.mark.parametrize("tool", ["uv", pytest.param("pip", marks=pytest.mark.slow)])
 def test_nothing_of_it_runs(world: World, tmp_path: Path, tool: str) -> None:
     """A wheel's `.pth` file would run in any interpreter that has the wheel on its path; none has."""
     filename, ran = "sampleproject-2.0.0-py3-none-any.whl", tmp_path / "ran"
