@@ -205,7 +205,7 @@ def test_exit_codes_are_found(line: str, found: list[int]) -> None:
 
 
 def named_tests(page: Path) -> list[str]:
-    return re.findall(r"`((?:tests/)[\w/]+\.py(?:::\w+)?)`", page.read_text("utf-8"))
+    return re.findall(r"`((?:tests/)[\w/]+\.py(?:::\w+)*)`", page.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if named_tests(page)], ids=lambda page: page.name)
@@ -213,8 +213,20 @@ def test_tests_that_are_named(page: Path) -> None:
     """Each test that a page names exists."""
     lost = []
     for name in named_tests(page):
-        path, _, function = name.partition("::")
+        path, *names = name.split("::")
         text = (ROOT / path).read_text("utf-8") if (ROOT / path).is_file() else ""
-        if not text or (function and not re.search(rf"^def {function}\(", text, re.MULTILINE)):
+        if not text or not all(re.search(rf"^ *(def|class) {one}\b", text, re.MULTILINE) for one in names):
             lost.append(name)
     assert [] == lost, "\n".join(lost)
+
+
+def test_each_promise_names_its_tests() -> None:
+    """Each rule on the security page has a test, and each section has rules, unless it says what is not promised."""
+    page = (ROOT / "docs" / "explanation" / "security.md").read_text("utf-8")
+    sections = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", page, re.MULTILINE))
+    rules = {
+        name: re.findall(r"^\| (?!rule \|)(.+) \| (.*) \|$", text, re.MULTILINE) for name, text in sections.items()
+    }
+    assert {"What is not protected", "Who should be able to release"} == {name for name in rules if not rules[name]}
+    named = r"(`tests/[\w/]+\.py(::\w+)+`(, |$))+"
+    assert [] == [rule for found in rules.values() for rule, tests in found if not re.fullmatch(named, tests)]

@@ -700,3 +700,10 @@ def test_a_secret_that_goes_astray_would_be_seen(secret: str, form: str) -> None
 
 def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def test_the_number_of_attacks() -> None:
+    """The security page tells how many there are."""
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "security.md"
+    [said] = re.findall(r"more than (\d+) attacks", page.read_text("utf-8"))
+    assert int(said) < len(ROWS) <= int(said) + 10
