@@ -45,6 +45,8 @@ RECORDED = {
     "upload/400-description-rst": "bad-description run",
     "upload/400-description-no-content-type": "bad-description run",
     "upload/400-classifier-": "bad-classifier run",
+    "upload/400-import-name-too-early": "old-metadata run",
+    "upload/400-license-expression-too-early": "old-metadata run",
     "upload/400-file-too-large": "file-too-large file",
     "upload/400-name-prohibited": "project-name-refused run",
     "upload/400-name-too-similar": "project-name-refused run",

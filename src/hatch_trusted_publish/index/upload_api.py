@@ -38,6 +38,7 @@ _BY_WORDS: Final[tuple[tuple[str, str, Scope], ...]] = (
     ("the classifier '", "bad-classifier", "run"),
     ("error while trying to verify included attestations", "attestations-not-verified", "run"),
     ("invalid attestations", "bad-attestations", "run"),
+    ("introduced in metadata version", "old-metadata", "run"),
     ("specifications/core-metadata", "bad-metadata", "run"),
     ("the use of local versions", "bad-metadata", "run"),
 )

@@ -26,6 +26,14 @@ def test_refusals(tmp_path: Path) -> None:
     assert [("bad-classifier", files), ("linux-tag", files[1:2])] == [(one.code, of) for one, of in found.items()]
 
 
+def test_old_metadata(tmp_path: Path) -> None:
+    """What an old build backend writes has one reason, and not another one for the place of the license."""
+    metadata = core_metadata(fields=["License-File: LICENSE"], metadata_version="2.1")
+    found = refusals([read(make_wheel(tmp_path, metadata=metadata))])
+
+    assert ["old-metadata"] == [one.code for one in found]
+
+
 def test_sound_files(tmp_path: Path) -> None:
     """There is nothing to say to sound files."""
     assert {} == refusals([read(make_wheel(tmp_path)), read(make_sdist(tmp_path))])

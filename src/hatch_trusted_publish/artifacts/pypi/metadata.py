@@ -91,7 +91,9 @@ def _by_packaging(raw: Mapping[str, object]) -> list[tuple[str, Refusal]]:
         errors = [(error.field, str(error)) for error in group.exceptions if isinstance(error, InvalidMetadata)]
     else:
         errors = [("metadata-version", f"{version!r} is not a valid metadata version")] if _is_newer(version) else []
-    return [_error(field, said, is_certain=not _is_newer(version)) for field, said in errors]
+    codes = ["old-metadata" if "introduced in metadata version" in said else "bad-metadata" for _, said in errors]
+    is_certain = not _is_newer(version)
+    return [_error(*error, code, is_certain=is_certain) for error, code in zip(errors, codes, strict=True)]
 
 
 def _is_newer(version: str) -> bool:

@@ -40,6 +40,8 @@ def refusals(distributions: Iterable[Distribution]) -> Refusals:
         digest, fields = distribution.metadata.digest, distribution.fields
         if digest not in known:  # most files of a release have the same
             known[digest] = metadata.refusals(fields)
+        if any(one.code == "old-metadata" for one in known[digest]):  # a newer backend puts them elsewhere
+            fields = [pair for pair in fields if pair[0] != "license_file"]
         try:
             with open_file(distribution.path) as file:
                 of_file = list(file_refusals(distribution.filename, file, fields, distribution.name))
