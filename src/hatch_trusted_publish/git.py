@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess  # nosec B404 # commands are run by their name and arguments, never by a shell
 from contextlib import suppress
@@ -33,6 +34,17 @@ IDENTITIES: Final = ("_ID_TOKEN", "_ID_TOKEN_REQUEST_TOKEN")
 """How the names of variables end that hold an identity token, or what one is requested with."""
 _ELSEWHERE: Final = {"GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
 """Git sets them for its hooks; they name another repository than that of the directory."""
+
+
+def parse_remote(url: str) -> tuple[str, str, str] | None:
+    """Return host, namespace and name of the repository behind the URL of a remote, and no password.
+
+    Understands ``https://host/a/b.git``, ``ssh://git@host:22/a/b.git`` and ``git@host:a/b.git``.
+    """
+    place = r"(?:[a-z+]+://(?:[^@/\s]+@)?([\w.-]+)(?::\d+)?/|(?:[^@/\s]+@)?([\w.-]+):)"
+    path = r"([\w.~-]+(?:/[\w.~-]+)*)/([\w.~-]+?)(?:\.git)?/?(?:\?.*)?"
+    found = re.fullmatch(place + path, url.strip(), re.ASCII)
+    return None if found is None else ((found[1] or found[2]).lower(), found[3], found[4])
 
 
 def ask(root: Path, *arguments: str) -> str:

@@ -39,7 +39,7 @@ def repository(tmp_path: Path) -> Path:
         ("https://github.com/r", None),
         ("https://github.com/o/r r", None),
         ("https://github.com/o/r?x=secret", ("o", "r")),
-        ("http://github.com/o/r", None),
+        ("http://github.com/o/r", ("o", "r")),
         ("https://[github/o/r", None),
         ("/srv/github/o/r.git", None),
         ("../github", None),
@@ -52,7 +52,7 @@ def repository(tmp_path: Path) -> Path:
     ],
 )
 def test_owner_and_repository_of_a_remote(url: str, expected: tuple[str, str] | None) -> None:
-    """HTTPS and SSH remotes of what looks like GitHub or GitLab; credentials are dropped."""
+    """Remotes by HTTP and SSH of what looks like GitHub or GitLab; credentials are dropped."""
     assert parsed(url, groups=False) == expected
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from .. import git
 
 Provider: TypeAlias = Literal["github", "gitlab"]
 
@@ -25,24 +26,10 @@ class Forge:
 
 
 def parse_remote(url: str) -> Forge | None:
-    """Return the repository behind the URL of a remote; ``None`` for a forge that is neither GitHub nor GitLab.
-
-    Understands ``https://host/a/b.git``, ``ssh://git@host:22/a/b.git`` and ``git@host:a/b.git``.
-    """
-    found = re.fullmatch(
-        r"(?:[a-z+]+://(?:[^@/\s]+@)?(?P<host>[\w.-]+)(?::\d+)?/|(?:[^@/\s]+@)?(?P<scp>[\w.-]+):)"
-        r"(?P<path>[\w./~-]+?)(?:\.git)?/?",
-        url.strip(),
-    )
-    if found is None:
-        return None
-    host = (found["host"] or found["scp"]).lower()
-    namespace, _, repository = found["path"].strip("/").rpartition("/")
-    provider: Provider | None = None
-    if host in {"github.com", "ssh.github.com"}:
-        provider, host = "github", "github.com"
-    elif host == "gitlab.com" or host.startswith("gitlab."):
-        provider = "gitlab"
-    if provider is None or not namespace or not repository or (provider == "github" and "/" in namespace):
-        return None
-    return Forge(provider, host, namespace, repository)
+    """Return the repository behind the URL of a remote; ``None`` for a forge that is neither GitHub nor GitLab."""
+    host, namespace, repository = git.parse_remote(url) or ("", "", "")
+    if host in {"github.com", "ssh.github.com"} and "/" not in namespace:
+        return Forge("github", "github.com", namespace, repository)
+    if host.startswith("gitlab."):
+        return Forge("gitlab", host, namespace, repository)
+    return None

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from .. import git
 
@@ -53,22 +52,6 @@ def look(root: Path, project: str, *, groups: bool) -> Checkout:
 
 
 def parsed(url: str, *, groups: bool) -> tuple[str, str] | None:
-    """Return owner and repository of a remote that looks like GitHub or GitLab.
-
-    The host is looked at and dropped, and so is whatever stands before it: that may be a
-    password.
-    """
-    if not re.match(r"(https|ssh)://", url):
-        # git@host:owner/repository.git
-        url = re.sub(r"\A([^/:]+):(?!/)", r"ssh://\1/", url)
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return None
-    if parts.scheme not in ("https", "ssh") or not re.search(r"\bgit(hub|lab)\b", host):
-        return None
-    path = re.fullmatch(r"/((?:[\w.-]+/)*[\w.-]+)/([\w.-]+?)(?:\.git)?/?", parts.path, re.ASCII)
-    if path is None or ("/" in path[1] and not groups):
-        return None
-    return path[1], path[2]
+    """Return owner and repository of a remote that looks like GitHub or GitLab."""
+    host, owner, name = git.parse_remote(url) or ("", "", "")
+    return (owner, name) if re.search(r"\bgit(hub|lab)\b", host) and (groups or "/" not in owner) else None
