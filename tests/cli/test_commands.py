@@ -231,7 +231,7 @@ WHEEL = {"filename": "sample-1.0-py3-none-any.whl", "url": "x", "hashes": {}}
     [
         pytest.param(["project-is-new"], False, Answer(404), id="new"),
         pytest.param(
-            ["project-inactive"], True, Answer.of({**LISTED, "project-status": {"status": "archived"}}), id="archived"
+            ["project-archived"], True, Answer.of({**LISTED, "project-status": {"status": "archived"}}), id="archived"
         ),
         pytest.param(["no-attestations-yet"], True, Answer.of({**LISTED, "files": [WHEEL]}), id="not attested"),
         pytest.param([], True, Answer.of({**LISTED, "files": [{**WHEEL, "provenance": "/p"}]}), id="good"),

@@ -16,7 +16,7 @@ from ..errors import IndexReadError, Message, NetworkError
 from ..http.client import Client
 from ..identity.publishers import publisher_of
 from ..index.endpoints import Index
-from ..index.origins import host_of, url_problem
+from ..index.origins import is_on_host_of
 from ..index.simple_api import ask_provenance, read_publishers
 from .files import PUBLISH, Attestations
 
@@ -28,7 +28,7 @@ def publishers_of(index: Index, client: Client, newest: Newest) -> Mapping[Norma
     """Return who published the newest release of each project; nothing where the index does not say."""
     found: dict[NormalizedName, list[str]] = {}
     for project, (_, url) in newest.items():
-        if url_problem(url) or host_of(url) != host_of(index.simple_url):
+        if not is_on_host_of(url, index.simple_url):
             continue
         try:
             request = replace(ask_provenance(index, project, url), tries=1, quiet=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..artifacts.distribution import Distribution
+from ..artifacts.distribution import find
 from ..artifacts.pypi import metadata
 from ..artifacts.pypi.rules import refusals
-from ..errors import DistributionError, Message
+from ..errors import Message, PlanError
+from ..release import read
 from ..versions.project import read_project
 from .findings import Finding
 from .project import Project
@@ -26,13 +28,11 @@ def check(project: Project) -> Iterator[Finding]:
         unknown = read_project(project.root).unknown
         if project.counts_commits and unknown is not None and unknown.code in {"shallow-clone", "no-tags"}:
             yield Finding("warning", Message("version-unknown", reason=unknown), "pyproject.toml")
-    distributions = []
-    for path in sorted((project.root / "dist").glob("*")):
-        if path.name.endswith((".whl", ".tar.gz")):
-            try:
-                distributions.append(Distribution.read(path, f"dist/{path.name}"))
-            except DistributionError as error:
-                yield Finding("error", error.message, f"dist/{path.name}")
+    built: list[tuple[Path, str]] = []
+    with suppress(PlanError):  # nothing was built yet
+        built = find((), project.root)
+    distributions, problems = read(built)
+    yield from (Finding("error", one, one.facts["file"]) for one in problems)
     for refusal, files in refusals(distributions).items():
         for one in files:
             yield Finding("error", Message("metadata-refused", said=refusal.said), one.shown)

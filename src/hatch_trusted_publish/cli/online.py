@@ -12,6 +12,7 @@ from ..http.certificates import Certificates
 from ..http.client import Client
 from ..index.endpoints import Index
 from ..index.simple_api import Listing, ask_listing, read_listing
+from ..upload.plan import CLOSED
 from .findings import Finding
 
 _SECONDS: Final = 10.0
@@ -45,7 +46,7 @@ def check(index: Index, project: str) -> Iterator[Finding]:
         return
     if not listing.exists:
         yield Finding("warning", Message("project-is-new", project=project, index=index.title))
-    if listing.status in {"archived", "quarantined"}:
-        yield Finding("error", Message("project-inactive", project=project, index=index.title, status=listing.status))
+    if code := CLOSED.get(listing.status):
+        yield Finding("error", Message(code, project=project, index=index.title))
     if listing.files and not any(one.provenance for one in listing.files.values()):
         yield Finding("warning", Message("no-attestations-yet", project=project, index=index.title))

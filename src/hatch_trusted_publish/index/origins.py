@@ -87,6 +87,11 @@ def host_of(url: str) -> str:
     return label.decode().lower()
 
 
+def is_on_host_of(url: str, other: str) -> bool:
+    """Whether a request may go to *url*, and *url* is on the host of *other*."""
+    return url_problem(url) is None and host_of(url) == host_of(other)
+
+
 def is_reserved(audience: str) -> bool:
     """Whether *audience* belongs to PyPI, TestPyPI or Sigstore, in any spelling."""
     # In capitals first: GitLab's variable is named by them, and a dotless i becomes an I there.

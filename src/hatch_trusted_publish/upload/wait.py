@@ -16,7 +16,7 @@ from ..artifacts.distribution import Distribution
 from ..attestations.files import Attestations
 from ..errors import IndexReadError, Message, NetworkError, UploadError
 from ..events import Result
-from ..index.origins import host_of, url_problem
+from ..index.origins import is_on_host_of
 from ..index.simple_api import Listed, Listing, ask_provenance, read_provenance
 from ..threads import later, pause, wait
 from .job import Job
@@ -111,7 +111,7 @@ def _check(job: Job, distribution: Distribution, listed: Listed, attestations: C
         return True
     if url is None:
         raise IndexReadError("attestations-not-listed", file=file)
-    if url_problem(url) or host_of(url) != host_of(job.index.simple_url):
+    if not is_on_host_of(url, job.index.simple_url):
         raise IndexReadError("attestations-elsewhere", file=file)
     shown = read_provenance(job.client.send(ask_provenance(job.index, file, url)))
     if not all(json.loads(one) in shown for one in attestations):
