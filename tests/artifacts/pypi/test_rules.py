@@ -23,7 +23,7 @@ def test_refusals(tmp_path: Path) -> None:
     files = [read(path) for path in (*wheels, make_sdist(tmp_path, metadata=metadata))]
     found = refusals(files)
 
-    assert [("bad-classifier", files), ("linux-tag", files[1:2])] == [(one.code, of) for one, of in found.items()]
+    assert [("unknown-classifier", files), ("linux-tag", files[1:2])] == [(one.code, of) for one, of in found.items()]
 
 
 def test_old_metadata(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def _classifiers(classifiers: Sequence[str]) -> Iterator[tuple[str, Refusal]]:
         return
     deprecated = library.deprecated_classifiers
     for name in sorted({*classifiers} - library.classifiers - deprecated.keys()):
-        yield _error("classifier", f"{name!r} is not a valid classifier", "bad-classifier")
+        yield _error("classifier", f"{name!r} is not a valid classifier", "unknown-classifier")
     for name in sorted(deprecated.keys() & {*classifiers}):
         remedy = f", use one of {deprecated[name]} instead." if deprecated[name] else "."
         yield _error("classifier", f"The classifier {name!r} has been deprecated{remedy}", "bad-classifier")
