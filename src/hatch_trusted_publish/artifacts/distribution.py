@@ -100,7 +100,7 @@ class Distribution:
         if path.name != (expected := filenames.normalized(path.name, metadata.name, metadata.version)):
             warnings.append(Message("not-normalized", file=shown, expected=expected))
         if contained:
-            warnings.append(Message("untracked-files", file=shown, files=contained[:20]))
+            warnings.append(Message("untracked-files", file=shown, files=contained))
         return cls(
             path=path,
             shown=shown,

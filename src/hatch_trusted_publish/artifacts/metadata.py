@@ -109,7 +109,7 @@ def parse(text: bytes, shown: str) -> tuple[Fields, list[Message]]:
     if broken := sorted(_HEADERS.intersection(unparsed)):
         raise DistributionError("unreadable-fields", file=shown, fields=broken)
     if unparsed:
-        warnings.append(Message("unknown-fields", file=shown, fields=[one[:60] for one in sorted(unparsed)][:20]))
+        warnings.append(Message("unknown-fields", file=shown, fields=[one[:60] for one in sorted(unparsed)]))
     return [*form(raw)], warnings
 
 

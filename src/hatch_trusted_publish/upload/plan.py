@@ -100,7 +100,7 @@ def rejected(refusals: Refusals, index: Index) -> Iterable[Message]:
     """Yield what PyPI would reject: it should not take half a release to find out."""
     for refusal, files in refusals.items():
         if refusal.is_certain and refusal.code not in SAID_BETTER:
-            shown = [*(one.shown for one in files[:3]), *["…"][: len(files) > 3]]
+            shown = [one.shown for one in files]
             said = refusal.said.removesuffix(".")
             facts = {"files": shown, "index": _judge(index), "said": said, "detail": refusal.detail}
             reason = Message("would-be-rejected", **facts)

@@ -172,7 +172,7 @@ class PublicVersionSource(VCSVersionSource):
         state = self._state
         if state is None or not state.dirty or state.distance or state.node is None:
             return
-        files = history.changed_files(self._repository)[:10]
+        files = history.changed_files(self._repository)
         changed = VersionError("changed-tag", tag=str(state.tag), files=files, version=version)
         if history.in_ci():
             raise changed
