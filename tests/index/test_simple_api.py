@@ -78,6 +78,7 @@ def test_ask_listing() -> None:
             id="JSON, hashes of two kinds",
         ),
         pytest.param(Reply(200, _page(_file("a.whl", {"sha256": None})), JSON), {"a.whl": None}, id="JSON, null hash"),
+        pytest.param(Reply(200, _page(_file("a", {"sha256": SHA.upper()})), JSON), {"a": SHA}, id="JSON, capitals"),
         pytest.param(
             Reply(200, _page(_file("a", {"sha256": f"{SHA}0"}), _file("b", {"sha256": "\u00fc" * 64})), JSON),
             {"a": None, "b": None},

@@ -160,7 +160,7 @@ class _Files:
         if not isinstance(name, str) or not isinstance(digest, str | None):
             raise TypeError
         if name.isascii() and len(name) < 256:  # no other name could be uploaded
-            sha256 = digest if digest and _SHA256.fullmatch(digest) else None
+            sha256 = digest.lower() if digest and _SHA256.fullmatch(digest) else None
             self.files[name] = Listed(sha256, _link(url), _link(provenance), self._page)
 
 

@@ -203,7 +203,7 @@ def decide(
 def compare(distribution: Distribution, listed: Listed, index: Index) -> Message | None:
     """Return how the file that *index* lists under this name differs; nothing for the same bytes."""
     there, here = listed.sha256, distribution.sha256
-    if there is not None and there.lower() == here:
+    if there == here:
         return None
     code = "no-hash" if there is None else "different-bytes"
     return Message(code, file=distribution.shown, index=index.title, here=here[:11], there=(there or "")[:11])
