@@ -174,12 +174,13 @@ def _place(
     except ImportError as error:
         raise SettingsError("extra-missing", extra="rehearsal", missing=error.name or error) from error
     releases = dict.fromkeys((one.name, str(one.version)) for one in distributions)
+    configured = os.environ.keys() & {settings.identity_variable or ""}
     with (
         rehearsal.hold(settings.rehearse_as, root, [name for name, _ in releases]) as held,
         process.environ(held.environ),
     ):
-        if held.identities:
-            log.warn(Message("rehearsal-with-identity", variables=held.identities))
+        if real := sorted({*held.identities, *configured}):
+            log.warn(Message("rehearsal-with-identity", variables=real))
         yield rehearsal_index(held.upload_url, held.simple_url, held.audience, held.trust_config)
         if settings.dry_run == "no":
             for name, number in releases:

@@ -121,6 +121,15 @@ def test_checks_can_fail(tmp_path: Path) -> None:
     assert "unpinned-uses" in said
 
 
+def test_installs_beside_an_identity() -> None:
+    """Where a recipe installs the publisher, it installs pinned hashes, or the line above says what that costs."""
+    blocks = [block.text for block in BLOCKS if block.language in {"yaml", "diff"}]
+    lines = [line for text in blocks for line in text.splitlines()]
+    installs = [at for at, line in enumerate(lines) if "[publish]" in line]
+    assert installs
+    assert [] == [lines[at] for at in installs if "# Not pinned: " not in lines[at - 1]]
+
+
 def tables(*keys: str) -> list[Any]:
     """Return the tables of this name in all blocks, each with its place as its id."""
     found = []

@@ -286,7 +286,10 @@ ROWS: Final[tuple[Attack, ...]] = (
     listing("lines in the status", LINES_IN_STATUS, "connection-lost"),
     listing(
         "headers ended by CR LF LF",
-        raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\n", body=b"<html>"),
+        raw(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\n",
+            body=b"<html>",
+        ),
         **GOOD,
     ),
     listing("two lengths", page(b"{}", headers={"Content-length": "9"}), "connection-lost"),
@@ -379,7 +382,11 @@ ROWS: Final[tuple[Attack, ...]] = (
     upload("an error with half a character", refusal(400, "\ud800"), "file-refused"),
     upload("an error of 5 MB", refusal(400, "no " * (2 * MIB)), "unreadable-response"),
     upload("lines in the status", LINES_IN_STATUS, "connection-lost"),
-    upload("headers ended by CR LF LF", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\n"), exit_code=0),
+    upload(
+        "headers ended by CR LF LF",
+        raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\n"),
+        exit_code=0,
+    ),
     *(
         upload(f"a success that is none: {reply.status} {reply.media_type}", reply, "unclear-reply")
         for reply in (Answer(202), Answer(204), Answer(200, b"<form>Log in", "text/html"))

@@ -57,7 +57,7 @@ def test_in_a_ci(job: Job, ci: Ci, provider: str) -> None:
     options = (f"rehearse-as={provider}", "identity-variable=MINE", "keep-token")
     run = job.publish("-r", "rehearsal", *(part for option in options for part in ("-o", option)))
     assert (0, ["rehearsal-with-identity"], ENDED) == (run.code, codes_in(run.err), lines(run.err))
-    assert "(ACTIONS_ID_TOKEN_REQUEST_TOKEN, PYPI_ID_TOKEN, REHEARSAL_ID_TOKEN)" in run.err
+    assert "(ACTIONS_ID_TOKEN_REQUEST_TOKEN, MINE, PYPI_ID_TOKEN, REHEARSAL_ID_TOKEN)" in run.err
     assert [] == ci.requests
     assert not (job.home / "cache" / "publish").exists()
     assert ["", "", ""] == [path.read_text() for path in files.values()]
