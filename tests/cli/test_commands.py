@@ -60,6 +60,13 @@ def test_questions(root: Path) -> None:
     assert "+[tool.hatch.publish.trusted.publisher]" in result.output
     workflow = root.joinpath(".github/workflows/release.yml").read_text("utf-8")
     assert "'release' || 'testpypi'" in workflow
+    for part in (
+        "&environment=release\n",
+        "&environment=testpypi\n",
+        "environment release on",
+        "environment testpypi on",
+    ):
+        assert part in result.output
     assert 'source = "vcs-public"' in root.joinpath("pyproject.toml").read_text("utf-8")
 
 
@@ -67,6 +74,16 @@ def test_refused_change(root: Path) -> None:
     """Where you say no, a file stays as it is."""
     assert 0 == ask("init", "--offline", answers="n\npypi\nnobody\nn\nn\n").exit_code
     assert PYPROJECT == root.joinpath("pyproject.toml").read_text("utf-8")
+
+
+def test_a_workflow_without_environment(root: Path) -> None:
+    """For a job that publishes without an environment, the form leaves it blank, and none is to be created."""
+    root.joinpath(".github", "workflows").mkdir(parents=True)
+    root.joinpath(".github", "workflows", "cd.yml").write_text("jobs: {a: {steps: [{run: uv publish}]}}", "utf-8")
+    result = ask("init", "--offline", "--yes")
+    assert [True, False, False] == [
+        part in result.output for part in ("cd.yml", "environment=", "/settings/environments")
+    ]
 
 
 def test_an_existing_pipeline_with_yes(root: Path) -> None:

@@ -148,7 +148,7 @@ REMOTE = "https://example.org/a/actions/gitlab/publish.yml"
 def test_remote_files(expected: list[tuple[str, str, str]], publishes: bool, text: str, tmp_path: Path) -> None:
     """A file of another server is fixed by its hash where the pipeline publishes; the template of this project does."""
     assert expected == codes(tmp_path, text)
-    assert publishes == gitlab.publishes(gitlab.read(tmp_path))
+    assert publishes == bool(gitlab.publishing(gitlab.read(tmp_path)))
 
 
 def test_extends_itself(tmp_path: Path) -> None:

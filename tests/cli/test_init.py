@@ -10,7 +10,7 @@ import pytest
 
 from hatch_trusted_publish.cli import init, project
 from hatch_trusted_publish.cli.check import check
-from hatch_trusted_publish.cli.init import Answers, changes, form, pages, write
+from hatch_trusted_publish.cli.init import Answers, changes, form, pages, publishing, write
 from hatch_trusted_publish.errors import SettingsError
 from hatch_trusted_publish.index.endpoints import find_index
 from hatch_trusted_publish.index.repository import Repository
@@ -47,7 +47,7 @@ def set_up(root: Path, provider: str, answers: Answers) -> list[str]:
         git(root, "remote", "add", "origin", REMOTES[provider])
     found = project.read(root)
     assert found.forge is not None
-    planned = changes(found, found.forge, answers)
+    planned = changes(found, found.forge, answers, publishing(found, found.forge))
     write(planned)
     return [one.path.relative_to(root).as_posix() for one in planned]
 
@@ -108,6 +108,36 @@ def test_what_is_there_stays(root: Path) -> None:
     with root.joinpath("pyproject.toml").open("a", encoding="utf-8") as file:
         file.write('[tool.hatch.publish.trusted.publisher]\nprovider = "github"\n')
     assert [] == set_up(root, "github", Answers())
+
+
+@pytest.mark.parametrize(
+    ("expected", "environment"),
+    [
+        pytest.param({"environment": "release"}, "release", id="environment"),
+        pytest.param({}, "", id="none"),
+        pytest.param({}, "${{ matrix.place }}", id="expression"),
+    ],
+)
+def test_the_table_for_what_is_there(root: Path, expected: dict[str, str], environment: str) -> None:
+    """The table names the file and the environment of the job that publishes already."""
+    directory = root / ".github" / "workflows"
+    directory.mkdir(parents=True)
+    directory.joinpath("cd.yml").write_text(
+        f"jobs: {{a: {{environment: '{environment}', steps: [{{run: twine upload dist/*}}]}}}}", "utf-8"
+    )
+    assert ["pyproject.toml"] == set_up(root, "github", Answers())
+    table = project.read(root).publisher
+    assert {
+        "provider": "github",
+        "owner": "octo-org",
+        "repository": "sample",
+        "workflow": "cd.yml",
+        **expected,
+    } == table
+    index = find_index(Repository("main", "https://upload.pypi.org/legacy/"))
+    shown = {**table, "environment": environment}
+    assert ("environment=" in pages(index, "sample", shown)["url"]) == bool(expected)
+    assert ("Environment name", environment) == form(shown, "sample")[-1]
 
 
 @pytest.mark.parametrize(

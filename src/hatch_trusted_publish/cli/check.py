@@ -33,7 +33,7 @@ def check(project: Project) -> list[Finding]:
             )
             found.append(Finding("error", message))
     with suppress(SettingsError, OSError):  # reported already
-        if not workflow.publishes(project.root) and not gitlab.publishes(gitlab.read(project.root)):
+        if not workflow.publishes(project.root) and not gitlab.publishing(gitlab.read(project.root)):
             found.append(Finding("warning", Message("no-publishing-job")))
     return in_order(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import subprocess  # nosec B404 # Hatch, by its name and arguments
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from textwrap import indent
@@ -23,10 +23,9 @@ from ..settings.repositories import UPLOAD_URLS
 from . import init as setup
 from .check import check as find
 from .findings import Finding, Level, as_annotation, as_json, in_order
-from .forge import Forge
 from .online import check as find_online
 from .online import exists
-from .project import Project, read
+from .project import read
 
 _TITLES: Final[dict[Level, str]] = {
     "error": "A release would fail",
@@ -84,15 +83,27 @@ def init(*, yes: bool, offline: bool) -> int:
             every_commit, click.prompt("Name of the environment that releases to PyPI", default="pypi")
         )
         approver = click.prompt("Who approves a release?", type=click.Choice(["me", "others", "nobody"]), default="me")
-    planned = [one for one in setup.changes(project, project.forge, answers) if _agreed(one, project.root, yes=yes)]
+    place, existing = project.forge, setup.publishing(project, project.forge)
+    environments = setup.environments_of(answers, existing)
+    table = project.publisher or setup.publisher(place, answers, existing)
+    wanted = setup.changes(project, place, answers, existing)
+    planned = [one for one in wanted if _agreed(one, project.root, yes=yes)]
     setup.write(planned)
     for one in planned:
         click.echo(f"Wrote {one.path.relative_to(project.root).as_posix()}")
     if not planned:
         click.echo(str(Message("nothing-to-write")))
-    _show_form(project, project.forge, answers, offline=offline)
-    place, environment = project.forge, answers.environment
-    click.echo(f"\n{Message(_ENVIRONMENTS[place.provider], environment=environment, url=place.url)}")
+    for name, environment in environments.items():
+        _show_form(project.name, name, {**table, "environment": environment}, offline=offline)
+    for name, environment in environments.items():
+        if setup.is_known(environment):
+            refs = (
+                Message("version-tags")
+                if name == "main"
+                else Message("default-branch", branch=setup.default_branch(project.root))
+            )
+            message = Message(_ENVIRONMENTS[place.provider], environment=environment, url=place.url, refs=refs)
+            click.echo(f"\n{message}")
     if approver in _APPROVERS:
         click.echo(str(Message(_APPROVERS[approver])))
     click.echo(f"\n{Message('next-rehearsal', version=project.data['project'].get('version', '1.0.0'))}")
@@ -147,18 +158,13 @@ def _agreed(change: setup.Change, root: Path, *, yes: bool) -> bool:
     return name == "pyproject.toml" if yes else click.confirm(f"Change {name}?", default=True)
 
 
-def _show_form(project: Project, forge: Forge, answers: setup.Answers, *, offline: bool) -> None:
-    """What to type into PyPI's form, and where it is."""
-    environments = {"main": answers.environment} | ({"test": "testpypi"} if answers.every_commit else {})
-    for name, environment in environments.items():
-        index = find_index(Repository(name, UPLOAD_URLS[name]))
-        table = {**(project.publisher or setup.publisher(forge, answers)), "environment": environment}
-        known = None if offline else exists(index, project.name)
-        code = "form-unknown" if known is None else "form-of-project" if known else "form-of-new-project"
-        click.echo(
-            f"\n{Message(code, index=index.title, project=project.name, **setup.pages(index, project.name, table))}"
-        )
-        shown = Table(show_header=False, box=None, padding=(0, 2))
-        for label, value in setup.form(table, project.name):
-            shown.add_row(label, value)
-        Console(highlight=False, markup=False).print(shown)
+def _show_form(project: str, name: str, table: Mapping[str, str], *, offline: bool) -> None:
+    """What to type into the form of the index *name*, and where it is."""
+    index = find_index(Repository(name, UPLOAD_URLS[name]))
+    known = None if offline else exists(index, project)
+    code = "form-unknown" if known is None else "form-of-project" if known else "form-of-new-project"
+    click.echo(f"\n{Message(code, index=index.title, project=project, **setup.pages(index, project, table))}")
+    shown = Table(show_header=False, box=None, padding=(0, 2))
+    for label, value in setup.form(table, project):
+        shown.add_row(label, value)
+    Console(highlight=False, markup=False).print(shown)

@@ -57,13 +57,21 @@ def includes(root: Node) -> list[Node]:
     return [*root.get("include").items] or [root.get("include")]
 
 
-def publishes(root: Node) -> bool:
-    """Whether a job publishes, or the template of this project adds one that does."""
-    return any(rules.PUBLISHES.search(job.script) for job in jobs(root)) or any(map(_is_template, includes(root)))
+def publishing(root: Node) -> list[Job]:
+    """The jobs that publish, with those that the template of this project adds: these have only its inputs."""
+    return [*filter(_publishes, jobs(root)), *map(_from_template, filter(_is_template, includes(root)))]
+
+
+def _publishes(job: Job) -> bool:
+    return bool(rules.PUBLISHES.search(job.script))
 
 
 def _is_template(include: Node) -> bool:
     return include.get("remote").text.endswith(_TEMPLATE)
+
+
+def _from_template(include: Node) -> Job:
+    return Job(include.get("inputs", "job").text or "publish", include.get("inputs"))
 
 
 def read(root: Path) -> Node:
@@ -104,12 +112,11 @@ def check(project: Project) -> Iterator[Finding]:
             depth = job.get("variables", "GIT_DEPTH").text or root.get("variables", "GIT_DEPTH").text
             if depth != "0":
                 yield finding("error", "shallow-pipeline", job.node, job=job.name)
-        if rules.PUBLISHES.search(job.script):
+        if _publishes(job):
             yield from _publishing(project, job)
-    for one in includes(root) if publishes(root) else ():
+    for one in includes(root) if publishing(root) else ():
         if _is_template(one):
-            job = Job(one.get("inputs", "job").text or "publish", one.get("inputs"))
-            yield from rules.publisher(project, "gitlab", FILE, [job], one)
+            yield from rules.publisher(project, "gitlab", FILE, [_from_template(one)], one)
         url = one.get("remote").text or one.text
         if "://" in url and not one.has("integrity"):
             yield finding("danger", "include-without-integrity", one, url=url)

@@ -43,18 +43,54 @@ class Change:
     after: str
 
 
-def publisher(forge: Forge, answers: Answers) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """A job that publishes already."""
+
+    file: str
+    """As PyPI's form asks for it."""
+    environment: str
+
+
+def publishing(project: Project, forge: Forge) -> Publishing | None:
+    """Return the first job of *project* that publishes.
+
+    Raises:
+        SettingsError, OSError: a file cannot be read.
+    """
+    if forge.provider == "github":
+        found = [(one.name, job.environment) for one in workflow.read(project.root) for job in one.publishing]
+    else:
+        found = [(gitlab.FILE, job.environment) for job in gitlab.publishing(gitlab.read(project.root))]
+    return Publishing(*found[0]) if found else None
+
+
+def publisher(forge: Forge, answers: Answers, existing: Publishing | None = None) -> dict[str, str]:
     """Return the trusted publisher, as the table ``publisher`` writes it."""
     if forge.provider == "github":
-        place = {"owner": forge.namespace, "repository": forge.repository, "workflow": "release.yml"}
+        file = existing.file if existing else "release.yml"
+        place = {"owner": forge.namespace, "repository": forge.repository, "workflow": file}
     else:
         place = {"namespace": forge.namespace, "project": forge.repository, "workflow": gitlab.FILE}
+    environments = environments_of(answers, existing)
     # With two indexes, each has an environment of its own, and one table cannot name both.
-    environment = {} if answers.every_commit else {"environment": answers.environment}
-    return {"provider": forge.provider, **place, **environment}
+    named = len(environments) == 1 and is_known(environments["main"])
+    return {"provider": forge.provider, **place, **({"environment": environments["main"]} if named else {})}
 
 
-def changes(project: Project, forge: Forge, answers: Answers) -> list[Change]:
+def environments_of(answers: Answers, existing: Publishing | None) -> dict[str, str]:
+    """Return the environment of the job that publishes to each index."""
+    if existing is not None:
+        return {"main": existing.environment}
+    return {"main": answers.environment} | ({"test": "testpypi"} if answers.every_commit else {})
+
+
+def is_known(environment: str) -> bool:
+    """Whether there is an environment, and its name is not left to an expression or a variable."""
+    return bool(environment) and "$" not in environment
+
+
+def changes(project: Project, forge: Forge, answers: Answers, existing: Publishing | None) -> list[Change]:
     """Return the files that are missing or incomplete; nothing for a project that is set up.
 
     Raises:
@@ -63,7 +99,7 @@ def changes(project: Project, forge: Forge, answers: Answers) -> list[Change]:
     """
     return [
         one
-        for one in (*_pipeline(project, forge, answers), _pyproject(project, forge, answers))
+        for one in (*_pipeline(project, forge, answers, existing), _pyproject(project, forge, answers, existing))
         if one.before != one.after
     ]
 
@@ -89,32 +125,30 @@ def write(planned: Sequence[Change]) -> None:
         raise
 
 
-def _pipeline(project: Project, forge: Forge, answers: Answers) -> Iterator[Change]:
+def _pipeline(project: Project, forge: Forge, answers: Answers, existing: Publishing | None) -> Iterator[Change]:
+    if existing is not None:
+        return
     name = f"{forge.provider}{'-every-commit' if answers.every_commit else ''}.yml"
     text = _TEMPLATES.joinpath(name).read_text("utf-8").replace("@environment@", answers.environment)
     text = text.replace("@branch@", default_branch(project.root))
     if forge.provider == "github":
-        if not workflow.publishes(project.root):
-            yield _change(project.root / ".github" / "workflows" / "release.yml", text)
-        return
-    pipeline = gitlab.read(project.root)
-    if gitlab.publishes(pipeline):
+        yield _change(project.root / ".github" / "workflows" / "release.yml", text)
         return
     yield _change(project.root / ".gitlab" / "publish.yml", text)
     main = _change(project.root / gitlab.FILE, _INCLUDE)
     if main.before is None:
         yield main
-    elif not pipeline.has("include"):
+    elif not gitlab.read(project.root).has("include"):
         yield Change(main.path, main.before, f"{main.before.rstrip()}\n\n{_INCLUDE}")
 
 
-def _pyproject(project: Project, forge: Forge, answers: Answers) -> Change:
+def _pyproject(project: Project, forge: Forge, answers: Answers, existing: Publishing | None) -> Change:
     path = project.root / "pyproject.toml"
     before = path.read_text("utf-8")
     try:
         document = tomlkit.parse(before)
         if not project.publisher:
-            _section(document, *_TABLE).update(publisher(forge, answers))
+            _section(document, *_TABLE).update(publisher(forge, answers, existing))
         if answers.every_commit and "version" in project.data["project"]:
             _versions_from_git(document)
     except (TOMLKitError, TypeError, AttributeError) as error:
@@ -169,4 +203,5 @@ def form(table: Mapping[str, str], project: str) -> list[tuple[str, str]]:
 
 def pages(index: Index, project: str, table: Mapping[str, str]) -> dict[str, str]:
     """Where the publisher is added: the form of the project, filled in, and the one for new projects."""
-    return {"url": form_url(index, project, table) or "", "account": pending_form_url(index) or ""}
+    known = {key: value for key, value in table.items() if key != "environment" or is_known(value)}
+    return {"url": form_url(index, project, known) or "", "account": pending_form_url(index) or ""}
