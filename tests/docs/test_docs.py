@@ -256,6 +256,14 @@ def test_readers() -> None:
     assert ["README.md", "docs/changelog.md", "docs/index.md"] == [page.relative_to(ROOT).as_posix() for page in silent]
 
 
+def test_typing() -> None:
+    """What the tutorial asks you to type before you need an account takes ten minutes at 100 characters a minute."""
+    page = ROOT / "docs" / "tutorial.md"
+    end = page.read_text("utf-8").partition("\n## 6. ")[0].count("\n")
+    blocks = [block for block in blocks_of(page) if block.line <= end and (block.name or block.language != "text")]
+    assert 500 < sum(len(block.text) for block in blocks) < 10 * 100
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built without a warning."""
