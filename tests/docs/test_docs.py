@@ -256,6 +256,13 @@ def test_readers() -> None:
     assert ["README.md", "docs/changelog.md", "docs/index.md"] == [page.relative_to(ROOT).as_posix() for page in silent]
 
 
+def test_pictures_are_shown() -> None:
+    """Each picture is on a page, with its description."""
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
+    shown = set(re.findall(r"!\[[^]]{30,}\]\((?:\.\./)?pictures/([\w-]+)-light\.svg\)", text))
+    assert {path.stem.removesuffix("-light") for path in (ROOT / "docs" / "pictures").glob("*-light.svg")} == shown
+
+
 def test_typing() -> None:
     """What the tutorial asks you to type before you need an account takes ten minutes at 100 characters a minute."""
     page = ROOT / "docs" / "tutorial.md"
