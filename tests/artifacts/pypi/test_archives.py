@@ -84,6 +84,7 @@ def encrypted(data: bytes) -> bytes:
         pytest.param(
             zip_of(NEEDED, zipfile.ZIP_BZIP2), [f"{BAD}File does not use a supported compression type"], id="bzip2"
         ),
+        pytest.param(zip_of({**NEEDED, f"{INFO}/WHEEL": b"x: 1"}).replace(b"x: 1", b"x: 2"), [f"{BAD}None"], id="CRC"),
         pytest.param(zip_of({"x/WHEEL": b""}), [f"{BAD}WHEEL not found at {INFO}/WHEEL"], id="no WHEEL"),
         pytest.param(zip_of(NEEDED) + b"x", [f"{BAD}ZIP archive not accepted: Trailing data. {SEE}"], id="framing"),
         pytest.param(

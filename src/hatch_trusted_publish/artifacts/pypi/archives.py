@@ -75,6 +75,7 @@ def _zip(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Iterato
         if (place := posixpath.join(folder, needed)) not in names:
             yield f"{BAD}{needed} not found at {place}"
             return
+        _read(archive, place)  # its checksum may be wrong
         try:
             zips.check(file, {member.orig_filename: (member.compress_size, member.file_size) for member in members})
         except zipfile.BadZipFile as error:
