@@ -162,7 +162,8 @@ GOOD = (("a_b-1.0/PKG-INFO", b""), ("a_b-1.0/a.py", b"x = 1"))
     ("data", "expected"),
     [
         pytest.param(tar_of(*GOOD), [], id="sound"),
-        pytest.param(tar_of(("./x/PKG-INFO", b""), ("x/a", b"")), [], id="other top"),
+        pytest.param(tar_of(("x/PKG-INFO", b""), ("./x/a", b"")), [], id="other top"),
+        pytest.param(tar_of(("./x/PKG-INFO", b""), ("x/a", b"")), [f"{BAD}PKG-INFO not found at x/PKG-INFO"], id="dot"),
         pytest.param(tar_of(*GOOD, ("a_b-1.0", b""), type=tarfile.DIRTYPE), [], id="directory"),
         pytest.param(tar_of(*GOOD, ("a_b-1.0/l", b""), type=tarfile.SYMTYPE, linkname="/etc/passwd"), [], id="link"),
         pytest.param(b"no tar", [f"{BAD}File is not a tarfile"], id="not a tar file"),

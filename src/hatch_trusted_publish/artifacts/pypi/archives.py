@@ -141,7 +141,7 @@ def _sdist(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Itera
         top = _top([name] if top is None else [top, name])
         is_sparse |= member.issparse()
         if name.endswith(endings):
-            found.add(name)
+            found.add(member.name)  # PyPI looks for it without the "./"
         if content is not None and _is_scanned(name, member.size):
             said = said or _forbidden([content.read()])
     if is_sparse:
