@@ -14,7 +14,7 @@ from packaging.version import Version
 from ..artifacts.distribution import Distribution
 from ..errors import IndexReadError, Message, NetworkError
 from ..http.client import Client
-from ..identity.publishers import publisher_of
+from ..identity.publishers import PROVIDERS, publisher_of
 from ..index.endpoints import Index
 from ..index.origins import is_on_host_of
 from ..index.simple_api import ask_provenance, read_publishers
@@ -49,8 +49,8 @@ def own_publisher(claims: Mapping[str, object]) -> str:
     """Return this job in the same form."""
     own = publisher_of(claims)
     kind = {"github": "GitHub", "gitlab": "GitLab", "google": "Google"}.get(own.get("provider", ""))
-    repository = "/".join(own[key] for key in ("owner", "repository", "namespace", "project") if key in own)
-    return " ".join(filter(None, (kind, repository, own.get("workflow"), own.get("email"))))
+    who = "/".join(own[key] for key in PROVIDERS[own.get("provider", "")].name if key in own)
+    return " ".join(filter(None, (kind, who, own.get("workflow"))))
 
 
 def changes(

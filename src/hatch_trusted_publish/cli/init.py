@@ -13,7 +13,7 @@ from tomlkit.exceptions import TOMLKitError
 from .. import git
 from ..errors import Message, SettingsError
 from ..files import write_atomic
-from ..identity.publishers import form_url, pending_form_url
+from ..identity.publishers import PROVIDERS, form_url, pending_form_url
 from ..index.endpoints import Index
 from . import gitlab, workflow
 from .forge import Forge
@@ -67,11 +67,9 @@ def publishing(project: Project, forge: Forge) -> Publishing | None:
 
 def publisher(forge: Forge, answers: Answers, existing: Publishing | None = None) -> dict[str, str]:
     """Return the trusted publisher, as the table ``publisher`` writes it."""
-    if forge.provider == "github":
-        file = existing.file if existing else "release.yml"
-        place = {"owner": forge.namespace, "repository": forge.repository, "workflow": file}
-    else:
-        place = {"namespace": forge.namespace, "project": forge.repository, "workflow": gitlab.FILE}
+    place = dict(zip(PROVIDERS[forge.provider].name, (forge.namespace, forge.repository), strict=True))
+    new = "release.yml" if forge.provider == "github" else gitlab.FILE
+    place["workflow"] = existing.file if existing else new
     environments = environments_of(answers, existing)
     # With two indexes, each has an environment of its own, and one table cannot name both.
     named = len(environments) == 1 and is_known(environments["main"])

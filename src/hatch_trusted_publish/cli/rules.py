@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import Message
+from ..identity.publishers import PROVIDERS
 from .findings import Finding, Level
 from .project import Project
 from .yaml import Node
@@ -25,7 +26,6 @@ TOKENS: Final = re.compile(
     r"secrets\.[A-Z0-9_]*PYPI[A-Z0-9_]*|\b(?:TWINE_PASSWORD|UV_PUBLISH_(?:TOKEN|PASSWORD)|HATCH_INDEX_AUTH|FLIT_PASSWORD"
     r"|PDM_PUBLISH_PASSWORD|POETRY_PYPI_TOKEN_\w+)\b"
 )
-_HOSTED: Final = {"github": ("owner", "repository"), "gitlab": ("namespace", "project")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def publisher(project: Project, provider: str, file: str, jobs: Sequence[Job], t
             yield finding("error", "other-environment", job.node, configured=configured, found=found, job=job.name)
     if project.forge is not None and project.forge.provider == provider:
         hosted = f"{project.forge.namespace}/{project.forge.repository}"
-        named = "/".join(str(said.get(key)) for key in _HOSTED[provider])
+        named = "/".join(str(said.get(key)) for key in PROVIDERS[provider].name)
         if named != hosted:
             yield finding("error", "other-repository", top, configured=named, found=hosted)
 

@@ -97,7 +97,7 @@ class Exchange:
     @property
     def is_spent(self) -> bool:
         """Whether another command of this job could not exchange its identity."""
-        return self._token is not None and self._kept is None and not self.ambient.renewable
+        return self._token is not None and self._kept is None and not self.renewable
 
     def claims(self) -> Claims:
         """Return what the CI says about this job; empty before it was asked."""
@@ -134,7 +134,7 @@ class Exchange:
         with self._lock:
             if expired in self._minted:
                 self._minted.remove(expired)
-            ends_early = self.ambient.renewable and self.seconds_left() < max(SHORTEST_LIFE, seconds)
+            ends_early = self.renewable and self.seconds_left() < max(SHORTEST_LIFE, seconds)
             token = self._token
             if token is None or token is expired or ends_early:
                 token = self._renew()
@@ -147,7 +147,7 @@ class Exchange:
         Raises:
             UploadError: it refused the upload token, and this job can have no other; a kept one is forgotten.
         """
-        if error.scope != "token" or self.ambient.renewable:
+        if error.scope != "token" or self.renewable:
             return
         if self._kept is not None:
             self._kept.unlink(missing_ok=True)
@@ -219,7 +219,7 @@ class Exchange:
 
     def _load(self) -> UploadToken | None:
         """Return the token that an earlier command of this job has kept."""
-        if self.keep_in is None or self.ambient.renewable or self.terms.endpoints.single_use:
+        if self.keep_in is None or self.renewable or self.terms.endpoints.single_use:
             return None
         self._kept = token_cache.place(self.keep_in, self._identify().token, self.terms.index.upload_url)
         token = token_cache.load(self._kept)
