@@ -13,7 +13,8 @@ from string import Formatter
 from syrupy.assertion import SnapshotAssertion
 
 import hatch_trusted_publish
-from hatch_trusted_publish.errors import Message, catalogue
+from hatch_trusted_publish.errors import Message, words
+from tests.support.helpers import CATALOGUE
 
 SOURCE = Path(hatch_trusted_publish.__file__).parent
 
@@ -50,9 +51,7 @@ def _calls() -> Iterator[tuple[str, ast.Call, str]]:
 
 def test_wording(snapshot: SnapshotAssertion) -> None:
     """This is what each message says, each fact shown by its name."""
-    shown = {
-        code: words.format_map({name: _Name(name) for name in _facts(words)}) for code, words in catalogue().items()
-    }
+    shown = {code: text.format_map({name: _Name(name) for name in _facts(text)}) for code, text in CATALOGUE.items()}
     assert snapshot == shown
 
 
@@ -61,10 +60,10 @@ def test_facts() -> None:
     wrong = []
     for place, call, code in _calls():
         given = {keyword.arg for keyword in call.keywords}
-        if code not in catalogue():
+        if code not in CATALOGUE:
             wrong.append(f"{place}: no message {code}")
         elif None not in given and (
-            missing := _facts(catalogue()[code]) - given - ({"problems"} if len(call.args) > 1 else set())
+            missing := _facts(CATALOGUE[code]) - given - ({"problems"} if len(call.args) > 1 else set())
         ):
             wrong.append(f"{place}: {code} lacks {', '.join(sorted(missing))}")
     assert [] == wrong
@@ -78,7 +77,12 @@ def test_all_are_used() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    assert set() == catalogue().keys() - written
+    assert set() == CATALOGUE.keys() - written
+
+
+def test_words() -> None:
+    """Each entry is found by itself."""
+    assert {code: words(code) for code in CATALOGUE} == CATALOGUE
 
 
 def test_codes() -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from hatch_trusted_publish.errors import catalogue
+from tests.support.helpers import CATALOGUE
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "reference" / "troubleshooting.md"
@@ -145,7 +145,7 @@ def uses(tree: ast.AST) -> Iterator[tuple[str, str]]:
     """
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in catalogue()):
+        if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in CATALOGUE):
             continue
         step: ast.AST = node
         while isinstance(parents.get(step), ast.IfExp | ast.BoolOp):
@@ -178,7 +178,7 @@ def expected() -> set[str]:
         for code, use in uses(ast.parse(path.read_text("utf-8"))):
             found[code].add(use)
     shown = {code for code, used in found.items() if "shown" in used}
-    sentences = {code for code in shown if is_sentence(text := catalogue()[code]) and "{problems}" not in text}
+    sentences = {code for code in shown if is_sentence(text := CATALOGUE[code]) and "{problems}" not in text}
     return sentences - WITHOUT_CODE | WITH_CODE
 
 
@@ -199,7 +199,7 @@ def test_each_section_has_a_code() -> None:
 
 def test_exceptions() -> None:
     """Each exception is still a message."""
-    assert [] == sorted((WITHOUT_CODE | WITH_CODE) - catalogue().keys())
+    assert [] == sorted((WITHOUT_CODE | WITH_CODE) - CATALOGUE.keys())
 
 
 def quotes(text: str) -> set[str]:
@@ -211,7 +211,7 @@ def quotes(text: str) -> set[str]:
 def test_sections() -> None:
     """A section says more than its message, and does not repeat it."""
     assert [] == [code for code, text in SECTIONS if not text.strip()]
-    repeated = {code: quotes(text) & quotes(catalogue()[code]) for code, text in SECTIONS}
+    repeated = {code: quotes(text) & quotes(CATALOGUE[code]) for code, text in SECTIONS}
     assert {} == {code: rows for code, rows in repeated.items() if rows}
 
 

@@ -13,10 +13,12 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import hatch_trusted_publish
 from hatch_trusted_publish.artifacts import filenames
 from hatch_trusted_publish.artifacts.content import Content
 from hatch_trusted_publish.artifacts.distribution import Distribution
@@ -24,6 +26,14 @@ from hatch_trusted_publish.artifacts.metadata import CoreMetadata, form
 from hatch_trusted_publish.errors import Message
 
 NO_MEMBERS: Mapping[str, bytes] = {}
+CATALOGUE: Mapping[str, str] = {
+    code: words
+    for room in tomllib.loads(
+        Path(hatch_trusted_publish.__file__).with_name("messages.toml").read_text("utf-8")
+    ).values()
+    for code, words in room.items()
+}
+"""The template of each message by its code."""
 
 
 def core_metadata(
