@@ -1,14 +1,14 @@
-"""The index that the benchmark uploads to: as little of PyPI as every tool needs, and fast.
+"""The index of the benchmark: as much of PyPI as every tool needs.
 
 Rules:
 
-- A body is read and thrown away: of an upload only its size, file name and SHA-256 field are kept.
-- Every reply can be made to take a while (``delay``), counted from the end of the request.
-- Standard library only, but for ``certify``, which needs `cryptography`.
+- A body is read and thrown away. Only the size, the file name and the SHA-256 field of an upload are kept.
+- Every reply can take a while (``delay``), counted from the end of the request.
+- Standard library only, except for ``certify``, which needs `cryptography`.
 
-Three commands: ``certify FOLDER`` makes an authority and a certificate for 127.0.0.1; ``serve FOLDER``
-runs the index; ``relay PORT ROUND_TRIP MBITS`` runs a distant line to it. The last two print their port
-and then obey lines of JSON on standard input, each answered by one line.
+Three commands: ``certify FOLDER`` makes a private CA and a certificate for 127.0.0.1; ``serve FOLDER`` runs the
+index; ``relay PORT ROUND_TRIP MBITS`` runs a long line to it. The last two print their port, and then answer each
+line of JSON on standard input with one line.
 """  # noqa: INP001 - scripts, not a package
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Connection:
         self._start = self._end = 0
 
     def serve(self) -> None:
-        """Answer requests until the client goes."""
+        """Answer requests until the client leaves."""
         try:
             while self._one():
                 pass
@@ -90,7 +90,7 @@ class Connection:
         if self._start == self._end:
             self._start = self._end = 0
         if self._end == _BUFFER:
-            raise Gone  # a header that long is nobody's here
+            raise Gone  # no tool sends a header that long
         got = self._sock.recv_into(self._view[self._end :])
         if not got:
             raise Gone
@@ -201,13 +201,13 @@ class Body:
                 del self.last[: -2 * _KEPT]
 
     def field(self, pattern: bytes) -> str:
-        """What the first group of *pattern* matches, at the begin or at the end."""
+        """What the first group of *pattern* matches, at the start or at the end."""
         found = re.search(pattern, self.first) or re.search(pattern, self.last)
         return found[1].decode("latin-1") if found else ""
 
 
 def identity(audience: str) -> str:
-    """A JSON Web Token in form; nobody here checks its signature."""
+    """Return a JSON Web Token whose signature is not checked."""
     now = int(time.time())
     claims = {
         "iss": "https://token.actions.githubusercontent.com",
@@ -352,7 +352,7 @@ def relay(port: int, round_trip: float, mbits: float) -> None:
 
 
 def certify(folder: Path) -> None:
-    """An authority (``ca.pem``) and what it certifies (``server.pem``, with its key), for a day."""
+    """Make a private CA (``ca.pem``) and a certificate of it (``server.pem``, with its key), for a day."""
     import datetime as dt
     import ipaddress
 

@@ -1,13 +1,10 @@
-"""What the plugin adds to the start of Hatch: ``python benchmarks/startup.py [ROUNDS]``.
+"""Measure what the plugin adds to the start of Hatch.
 
-Each command is run with the plugin as it is installed, and with its distribution hidden from
-`importlib.metadata`: in turns, in one run and one environment, so that whatever else the machine
-does falls on both. The difference is the median of the rounds' differences, in milliseconds of
-the clock and of the processor. Hatch without the plugin runs twice a round: the difference of
-these two is what is noise.
+    python benchmarks/startup.py [ROUNDS]
 
-``hatch --version`` is what the goal is set for (less than 3 ms). ``hatch env show`` loads all the
-plugins, and so this one's hooks.
+Each command runs with the plugin, and with the plugin hidden from `importlib.metadata`, in one environment. The
+difference is the median of the differences of all rounds, in milliseconds of the clock and of the processor. Hatch
+without the plugin runs twice per round; the difference of these two is noise. ``hatch env show`` loads all plugins.
 """  # noqa: INP001 - a script, not a package
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PLUGIN, NOTHING = "hatch_trusted_publish-", "nothing-begins-like-this"
+PLUGIN, NOTHING = "hatch_trusted_publish-", "no-such-name"
 COMMANDS = (("--version",), ("env", "show", "--ascii"))
 HIDE = """
 import importlib.metadata
@@ -42,8 +39,8 @@ importlib.metadata.MetadataPathFinder.find_distributions = staticmethod(others)
 
 
 def run(command: tuple[str, ...], hides: str, folder: Path) -> tuple[float, float]:
-    """How long one run takes, by the clock and of the processor, in milliseconds."""
-    # All run the same code at their start: what hiding itself costs falls on each.
+    """Run once, and return the milliseconds by the clock and of the processor."""
+    # All run the same code at their start, so that hiding costs each the same.
     environ = os.environ | {"PYTHONPATH": str(folder), "BENCHMARK_HIDES": hides}
     clock, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "hatch", *command], env=environ, cwd=folder, check=True, capture_output=True)
@@ -53,7 +50,7 @@ def run(command: tuple[str, ...], hides: str, folder: Path) -> tuple[float, floa
 
 
 def check(folder: Path) -> None:
-    """That the plugin is installed, and that hiding it hides it."""
+    """Check that the plugin is installed, and that it can be hidden."""
     program = "from importlib.metadata import entry_points; print(*entry_points(group='hatch').names)"
     for hides, expected in ((NOTHING, True), (PLUGIN, False)):
         environ = os.environ | {"PYTHONPATH": str(folder), "BENCHMARK_HIDES": hides}
@@ -74,7 +71,7 @@ def main() -> None:
             for number in range(-2, rounds):
                 for which in (0, 1, 2) if number % 2 else (2, 1, 0):
                     found = run(command, (PLUGIN, NOTHING, PLUGIN)[which], folder)
-                    if number >= 0:  # the first rounds bring the files into the system's cache
+                    if number >= 0:  # the first rounds fill the system's cache
                         taken[which].append(found)
             print(f"hatch {' '.join(command)}: {rounds} rounds, medians in ms")
             for kind, what in enumerate(("clock", "processor")):

@@ -1,52 +1,53 @@
 #!/usr/bin/env python3
-"""How fast every tool uploads, and ours: in turn, in pairs, side by side on this machine.
+"""Measure how long uploads take, with this project and with other tools.
 
-    python benchmarks/uploads.py [--quick] [--case large,many,far,whole,startup] [--json FILE]
+    python benchmarks/uploads.py [--rounds 3] [--before PYTHON] [--cases large,many] [--write]
 
-benchmarks/README.md says what is measured and how to read it. Standard library only: the tools are
-installed into environments of their own.
+benchmarks/README.md says how to prepare it, what it measures, and how to read it.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
-import dataclasses
 import hashlib
+import importlib.metadata
+import importlib.util
 import io
 import json
 import os
 import platform
 import re
 import shutil
-import statistics
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 import time
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+from results import BEFORE, IDLE, OURS, Case, Results, Runs, text, write
+
 HOST: Final = "127.0.0.1"
-ROOT: Final = Path(__file__).resolve().parent.parent
 SERVER: Final = Path(__file__).resolve().with_name("server.py")
-PEERS: Final = ("uv", "twine", "pdm", "poetry", "flit", "maturin")
-"""What is installed besides Hatch, in its newest version unless ``--with`` says another."""
-COMPANIONS: Final = {"pdm": ("hishel<2", "unearth<0.19")}
-"""What a peer needs besides: pdm 2.29.3 allows newer ones of these, and breaks with them."""
 NAME: Final = "benchproj"
 VERSION: Final = "1.0"
 PASSWORD: Final = "pypi-password-of-the-benchmark"  # noqa: S105
 MIB: Final = 1024 * 1024
-DELAY: Final = 0.2
 ROUND_TRIP: Final = 0.05
-MBITS: Final = 1000.0
+MBITS: Final = 1000
+AT_ONCE: Final = 8
+"""The default of `concurrency`."""
+ENOUGH: Final = 60.0
+"""Seconds of one tool in one case, after which it is not run again."""
+LONGEST: Final = 600
+"""Seconds after which a run is killed."""
 
 IDLE_PUBLISHER: Final = """
 from hatch.publish.plugin.interface import PublisherInterface
@@ -62,28 +63,16 @@ class IdlePublisher(PublisherInterface):
 def hatch_register_publisher():
     return IdlePublisher
 """
-# `flit publish` builds what it uploads, so that building would be measured: its own function for one
-# file is called for each, with the metadata that `flit publish` would have.
-FLIT: Final = """
-import sys
-from pathlib import Path
-from flit.upload import RepoDetails, do_upload
-from flit_core.common import Metadata
-repo = RepoDetails(sys.argv[1], "__token__", sys.argv[2])
-metadata = Metadata({"name": sys.argv[3], "version": sys.argv[4], "summary": "A project to be uploaded"})
-for name in sys.argv[5:]:
-    do_upload(Path(name), metadata, repo)
-"""
-# twine trusts two addresses with trusted publishing: ours takes the place of PyPI's.
-TWINE_TRUSTED: Final = """
+# twine exchanges identities with PyPI and TestPyPI only: this index takes the place of PyPI.
+TWINE: Final = """
 import sys
 from twine import utils
 utils.DEFAULT_REPOSITORY = sys.argv.pop(1)
 from twine.__main__ import main
 sys.exit(main())
 """
-# A process of its own starts the tool, takes the time and asks the kernel for the tool's peak memory:
-# Linux counts the memory of the process that forked in with it, and this one is small.
+# A small process starts the tool and asks the kernel for its peak memory: Linux counts the memory of
+# the process that forks, too.
 LAUNCHER: Final = """
 import json, os, signal, sys, time
 command, environ, folder, log, limit = json.loads(sys.stdin.read())
@@ -91,38 +80,29 @@ os.chdir(folder)
 out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 null = os.open(os.devnull, os.O_RDONLY)
 actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, out, 2)]
-begin = time.perf_counter()
+start = time.perf_counter()
 pid = os.posix_spawn(command[0], command, environ, file_actions=actions)
 signal.signal(signal.SIGALRM, lambda *_: os.kill(pid, signal.SIGKILL))
 signal.alarm(limit)
 _, status, used = os.wait4(pid, 0)
 end = time.perf_counter()
-print(json.dumps([os.waitstatus_to_exitcode(status), end - begin, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+print(json.dumps([os.waitstatus_to_exitcode(status), end - start, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
 
 
-class CannotError(Exception):
-    """A tool cannot do a case; the text says why."""
+class FailedError(Exception):
+    """A tool did not upload all files; the text says what happened."""
 
 
 # ---------------------------------------------------------------------------- files to upload
-
-
-@dataclass(frozen=True)
-class FileSet:
-    """A project folder with a ``dist``."""
-
-    folder: Path
-    files: tuple[Path, ...]
-    digests: Mapping[str, str]
 
 
 METADATA: Final = f"""\
 Metadata-Version: 2.4
 Name: {NAME}
 Version: {VERSION}
-Summary: A project to be uploaded
-Author-email: Somebody <somebody@example.com>
+Summary: A project to upload
+Author-email: Someone <someone@example.com>
 License-Expression: MIT
 Project-URL: Source, https://example.com/{NAME}
 Classifier: Development Status :: 4 - Beta
@@ -133,65 +113,90 @@ Description-Content-Type: text/markdown
 
 # {NAME}
 
-What is here is made to be thrown away.
+A project to upload and throw away.
 """
-PYTHONS: Final = ("cp310", "cp311", "cp312", "cp313", "cp314")
-PLATFORMS: Final = (
-    "macosx_10_13_x86_64",
-    "macosx_11_0_arm64",
-    "manylinux_2_17_aarch64.manylinux2014_aarch64",
-    "manylinux_2_17_armv7l.manylinux2014_armv7l",
-    "manylinux_2_17_i686.manylinux2014_i686",
-    "manylinux_2_17_ppc64le.manylinux2014_ppc64le",
-    "manylinux_2_17_s390x.manylinux2014_s390x",
-    "manylinux_2_17_x86_64.manylinux2014_x86_64",
-    "musllinux_1_2_aarch64",
-    "musllinux_1_2_x86_64",
-    "win32",
-    "win_amd64",
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One case, as it is measured."""
+
+    name: str
+    wheels: int
+    size: int
+    """Bytes of each wheel."""
+    peers: tuple[str, ...] = ()
+    sdist: bool = False
+    delay: float = 0.0
+    """Seconds that the index and the CI take per request."""
+    is_far: bool = False
+    has_password: bool = False
+    """Whether the peers use a password: not all can exchange an identity."""
+    times: int = 1
+    """Runs of each tool per round."""
+    is_there: bool = False
+    """Whether the index has all the files before."""
+
+    @property
+    def files(self) -> int:
+        return self.wheels + self.sdist
+
+    @property
+    def waits(self) -> float:
+        """The delays of requests that follow each other: the exchange, and the uploads as the engine groups them."""
+        if self.is_there:
+            return self.delay  # the list of files
+        each = self.delay + (ROUND_TRIP if self.is_far else 0.0)
+        # The audience (and the list of files with it), the identity, the upload token, and its end.
+        requests, left, limit = 4, self.files, 1
+        while left > 0:
+            requests, left, limit = requests + 1, left - limit, min(2 * limit, AT_ONCE)
+        return requests * each
+
+
+SETUPS: Final = (
+    Setup("large", 1, 1024 * MIB, ("curl", "maturin", "hatch", "twine", "uv", BEFORE), has_password=True),
+    Setup("many", 60, MIB, ("uv", "twine", BEFORE), sdist=True, delay=0.2),
+    Setup("far", 60, MIB, ("uv",), sdist=True, delay=0.2, is_far=True),
+    Setup("small", 1, 10_000, ("uv", "twine", IDLE, BEFORE), sdist=True, delay=0.2, times=5),
+    Setup("files", 5000, 10_000, ("uv",), delay=0.02),
+    Setup("again", 5000, 10_000, delay=0.02, is_there=True),
+    Setup("huge", 1, 5 * 1024 * MIB),
 )
 
 
-def make_files(folder: Path, wheels: int, size: int, *, sdist: bool) -> FileSet:
-    """A project with that many wheels of *size* bytes; made once for a folder."""
-    dist = folder / "dist"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
+def project(folder: Path, setup: Setup) -> Path:
+    """Make a project with the files of *setup* in ``dist``, once, and return its directory."""
+    root = folder / f"{setup.wheels}-{setup.size}-{setup.sdist}"
+    dist = root / "dist"
+    if not (root / "complete").exists():
+        shutil.rmtree(root, ignore_errors=True)
         dist.mkdir(parents=True)
-        tags = [f"{python}-{python}-{where}" for python in PYTHONS for where in PLATFORMS]
-        for tag in ["py3-none-any"] if wheels == 1 else tags[:wheels]:
-            make_wheel(dist / f"{NAME}-{VERSION}-{tag}.whl", tag, size)
-        if sdist:
+        for number in range(setup.wheels):
+            make_wheel(dist / f"{NAME}-{VERSION}-{number}-py3-none-any.whl", setup.size)
+        if setup.sdist:
             make_sdist(dist / f"{NAME}-{VERSION}.tar.gz")
-        (folder / "complete").touch()
-    files = sorted(dist.iterdir(), key=lambda path: (path.suffix != ".whl", path.name))
-    digests = {}
-    for path in files:
-        with path.open("rb") as file:
-            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileSet(folder, tuple(files), digests)
+        (root / "complete").touch()
+    return root
 
 
-def make_wheel(path: Path, tag: str, size: int) -> None:
-    """A valid wheel with *size* bytes that nothing can compress, stored."""
+def make_wheel(path: Path, size: int) -> None:
+    """Make a valid wheel with *size* stored bytes."""
     info = f"{NAME}-{VERSION}.dist-info"
-    python, abi, platforms = tag.split("-")
-    tags = "".join(f"Tag: {python}-{abi}-{one}\n" for one in platforms.split("."))
-    wheel = f"Wheel-Version: 1.0\nGenerator: benchmark\nRoot-Is-Purelib: {str(abi == 'none').lower()}\n{tags}"
     small = {
         f"{NAME}/__init__.py": b'__version__ = "1.0"\n',
         f"{info}/METADATA": METADATA.encode(),
-        f"{info}/WHEEL": wheel.encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: benchmark\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = [f"{name},{_record_hash(hashlib.sha256(content))},{len(content)}\n" for name, content in small.items()]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        digest, left = hashlib.sha256(), size
+        digest, left, block = hashlib.sha256(), size, os.urandom(min(size, 16 * MIB))
         with archive.open(f"{NAME}/padding.bin", "w", force_zip64=size >= 2**31) as member:
             while left:
-                block = os.urandom(min(left, MIB))
-                member.write(block)
-                digest.update(block)
-                left -= len(block)
+                piece = block[:left]
+                member.write(piece)
+                digest.update(piece)
+                left -= len(piece)
         record += [f"{NAME}/padding.bin,{_record_hash(digest)},{size}\n", f"{info}/RECORD,,\n"]
         for name, content in small.items():
             archive.writestr(name, content)
@@ -203,7 +208,7 @@ def _record_hash(digest: Any) -> str:
 
 
 def make_sdist(path: Path) -> None:
-    """A valid sdist."""
+    """Make a valid sdist."""
     with tarfile.open(path, "w:gz") as archive:
         for name, content in (("PKG-INFO", METADATA), ("pyproject.toml", pyproject(0)), (f"{NAME}/__init__.py", "")):
             member = tarfile.TarInfo(f"{NAME}-{VERSION}/{name}")
@@ -211,8 +216,17 @@ def make_sdist(path: Path) -> None:
             archive.addfile(member, io.BytesIO(content.encode()))
 
 
+def digests(root: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file by its name."""
+    found = {}
+    for path in (root / "dist").iterdir():
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
 def pyproject(port: int) -> str:
-    """The project's own file: ours finds the index in it as it knows PyPI, with the endpoints' addresses."""
+    """Return the project's file. The endpoints stand in it, as this project knows those of PyPI."""
     return f"""\
 [build-system]
 requires = ["hatchling"]
@@ -221,8 +235,6 @@ build-backend = "hatchling.build"
 [project]
 name = "{NAME}"
 version = "{VERSION}"
-description = "A project to be uploaded"
-requires-python = ">=3.11"
 
 [tool.hatch.publish.trusted.repos.bench]
 url = "https://{HOST}:{port}/legacy/"
@@ -239,9 +251,8 @@ class Child:
     """A server in a process of its own, which answers lines of JSON."""
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(SERVER), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        command = [sys.executable, str(SERVER), *arguments]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port: int = self._answer()["port"]
 
     def _answer(self) -> dict[str, Any]:
@@ -270,28 +281,18 @@ class Child:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where everything is."""
-
-    folder: Path
-    """With the environments, the certificates and the files."""
-
-    @property
-    def ca(self) -> Path:
-        return self.folder / "ca.pem"
-
-    def bin(self, environment: str, name: str) -> str:
-        return str(self.folder / environment / "bin" / name)
-
-
-@dataclass(frozen=True)
 class Job:
     """One upload to do."""
 
-    files: FileSet
+    folder: Path
+    """With the certificates and everything that a tool writes."""
+    root: Path
     port: int
-    trusted: bool
-    """Whether the peers exchange an identity too, as ours always does."""
+    has_password: bool
+
+    @property
+    def ca(self) -> str:
+        return str(self.folder / "ca.pem")
 
     @property
     def url(self) -> str:
@@ -299,726 +300,304 @@ class Job:
 
     @property
     def paths(self) -> list[str]:
-        return [str(path) for path in self.files.files]
+        return sorted(str(path) for path in (self.root / "dist").iterdir())
 
 
 Made = tuple[list[str], dict[str, str]]
-"""A command, and what it needs in its environment."""
-Maker = Callable[[Bench, Job], Made]
-_NO_EXCHANGE: Final = "has no trusted publishing"
+"""A command and its variables."""
 
 
-def _password_only(job: Job) -> None:
-    if job.trusted:
-        raise CannotError(_NO_EXCHANGE)
+def installed(name: str) -> str | None:
+    """Return the path of a program, from this environment or from the system."""
+    return shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
 
 
-def curl(_: Bench, job: Job) -> Made:
-    """The yardstick: it sends, and hashes nothing."""
-    _password_only(job)
-    found = shutil.which("curl")
-    if found is None:
-        msg = "is not on this system"
-        raise CannotError(msg)
-    command = [found]
-    for path in job.paths:
-        fields = {":action": "file_upload", "protocol_version": "1", "name": NAME, "version": VERSION}
-        fields |= {"filetype": "bdist_wheel" if path.endswith(".whl") else "sdist", "metadata_version": "2.4"}
-        forms = [argument for key, value in fields.items() for argument in ("-F", f"{key}={value}")]
-        # Without `Expect`, which costs a round trip that no other tool pays.
-        one = [
-            "-sS",
-            "--fail",
-            "-H",
-            "Expect:",
-            "-u",
-            f"__token__:{PASSWORD}",
-            *forms,
-            "-F",
-            f"content=@{path}",
-            job.url,
-        ]
-        command += [*(["--next"] if len(command) > 1 else []), *one]
-    return command, {}
+def curl(program: str, job: Job) -> Made:
+    """Send the file, and nothing else that an upload needs."""
+    fields = [":action=file_upload", "protocol_version=1", f"name={NAME}", f"version={VERSION}"]
+    fields += ["filetype=bdist_wheel", "metadata_version=2.4", *(f"content=@{path}" for path in job.paths)]
+    forms = [argument for one in fields for argument in ("-F", one)]
+    # Without `Expect`, which costs a round trip that no other tool pays.
+    return [program, "-sS", "--fail", "-H", "Expect:", "-u", f"__token__:{PASSWORD}", *forms, job.url], {}
 
 
-def uv(bench: Bench, job: Job) -> Made:
+def uv(program: str, job: Job) -> Made:
     """``uv publish``."""
-    command = [bench.bin("uv", "uv"), "publish", "--no-config", "--no-progress", "--publish-url", job.url]
-    login = ["always"] if job.trusted else ["never", "--token", PASSWORD]
+    login = ["never", "--token", PASSWORD] if job.has_password else ["always"]
+    command = [program, "publish", "--no-config", "--no-progress", "--publish-url", job.url]
     return [*command, "--trusted-publishing", *login, *job.paths], {}
 
 
-def twine(bench: Bench, job: Job) -> Made:
+def twine(program: str, job: Job) -> Made:
     """``twine upload``."""
     rest = ["upload", "--non-interactive", "--disable-progress-bar", "--repository-url", job.url, *job.paths]
-    if job.trusted:
-        return [bench.bin("twine", "python"), "-c", TWINE_TRUSTED, job.url, *rest], {}
-    return [bench.bin("twine", "twine"), *rest, "-u", "__token__", "-p", PASSWORD], {}
+    if job.has_password:
+        return [program, *rest, "-u", "__token__", "-p", PASSWORD], {}
+    return [sys.executable, "-c", TWINE, job.url, *rest], {}
 
 
-def hatch(bench: Bench, job: Job) -> Made:
-    """``hatch publish``, Hatch's own publisher `index`."""
-    _password_only(job)
-    command = [bench.bin("hatch", "hatch"), "publish", "-n", "-r", job.url, "-u", "__token__", "-a", PASSWORD]
-    return [*command, "--ca-cert", str(bench.ca), *job.paths], {}
-
-
-def pdm(bench: Bench, job: Job) -> Made:
-    """``pdm publish``, of what is in ``dist``."""
-    command = [bench.bin("pdm", "pdm"), "publish", "--no-build", "-r", job.url, "--ca-certs", str(bench.ca)]
-    login = [] if job.trusted else ["-u", "__token__", "-P", PASSWORD]
-    return [*command, *login], {"PDM_CHECK_UPDATE": "0", "PDM_PYTHON": bench.bin("pdm", "python")}
-
-
-def poetry(bench: Bench, job: Job) -> Made:
-    """``poetry publish``, of what is in ``dist``."""
-    _password_only(job)
-    command = [bench.bin("poetry", "poetry"), "publish", "-n", "-r", "bench", "--cert", str(bench.ca)]
-    return [*command, "-u", "__token__", "-p", PASSWORD], {"POETRY_REPOSITORIES_BENCH_URL": job.url}
-
-
-def flit(bench: Bench, job: Job) -> Made:
-    """What ``flit publish`` calls for one file."""
-    _password_only(job)
-    return [bench.bin("flit", "python"), "-c", FLIT, job.url, PASSWORD, NAME, VERSION, *job.paths], {}
-
-
-def maturin(bench: Bench, job: Job) -> Made:
+def maturin(program: str, job: Job) -> Made:
     """``maturin upload``."""
-    command = [bench.bin("maturin", "maturin"), "upload", "--non-interactive", "--repository-url", job.url]
-    login = [] if job.trusted else ["-u", "__token__", "-p", PASSWORD]
-    return [*command, *login, *job.paths], {"MATURIN_CA_BUNDLE": str(bench.ca)}
+    command = [program, "upload", "--non-interactive", "--repository-url", job.url, "-u", "__token__", "-p", PASSWORD]
+    return [*command, *job.paths], {"MATURIN_CA_BUNDLE": job.ca}
 
 
-def ours(concurrency: int) -> Maker:
-    """``hatch publish -p trusted``; 0 leaves `concurrency` at its default."""
-
-    def make(bench: Bench, job: Job) -> Made:
-        command = [bench.bin("ours", "hatch"), "publish", "-p", "trusted", "-r", "bench", "--ca-cert", str(bench.ca)]
-        option = ["-o", f"concurrency={concurrency}"] if concurrency else []
-        return [*command, *option, *job.paths], github(job.port)
-
-    return make
+def hatch(_: str, job: Job) -> Made:
+    """``hatch publish`` with Hatch's own publisher."""
+    command = [sys.executable, "-m", "hatch", "publish", "-n", "-r", job.url, "--ca-cert", job.ca]
+    return [*command, "-u", "__token__", "-a", PASSWORD, *job.paths], {}
 
 
-def github(port: int) -> dict[str, str]:
-    """What GitHub Actions puts into a job that may ask for an identity."""
-    return {
-        "GITHUB_ACTIONS": "true",
-        "ACTIONS_ID_TOKEN_REQUEST_URL": f"https://{HOST}:{port}/identity?api-version=2.0",
-        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
-    }
+def idle(_: str, job: Job) -> Made:
+    """``hatch publish`` with a publisher that does nothing."""
+    site = job.folder / "idle"
+    info = site / "idle_publisher-1.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
+    (site / "idle_publisher.py").write_text(IDLE_PUBLISHER, "utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: idle-publisher\nVersion: 1\n", "utf-8")
+    (info / "entry_points.txt").write_text("[hatch]\nidle = idle_publisher\n", "utf-8")
+    return [sys.executable, "-m", "hatch", "publish", "-p", "idle"], {"PYTHONPATH": str(site)}
 
 
-TOOLS: Final[Mapping[str, Maker]] = {
+def ours(python: str, _: Job) -> Made:
+    """``hatch publish -p trusted``, in the environment of *python*."""
+    return [python, "-m", "hatch", "publish", "-p", "trusted", "-r", "bench"], {}
+
+
+MAKERS: Final[Mapping[str, Callable[[str, Job], Made]]] = {
     "curl": curl,
     "uv": uv,
     "twine": twine,
-    "hatch": hatch,
-    "pdm": pdm,
-    "poetry": poetry,
-    "flit": flit,
     "maturin": maturin,
+    "hatch": hatch,
+    IDLE: idle,
+    OURS: ours,
+    BEFORE: ours,
 }
+SHOWN: Final = {"uv": "uv publish", "twine": "twine upload", "maturin": "maturin upload", "hatch": "hatch publish"}
+"""What the results call a tool."""
 
 
-def environ(bench: Bench, more: Mapping[str, str]) -> dict[str, str]:
-    """Nothing of the caller's own, and the authority wherever a tool looks for one."""
-    home = bench.folder / "home"
-    trust = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+def programs(before: str | None) -> dict[str, str]:
+    """Return the tools that can be run, each with its program."""
+    found = {OURS: sys.executable, IDLE: sys.executable, "hatch": sys.executable}
+    found |= {name: path for name in ("curl", "uv", "twine", "maturin") if (path := installed(name))}
+    if importlib.util.find_spec("twine") is None:
+        found.pop("twine", None)
+    return found | ({BEFORE: before} if before else {})
+
+
+def variables(job: Job) -> dict[str, str]:
+    """Return a clean environment: of GitHub Actions, with the benchmark's own private CA wherever a tool looks."""
+    home = job.folder / "home"
+    home.mkdir(exist_ok=True)
+    trust = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": str(home),
         "TMPDIR": str(home),
         "LANG": "C.UTF-8",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-        **dict.fromkeys(trust, str(bench.ca)),
-        **more,
+        "GITHUB_ACTIONS": "true",
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"https://{HOST}:{job.port}/identity?api-version=2.0",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
+        **dict.fromkeys(trust, job.ca),
     }
 
 
-# ---------------------------------------------------------------------------- one run
+# ---------------------------------------------------------------------------- measuring
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """What one run of one tool took."""
+    """What one run took."""
 
-    tool: str
     seconds: float
     cpu: float
-    peak_kib: int
-    server_cpu: float = 0.0
-    in_flight: int = 0
-    connections: int = 0
-    asked: dict[str, int] = field(default_factory=dict)
-    """Path → how often; ``upload`` and ``simple`` are no paths."""
-    retried: int = 0
+    peak: float
 
 
-def launch(bench: Bench, folder: Path, command: Sequence[str], more: Mapping[str, str], tool: str) -> Run:
+def launch(command: Sequence[str], environ: Mapping[str, str], job: Job) -> Run:
     """Run *command* once.
 
     Raises:
-        CannotError: it failed; with the end of what it said.
+        FailedError: it failed; with the end of what it printed.
     """
-    log = bench.folder / "home" / "log.txt"
-    task = json.dumps([list(command), environ(bench, more), str(folder), str(log), 900])
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", LAUNCHER], input=task, capture_output=True, text=True, check=True
-    )
+    log = job.folder / "home" / "log.txt"
+    task = json.dumps([list(command), dict(environ), str(job.root), str(log), LONGEST])
+    launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER]
+    done = subprocess.run(launcher, input=task, capture_output=True, text=True, check=True)
     code, seconds, cpu, peak = json.loads(done.stdout)
     if code != 0:
         said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", log.read_text("utf-8", "replace"))
-        msg = f"exit code {code}: {' '.join(said.split())[-300:]}"
-        raise CannotError(msg)
-    return Run(tool, seconds, cpu, peak)
-
-
-def upload(bench: Bench, server: Child, job: Job, tool: str, make: Maker, setting: Mapping[str, Any]) -> Run:
-    """Let *tool* do *job* once, and look whether the index got every file whole.
-
-    Raises:
-        CannotError: it did not.
-    """
-    command, more = make(bench, job)
-    if job.trusted:
-        more = {**github(job.port), **more}
-    (job.files.folder / "pyproject.toml").write_text(pyproject(job.port), "utf-8")
-    before = server.ask(collect=True)["cpu"]
-    server.ask(**{"delay": 0.0, "identity_delay": 0.0, **setting})
-    run = launch(bench, job.files.folder, command, more, tool)
-    told = server.ask(collect=True)
-    uploads = [one for one in told["seen"] if one["kind"] == "upload"]
-    got = {one["filename"]: one for one in uploads}
-    for path in job.files.files:
-        one = got.pop(path.name, None)
-        if one is None or one["size"] < path.stat().st_size:
-            msg = f"said that all is well, but {path.name} did not arrive whole"
-            raise CannotError(msg)
-        if one["sha256"] not in {"", job.files.digests[path.name]}:
-            msg = f"gave another SHA-256 for {path.name}"
-            raise CannotError(msg)
-    if got:
-        msg = f"uploaded what it was not asked to: {', '.join(got)}"
-        raise CannotError(msg)
-    run.server_cpu = told["cpu"] - before
-    run.connections = told["connections"]
-    run.asked = dict(Counter(one["kind"] for one in told["seen"]))
-    run.retried = len(uploads) - len(job.files.files)
-    edges = sorted([(one["began"], 1) for one in uploads] + [(one["ended"], -1) for one in uploads])
-    now = 0
-    for _, step in edges:
-        now += step
-        run.in_flight = max(run.in_flight, now)
-    return run
-
-
-# ---------------------------------------------------------------------------- a case
+        raise FailedError(f"exit code {code}: {' '.join(said.split())[-300:]}")
+    return Run(seconds, cpu, peak / 1024)
 
 
 @dataclass
-class Result:
-    """All the runs of one case."""
+class Bench:
+    """The index, the tools, and what to upload."""
 
-    case: str
-    title: str
-    turns: dict[str, list[Run]] = field(default_factory=dict)
-    pairs: dict[str, tuple[list[Run], list[Run]]] = field(default_factory=dict)
-    """``ours/peer`` → the runs of ours and of the peer, each beside the other."""
-    cannot: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    limits: dict[str, float] = field(default_factory=dict)
-    goals: list[Goal] = field(default_factory=list)
+    folder: Path
+    server: Child
+    line: Child
+    """The way to the server over a long distance."""
+    programs: Mapping[str, str]
 
-    def median(self, tool: str) -> float:
-        return statistics.median(run.seconds for run in self.turns[tool])
+    def measure(self, setup: Setup, rounds: int) -> Case:
+        """Run every tool in turn, in every other round in the other direction."""
+        job = Job(
+            self.folder,
+            project(self.folder, setup),
+            (self.line if setup.is_far else self.server).port,
+            setup.has_password,
+        )
+        expected = digests(job.root)
+        (job.root / "pyproject.toml").write_text(pyproject(job.port), "utf-8")
+        tools = [tool for tool in (OURS, *setup.peers) if tool in self.programs]
+        found: dict[str, list[Run]] = {tool: [] for tool in tools}
+        for number in range(rounds * setup.times):
+            for tool in tools[:: -1 if number % 2 else 1]:
+                if sum(run.seconds for run in found[tool]) < ENOUGH:
+                    try:
+                        found[tool].append(self._once(tool, setup, job, expected))
+                    except FailedError as error:
+                        say(f"  {tool} failed: {error}")
+                        tools.remove(tool)
+        shown = tuple(
+            Runs(
+                SHOWN.get(tool, tool),
+                tuple(round(run.seconds, 3) for run in runs),
+                tuple(round(run.cpu, 3) for run in runs),
+                round(max(run.peak for run in runs), 1),
+            )
+            for tool, runs in found.items()
+            if runs and tool in tools
+        )
+        return Case(setup.name, setup.files, round(setup.waits, 3), shown)
 
-    def peak(self, tool: str) -> float:
-        return max(run.peak_kib for run in self.turns[tool]) / 1024
+    def _once(self, tool: str, setup: Setup, job: Job, expected: Mapping[str, str]) -> Run:
+        """Run *tool* once, and check that the index received every file.
 
-    def ratio(self, mine: str, peer: str) -> float | None:
-        """Of medians; from the pairs where there are some, else from the turns."""
-        if f"{mine}/{peer}" in self.pairs:
-            first, second = self.pairs[f"{mine}/{peer}"]
-            return statistics.median(run.seconds for run in first) / statistics.median(run.seconds for run in second)
-        if mine in self.turns and peer in self.turns:
-            return self.median(mine) / self.median(peer)
-        return None
-
-
-@dataclass
-class Goal:
-    """One figure of the goals, and what was found."""
-
-    what: str
-    most: float
-    found: float | None
-    unit: str = "x"
-
-    def line(self) -> str:
-        if self.found is None:
-            return f"  {'?':8} {self.what}: not measured"
-        verdict = "met" if self.found <= self.most else "MISSED"
-        return f"  {verdict:8} {self.what}: {self.found:.2f} {self.unit}, at most {self.most:g}"
-
-
-@dataclass
-class Plan:
-    """How much is to be measured."""
-
-    rounds: int
-    pairs: int
-    starts: int
-    large: int
-    wheels: int
-    wheel: int
-    concurrency: tuple[int, ...]
-    only: frozenset[str]
-    release_exists: bool
-    trusted_peers: bool
-
-    def mine(self, concurrency: int) -> str:
-        return f"ours-{concurrency}" if concurrency else "ours"
-
-    @property
-    def first(self) -> str:
-        return self.mine(self.concurrency[0])
-
-    def tools(self, concurrency: Sequence[int]) -> dict[str, Maker]:
-        chosen = {name: make for name, make in TOOLS.items() if not self.only or name in self.only}
-        return {self.mine(one): ours(one) for one in concurrency} | chosen
-
-
-def measure(
-    bench: Bench,
-    server: Child,
-    plan: Plan,
-    result: Result,
-    job: Job,
-    tools: Mapping[str, Maker],
-    setting: Mapping[str, Any],
-    pairs: Sequence[tuple[str, str]],
-) -> None:
-    """Run *tools* in turn, each round in the other direction, and then *pairs* of them alternating."""
-
-    def once(tool: str) -> Run | None:
-        if tool in result.cannot:
-            return None
-        try:
-            run = upload(bench, server, job, tool, tools[tool], setting)
-        except CannotError as reason:
-            result.cannot[tool] = str(reason)
-            result.turns.pop(tool, None)
-            say(f"    {tool}: cannot: {reason}")
-            return None
-        say(f"    {tool}: {run.seconds:.2f} s")
+        Raises:
+            FailedError: it did not.
+        """
+        held = dict(expected) if setup.is_there else {}
+        self.server.ask(delay=setup.delay, identity_delay=setup.delay, held=held)
+        command, more = MAKERS[tool](self.programs[tool], job)
+        environ = variables(job)
+        if job.has_password and tool not in {OURS, BEFORE}:
+            environ = {name: value for name, value in environ.items() if "ACTIONS" not in name}
+        run = launch(command, environ | more, job)
+        uploads = {one["filename"]: one for one in self.server.ask(collect=True)["seen"] if one["kind"] == "upload"}
+        for name, sha256 in {} if tool == IDLE or setup.is_there else expected.items():
+            if (one := uploads.get(name)) is None or one["sha256"] not in {"", sha256}:
+                raise FailedError(f"{name} did not arrive as it is")
+        say(f"  {setup.name}: {tool} {run.seconds:.2f} s")
         return run
 
-    for number in range(plan.rounds):
-        say(f"  {result.case}: round {number + 1} of {plan.rounds}")
-        for tool in list(tools)[:: -1 if number % 2 else 1]:
-            if (run := once(tool)) is not None:
-                result.turns.setdefault(tool, []).append(run)
-    for mine, peer in pairs:
-        if peer not in tools or {mine, peer} & result.cannot.keys():
-            continue
-        say(f"  {result.case}: {mine} beside {peer}, {plan.pairs} times")
-        beside: tuple[list[Run], list[Run]] = ([], [])
-        for number in range(plan.pairs):
-            for which in (0, 1) if number % 2 == 0 else (1, 0):
-                if (run := once((mine, peer)[which])) is not None:
-                    beside[which].append(run)
-        if all(beside):
-            result.pairs[f"{mine}/{peer}"] = beside
+
+# ---------------------------------------------------------------------------- what was found
 
 
-def waves(files: int, concurrency: int, *, release_exists: bool) -> int:
-    """Uploads one after another, if the first of a new release goes alone."""
-    alone = 0 if release_exists else 1
-    return alone + -(-(files - alone) // max(1, concurrency))
+def ratios(results: Results) -> Iterator[tuple[str, float, float | None]]:
+    """Yield each goal: what it is, the most that it may be, and what was found."""
 
+    def found(name: str, compute: Callable[[Case, Runs], float | None]) -> float | None:
+        case = results.case(name)
+        mine = case and case.of(OURS)
+        return compute(case, mine) if case and mine else None
 
-def large(bench: Bench, server: Child, plan: Plan) -> Result:
-    """One large wheel."""
-    result = Result("large", f"one wheel of {plan.large} MiB, no latency")
-    files = make_files(bench.folder / f"large-{plan.large}", 1, plan.large * MIB, sdist=False)
-    mine = plan.first
-    goals = {"hatch": 0.5, "twine": 0.5, "uv": 0.25, "curl": 2.2, "maturin": 1.0}
-    job = Job(files, server.port, trusted=False)
-    measure(bench, server, plan, result, job, plan.tools(plan.concurrency[:1]), {}, [(mine, peer) for peer in goals])
-    result.goals += [Goal(f"{mine} / {peer}", most, result.ratio(mine, peer)) for peer, most in goals.items()]
-    small = Result("large", "")
-    tiny = Job(make_files(bench.folder / "tiny", 1, 10_000, sdist=False), server.port, trusted=False)
-    measure(bench, server, plan, small, tiny, {mine: ours(plan.concurrency[0])}, {}, [])
-    if mine in result.turns and mine in small.turns:
-        more = result.peak(mine) - small.peak(mine)
-        result.goals.append(Goal("peak memory beyond that for a small wheel", 8, more, "MiB"))
-    else:
-        result.cannot |= small.cannot
-    busy = [run.server_cpu / run.seconds for runs in result.turns.values() for run in runs]
-    if busy:
-        result.notes.append(
-            f"The index was busy for at most {max(busy):.0%} of a run: below 100 %, it is not what limits."
-        )
-    return result
+    def compared(name: str, peer: str) -> float | None:
+        tool = SHOWN.get(peer, peer)
+        return found(name, lambda case, mine: mine.median / other.median if (other := case.of(tool)) else None)
 
+    def beyond(case: Case, mine: Runs) -> float | None:
+        return 1000 * (mine.median - case.waits - other.median) if (other := case.of(IDLE)) else None
 
-def many(bench: Bench, server: Child, plan: Plan) -> Result:
-    """Many wheels and an sdist, and an index that takes its time."""
-    title = f"{plan.wheels} wheels of {plan.wheel} KiB and an sdist, {DELAY * 1000:.0f} ms a request"
-    result = Result("many", title + (", release there already" if plan.release_exists else ""))
-    files = _many_files(bench, plan)
-    goals = {4: 0.30, 8: 0.18}
-    compared = [(plan.mine(one), peer) for one in plan.concurrency for peer in ("uv", "twine", "hatch")]
-    job = Job(files, server.port, plan.trusted_peers)
-    measure(bench, server, plan, result, job, plan.tools(plan.concurrency), _waiting(plan), compared)
-    _limits(result, plan, len(files.files), 0)
-    for one in plan.concurrency:
-        mine = plan.mine(one)
-        if (most := goals.get(one or 4)) is not None:
-            result.goals += [
-                Goal(f"{mine} / {peer}", most, result.ratio(mine, peer)) for peer in ("uv", "twine", "hatch")
-            ]
-        if mine in result.turns:
-            for kind in ("uploads alone", "with the exchange"):
-                limit = result.limits[f"{mine}, {kind}"]
-                result.goals.append(
-                    Goal(f"{mine} / the limit {limit:.1f} s, {kind}", 1.15, result.median(mine) / limit)
-                )
-    return result
-
-
-def far(bench: Bench, server: Child, plan: Plan) -> Result:
-    """The same, far away."""
-    title = f"the same, through a round trip of {ROUND_TRIP * 1000:.0f} ms and {MBITS / 1000:g} Gbit/s"
-    result = Result("far", title)
-    with Child("relay", str(server.port), str(ROUND_TRIP), str(MBITS)) as line:
-        job = Job(_many_files(bench, plan), line.port, plan.trusted_peers)
-        compared = [(plan.mine(one), "uv") for one in plan.concurrency]
-        measure(bench, server, plan, result, job, plan.tools(plan.concurrency), _waiting(plan), compared)
-    _limits(result, plan, len(job.files.files), ROUND_TRIP)
-    result.goals += [
-        Goal(f"{plan.mine(one)} / uv", 0.4, result.ratio(plan.mine(one), "uv")) for one in plan.concurrency
-    ]
-    result.notes.append("The line is a relay on loopback: it delays and limits, but has no loss and no slow start.")
-    return result
-
-
-def whole(bench: Bench, server: Child, plan: Plan) -> Result:
-    """A small release from identity to burned token."""
-    result = Result("whole", f"one small wheel and an sdist with the whole exchange, {DELAY * 1000:.0f} ms a request")
-    job = Job(_small_files(bench), server.port, trusted=True)
-    setting = {"delay": DELAY, "identity_delay": DELAY}
-    mine = plan.first
-    goals = {"uv": 1.15, "twine": 1.0}
-    tools = plan.tools(plan.concurrency[:1])
-    measure(bench, server, plan, result, job, tools, setting, [(mine, peer) for peer in goals])
-    result.goals += [Goal(f"{mine} / {peer}", most, result.ratio(mine, peer)) for peer, most in goals.items()]
-    result.notes.append("twine exchanges identities with PyPI and TestPyPI only: it was told that this index is PyPI.")
-    return result
-
-
-def startup(bench: Bench, server: Child, plan: Plan) -> Result:
-    """What the plugin costs before it does anything, and what a small release costs with no latency."""
-    result = Result("startup", "starting, no latency")
-    job = Job(_small_files(bench), server.port, trusted=False)
-    mine, no_plugin, plugin, idle = plan.first, "version without", "version with", "publish idle"
-    fixed = {
-        no_plugin: [bench.bin("hatch", "hatch"), "--version"],
-        plugin: [bench.bin("ours", "hatch"), "--version"],
-        idle: [bench.bin("idle", "hatch"), "publish", "-p", "idle", *job.paths],
-    }
-    (job.files.folder / "pyproject.toml").write_text(pyproject(server.port), "utf-8")
-    try:
-        for number in range(plan.starts + 1):
-            order = list(fixed.items())[:: -1 if number % 2 else 1]
-            runs = [launch(bench, job.files.folder, command, {}, name) for name, command in order]
-            runs.append(upload(bench, server, job, mine, ours(plan.concurrency[0]), {}))
-            for run in runs if number else ():  # the first is for the caches
-                result.turns.setdefault(run.tool, []).append(run)
-    except CannotError as reason:
-        result.cannot[mine] = str(reason)
-        return result
-    version = 1000 * (result.median(plugin) - result.median(no_plugin))
-    result.goals.append(Goal("`hatch --version` with the plugin, beyond that without", 3, version, "ms"))
-    beyond = 1000 * (result.median(mine) - result.median(idle))
-    result.goals.append(Goal("a small release, beyond a publisher that does nothing", 110, beyond, "ms"))
-    result.goals.append(Goal("HTTP modules imported before `publish()` runs", 0, float(len(_early(bench))), "of them"))
-    return result
-
-
-def _early(bench: Bench) -> set[str]:
-    """What imports from httpx, httpcore, id and urllib3 are made by loading the plugin."""
-    code = (
-        "import sys; import hatch.publish.plugin.interface; before = set(sys.modules)\n"
-        "import hatch_trusted_publish.hooks as hooks; hooks.hatch_register_publisher()\n"
-        "print(*(set(sys.modules) - before))"
-    )
-    done = subprocess.run([bench.bin("ours", "python"), "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stdout.split()) & {"httpx", "httpcore", "h11", "http.client", "id", "urllib3", "ssl"}
-
-
-def _many_files(bench: Bench, plan: Plan) -> FileSet:
-    return make_files(bench.folder / f"many-{plan.wheels}-{plan.wheel}", plan.wheels, plan.wheel * 1024, sdist=True)
-
-
-def _small_files(bench: Bench) -> FileSet:
-    return make_files(bench.folder / "small", 1, 10_000, sdist=True)
-
-
-def _waiting(plan: Plan) -> dict[str, Any]:
-    held = {f"{NAME}-{VERSION}-1-py3-none-any.whl": "0" * 64} if plan.release_exists else {}
-    return {"delay": DELAY, "identity_delay": 0.0, "held": held}
-
-
-def _limits(result: Result, plan: Plan, files: int, round_trip: float) -> None:
-    """The time that waiting alone takes: no client can be faster that keeps to so many at once."""
-    each = DELAY + round_trip
-    for one in plan.concurrency:
-        mine = plan.mine(one)
-        count = waves(files, one or 4, release_exists=plan.release_exists)
-        result.limits[f"{mine}, uploads alone"] = count * each
-        # Beside the uploads: the list and the audience side by side, the mint, the burn.
-        result.limits[f"{mine}, with the exchange"] = (count + 3) * each
-
-
-CASES: Final[Mapping[str, Callable[[Bench, Child, Plan], Result]]] = {
-    "large": large,
-    "many": many,
-    "far": far,
-    "whole": whole,
-    "startup": startup,
-}
-
-
-# ---------------------------------------------------------------------------- environments
-
-
-def install(bench: Bench, wanted: Sequence[str], *, fresh: bool) -> None:
-    """An environment for each peer, for Hatch with ours, and for Hatch with a publisher that does nothing."""
-    versions = {re.split(r"[=<>!~\[ ]", one, maxsplit=1)[0]: one for one in wanted}
-    idle = bench.folder / "idle-publisher"
-    idle.mkdir(exist_ok=True)
-    (idle / "idle_publisher.py").write_text(IDLE_PUBLISHER, "utf-8")
-    (idle / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n[project]\nname = "idle-publisher"\n'
-        'version = "1"\n[project.entry-points.hatch]\nidle = "idle_publisher"\n'
-        '[tool.hatch.build]\ninclude = ["idle_publisher.py"]\n',
-        "utf-8",
-    )
-    hatch_ = versions.get("hatch", "hatch")
-    for name, packages, local in (
-        *((one, [versions.get(one, one), *COMPANIONS.get(one, ())], None) for one in PEERS),
-        ("server", ["cryptography"], None),
-        ("hatch", [hatch_], None),
-        ("ours", [hatch_], ROOT),
-        ("idle", [hatch_], idle),
+    for name, peer, most in (
+        ("many", "uv", 0.25),
+        ("far", "uv", 0.25),
+        ("small", "uv", 1.2),
+        ("large", "curl", 1.4),
+        ("large", "maturin", 1.0),
+        ("files", "uv", 0.3),
+        ("large", BEFORE, 1.05),
+        ("many", BEFORE, 1.05),
+        ("small", BEFORE, 1.05),
     ):
-        python = bench.bin(name, "python")
-        if fresh or not Path(python).exists():
-            say(f"  installing {name}")
-            shutil.rmtree(bench.folder / name, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", str(bench.folder / name)], check=True)
-            _pip(python, *packages, *([str(local)] if local else []))
-        elif local == ROOT:
-            say("  installing the checkout again")
-            _pip(python, "--no-deps", "--force-reinstall", str(local))
+        yield f"{name}: time / {peer}", most, compared(name, peer)
+    yield "many: time / its own waits", 1.15, found("many", lambda case, mine: mine.median / case.waits)
+    yield "small: ms beyond its waits and an idle publisher", 80, found("small", beyond)
+    peaks = [mine.peak for case in results.cases if (mine := case.of(OURS))]
+    yield "MiB of memory in all cases", 64, max(peaks, default=None)
 
 
-def _pip(python: str, *arguments: str) -> None:
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "-q", *arguments], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"pip could not install {' '.join(arguments)}:\n{done.stderr}")
-
-
-def versions_of(bench: Bench) -> dict[str, str]:
-    """What was measured."""
-    code = "import json; from importlib.metadata import distributions as d; print(json.dumps({x.name: x.version for x in d()}))"
-    found: dict[str, str] = {}
-    environments = {one: (one,) for one in PEERS} | {"ours": ("hatch", "hatch-trusted-publish", "httpx", "id")}
-    for name, wanted in environments.items():
-        done = subprocess.run([bench.bin(name, "python"), "-c", code], capture_output=True, text=True, check=True)
-        held = {key.lower(): value for key, value in json.loads(done.stdout).items()}
-        found |= {one: held.get(one, "?") for one in wanted}
-    if shutil.which("curl"):
-        done = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=True)
+def versions() -> dict[str, str]:
+    """Return what is compared."""
+    names = ("hatch", "httpx", "uv", "twine", "maturin")
+    found = {
+        name: importlib.metadata.version(name) for name in names if importlib.util.find_spec(name) or installed(name)
+    }
+    if program := installed("curl"):
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
         found["curl"] = done.stdout.split()[1]
     return found
 
 
-# ---------------------------------------------------------------------------- what is told
-
-
-def table(result: Result, plan: Plan) -> Iterator[str]:
-    """One case as text."""
-    yield f"\n{result.case}: {result.title}"
-    mines = [plan.mine(one) for one in plan.concurrency if plan.mine(one) in result.turns]
-    heads = "".join(f"{mine + ' /':>12}" for mine in mines)
-    width = max(map(len, [*result.turns, *result.cannot, "tool"])) + 1
-    yield (
-        f"  {'tool':{width}}{'median s':>10}{'min':>8}{'max':>8}{'cpu s':>8}{'peak MiB':>10}"
-        f"{'in flight':>11}{'conns':>7}{'reqs':>6}{heads}"
-    )
-    for tool in sorted(result.turns, key=result.median):
-        runs = result.turns[tool]
-        seconds = [run.seconds for run in runs]
-        cells = f"{result.median(tool):10.3f}{min(seconds):8.2f}{max(seconds):8.2f}"
-        cells += f"{statistics.median(run.cpu for run in runs):8.2f}{result.peak(tool):10.1f}"
-        cells += f"{max(run.in_flight for run in runs):11}{runs[-1].connections:7}{sum(runs[-1].asked.values()):6}"
-        ratios = "".join(f"{result.median(mine) / result.median(tool):12.3f}" for mine in mines)
-        again = sum(run.retried for run in runs)
-        yield f"  {tool:{width}}{cells}{ratios}" + (f"  sent {again} again" if again else "")
-    for tool, reason in result.cannot.items():
-        yield f"  {tool:{width}}cannot: {reason}"
-    for names, (first, second) in result.pairs.items():
-        medians = [statistics.median(run.seconds for run in runs) for runs in (first, second)]
-        spread = sorted(a.seconds / b.seconds for a, b in zip(first, second, strict=False))
-        yield (
-            f"  pairs {names}: {medians[0]:.2f} s / {medians[1]:.2f} s = {medians[0] / medians[1]:.3f}"
-            f" (each pair: {spread[0]:.2f} to {spread[-1]:.2f})"
-        )
-    for name, limit in result.limits.items():
-        yield f"  limit of {name}: {limit:.2f} s"
-    yield from (f"  {note}" for note in result.notes)
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """One case, with every run."""
-    return {
-        **dataclasses.asdict(result),
-        "medians": {tool: result.median(tool) for tool in result.turns},
-        "peaks_mib": {tool: result.peak(tool) for tool in result.turns},
-        "ratios": {pair: result.ratio(*pair.split("/")) for pair in result.pairs},
-    }
-
-
-def say(text: str) -> None:
-    """Tell what is going on."""
-    print(text, file=sys.stderr, flush=True)
+def say(line: str) -> None:
+    """Report what happens."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:
-    """What the command line says, with the defaults of ``--quick`` or the full ones."""
+    """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--quick", action="store_true", help="small sizes and few rounds, for CI")
-    add("--case", default=",".join(CASES), help=f"which, with commas between: {', '.join(CASES)}")
-    add("--only", default="", help=f"which peers: {', '.join(TOOLS)} (default: all)")
-    add("--concurrency", default="4,8", help="of ours, with commas between; 0: no such option (default: 4,8)")
-    add("--rounds", type=int, help="rounds in turn (default 3, quick 1)")
-    add("--pairs", type=int, help="pairs for each ratio that is a goal (default 5, quick 1)")
-    add("--starts", type=int, help="starts for each median of `startup` (default 30, quick 5)")
-    add("--large", type=int, metavar="MIB", help="size of the large wheel (default 1024, quick 64)")
-    add("--wheels", type=int, help="how many, up to 60 (default 60, quick 16)")
-    add("--wheel", type=int, metavar="KIB", help="size of each (default 1024, quick 256)")
-    add("--release-exists", action="store_true", help="`many`, `far`: the index holds a file of the release already")
-    add(
-        "--trusted-peers", action="store_true", help="`many`, `far`: the peers exchange an identity too, where they can"
-    )
-    add("--venv", type=Path, help="folder that keeps the environments and files (default: a temporary one)")
-    add("--fresh", action="store_true", help="install all of --venv anew")
-    add("--no-install", action="store_true", help="take --venv as it is, the checkout in it too")
-    add("--with", dest="wanted", action="append", default=[], metavar="REQ", help="another version, as in twine==6.1.0")
-    add("--json", type=Path, help="write all figures to this file")
+    names = [setup.name for setup in SETUPS]
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each tool (default: 3)")
+    parser.add_argument("--cases", default=",".join(names), help=f"with commas between (default: {','.join(names)})")
+    parser.add_argument("--before", metavar="PYTHON", help="Python with another version of this project to compare")
+    parser.add_argument("--folder", type=Path, help="where to keep the files to upload (default: removed at the end)")
+    parser.add_argument("--write", action="store_true", help="write the results into docs/explanation")
     given = parser.parse_args()
-    for name, full, quick in (
-        ("rounds", 3, 1),
-        ("pairs", 5, 1),
-        ("starts", 30, 5),
-        ("large", 1024, 64),
-        ("wheels", 60, 16),
-        ("wheel", 1024, 256),
-    ):
-        if getattr(given, name) is None:
-            setattr(given, name, quick if given.quick else full)
-    if given.no_install and given.venv is None:
-        parser.error("--no-install needs --venv")
-    if not 1 <= given.wheels <= len(PYTHONS) * len(PLATFORMS):
-        parser.error(f"--wheels: 1 to {len(PYTHONS) * len(PLATFORMS)}")
-    given.case = given.case.split(",")
-    given.only = frozenset(filter(None, given.only.split(",")))
-    if unknown := {*given.case} - CASES.keys() | given.only - TOOLS.keys():
-        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    given.cases = given.cases.split(",")
+    if unknown := {*given.cases} - {*names}:
+        parser.error(f"unknown cases: {', '.join(sorted(unknown))}")
+    if given.write and given.cases != names:
+        parser.error("--write needs all cases")
     return given
 
 
 def main() -> None:
-    """Install, measure, tell."""
+    """Measure, and report."""
     given = arguments()
-    plan = Plan(
-        **{name: getattr(given, name) for name in ("rounds", "pairs", "starts", "large", "wheels", "wheel", "only")},
-        concurrency=tuple(int(one) for one in given.concurrency.split(",")),
-        release_exists=given.release_exists,
-        trusted_peers=given.trusted_peers,
-    )
+    found = programs(given.before)
+    if missing := [name for name in MAKERS if name not in found and (name != BEFORE or given.before)]:
+        say(f"Not installed, and left out: {', '.join(missing)}")
+    say(f"Load before: {os.getloadavg()[0]:.1f}")
+    started = time.monotonic()
     with ExitStack() as stack:
-        kept = given.venv or stack.enter_context(tempfile.TemporaryDirectory(prefix="uploads-"))
-        bench = Bench(Path(kept).resolve())
-        (bench.folder / "home").mkdir(parents=True, exist_ok=True)
-        if not given.no_install:
-            install(bench, given.wanted, fresh=given.fresh)
-        subprocess.run([bench.bin("server", "python"), str(SERVER), "certify", str(bench.folder)], check=True)
-        about = about_run(bench)
-        server = stack.enter_context(Child("serve", str(bench.folder)))
-        warm_up(bench, server, plan)
-        results = [run_case(bench, server, plan, case) for case in given.case]
-    print("\ngoals (ratios of medians; of pairs where there are some)")
-    for result in results:
-        print(f" {result.case}")
-        print("\n".join(goal.line() for goal in result.goals) or "  none could be measured")
-    print("\n" + ", ".join(f"{name} {version}" for name, version in about["versions"].items()))
-    about["load after"] = load()
-    print(f"{about['machine']}; load before {about['load before']}, after {about['load after']}")
-    if given.json is not None:
-        content = {"about": about, "plan": {**dataclasses.asdict(plan), "only": sorted(plan.only)}}
-        told = {**content, "results": [as_json(result) for result in results]}
-        given.json.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
-    # A goal that is missed is a figure; a run of ours that fails is a fault.
-    mines = {plan.mine(one) for one in plan.concurrency}
-    if any(mines & result.cannot.keys() for result in results):
-        sys.exit("One of ours failed.")
-
-
-def warm_up(bench: Bench, server: Child, plan: Plan) -> None:
-    """Each tool once for nothing: what it writes and compiles on its first run is not measured."""
-    say("  warming up")
-    job = Job(_small_files(bench), server.port, trusted=False)
-    for name, make in plan.tools(plan.concurrency).items():
-        try:
-            upload(bench, server, job, name, make, {})
-        except CannotError as reason:
-            say(f"    {name}: cannot: {reason}")
-
-
-def run_case(bench: Bench, server: Child, plan: Plan, case: str) -> Result:
-    """Measure one case and show its table."""
-    result = CASES[case](bench, server, plan)
-    for concurrency in plan.concurrency:
-        mine = plan.mine(concurrency)
-        if mine in result.turns:
-            result.goals.append(Goal(f"{mine}: peak memory", 64, result.peak(mine), "MiB"))
-    print("\n".join(table(result, plan)), flush=True)
-    return result
-
-
-def about_run(bench: Bench) -> dict[str, Any]:
-    """What the figures depend on."""
-    machine = f"{os.cpu_count()} CPUs, {platform.machine()}, {platform.system()}, CPython {platform.python_version()}"
-    return {
-        "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "machine": machine,
-        "load before": load(),
-        "versions": versions_of(bench),
-    }
-
-
-def load() -> str:
-    """How busy the machine was: above 1 before, something else was running."""
-    return " ".join(f"{one:.1f}" for one in os.getloadavg())
+        folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="uploads-")))
+        folder = folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, str(SERVER), "certify", str(folder)], check=True)
+        server = stack.enter_context(Child("serve", str(folder)))
+        line = stack.enter_context(Child("relay", str(server.port), str(ROUND_TRIP), str(MBITS)))
+        bench = Bench(folder, server, line, found)
+        say("Warming up")
+        bench.measure(Setup("small", 1, 10_000, tuple(one for one in MAKERS if one != OURS), has_password=True), 1)
+        cases = []
+        for setup in (one for one in SETUPS if one.name in given.cases):
+            cases.append(bench.measure(setup, given.rounds))
+            print("\n".join(text(cases[-1])), flush=True)
+    about = f"{os.cpu_count()} CPUs ({platform.machine()}, {platform.system()}, CPython {platform.python_version()})"
+    results = Results(time.strftime("%Y-%m-%d", time.gmtime()), about, versions(), tuple(cases))
+    print("\nRatios")
+    for what, most, ratio in ratios(results):
+        print(f"  {what:52}{'not measured' if ratio is None else f'{ratio:8.2f}'}   at most {most:g}")
+    say(f"Took {(time.monotonic() - started) / 60:.1f} minutes. Load after: {os.getloadavg()[0]:.1f}")
+    if given.write:
+        write(results)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -47,6 +46,8 @@ def working_tree(root: Path) -> Path | None:
     if done.returncode == git.NOT_FOUND:
         raise VersionError("no-git")
     if refused := _DUBIOUS.search(done.stderr):
+        import shlex  # every build imports this module
+
         said, directory = done.stderr.partition("\n")[0], shlex.quote(refused[1])
         raise VersionError("dubious-ownership", said=said, directory=directory)
     return Path(done.stdout.removesuffix("\n")) if done.returncode == 0 else None
