@@ -18,6 +18,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
+from hatch_trusted_publish.cli import project
+from hatch_trusted_publish.cli.check import check
+
 ROOT: Final = Path(__file__).parents[2]
 WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").iterdir())
 EXAMPLES: Final = sorted((ROOT / "docs" / "examples" / "github").iterdir())
@@ -66,6 +69,11 @@ def test_safe() -> None:
     flags = ("--offline", "--quiet", "--no-progress", "--color=never", "--strict-collection", "--persona=pedantic")
     said = run(program, *flags, "--no-config", "--no-ignores", ROOT / ".github", *EXAMPLES)
     assert (0, "No findings to report. Good job!\n") == said
+
+
+def test_own_check() -> None:
+    """By this project's own `check`, no release of it would fail, and no one else could publish."""
+    assert [] == [one for one in check(project.read(ROOT)) if one.level != "warning"]
 
 
 @ALL
