@@ -108,7 +108,8 @@ class Browser:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    # GitHub's runners have both browsers, and the driver of Chrome.
+    chromium, driver = shutil.which("google-chrome") or shutil.which("chromium"), shutil.which("chromedriver")
     if not chromium or not driver:
         pytest.fail("Install Chromium and its driver. On Debian: apt-get install chromium chromium-driver")
     browser = Browser(chromium, driver, tmp_path_factory.mktemp("profile"))
