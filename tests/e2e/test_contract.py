@@ -211,7 +211,8 @@ def test_interrupted(job: Job, ci: Ci, index: Index) -> None:
     interrupt = Answer(first=lambda: running[0].send_signal(signal.SIGINT))
     index.answers["POST /legacy/"] = [Answer(), replace(interrupt, never=True)]
     index.answers["POST /_/oidc/burn-token"] = [interrupt]
-    running.append(job.started("publish", "-p", "trusted", "-r", index.upload_url, "-o", "report=report.json"))
+    command = ("publish", "-p", "trusted", "-r", index.upload_url, "-o", "report=report.json")
+    running.append(job.measured().started(*command))
     err = as_read(running[0].communicate(timeout=60)[1])
     assert 1 == running[0].returncode
     assert ["interrupted"] == codes_in(err)
@@ -274,7 +275,7 @@ def test_outside_of_a_project(job: Job, index: Index) -> None:
     """Files can be published from anywhere; then it is said that their version was not compared."""
     job.root = job.folder / "elsewhere"
     job.root.mkdir()
-    run = job.publish("-r", index.upload_url, "-o", "dry-run", "../project/dist")
+    run = job.measured().publish("-r", index.upload_url, "-o", "dry-run", "../project/dist")
     assert (0, "") == (run.code, run.out)
     assert "../project/dist" in run.err
     assert SEARCH[:1] == index.requests
@@ -405,7 +406,7 @@ def test_report_that_cannot_be_kept(job: Job, ci: Ci, index: Index) -> None:
         folder.rmdir()
 
     index.answers["POST /legacy/"] = [Answer(first=take_away)]
-    run = job.publish("-r", index.upload_url, "-o", "report=reports/report.json")
+    run = job.measured().publish("-r", index.upload_url, "-o", "report=reports/report.json")
     assert (0, masks(ci, index), ["record-not-written"]) == (run.code, run.out, run.codes)
 
 

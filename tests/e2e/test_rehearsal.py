@@ -11,18 +11,14 @@ import pytest
 from hatch_trusted_publish.errors import Message
 from tests.support.helpers import make_wheel
 
-from .world import PROJECT, SDIST, WHEEL, Ci, Job, codes_in, git
+from .world import PROJECT, SDIST, WHEEL, Ci, Job, codes_in, git, outcome
 
-ENDED = [f"dist/{WHEEL} ... uploaded", f"dist/{SDIST} ... uploaded"]
+ENDED = [outcome(WHEEL, "uploaded"), outcome(SDIST, "uploaded")]
+PASSED = Message("rehearsal-passed", releases=[f"{PROJECT} 1.2.3"])
 
 
 def lines(err: str) -> list[str]:
     return [line for line in err.splitlines() if line in ENDED]
-
-
-def verdict(err: str) -> bool:
-    """Whether the rehearsal passed, and says so."""
-    return f"The rehearsal of {PROJECT} 1.2.3 passed." in err
 
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
@@ -30,8 +26,8 @@ def verdict(err: str) -> bool:
 def test_rehearsal(job: Job, provider: str, remote: str) -> None:
     """A release is rehearsed from settings to report, and installed, with no CI and no network."""
     git(job.root, "remote", "set-url", "origin", f"https://{remote}/{PROJECT}.git")
-    run = job.publish("-r", "rehearsal", "-o", f"rehearse-as={provider}", "-o", "report=report.json")
-    assert (0, "", ENDED, True) == (run.code, run.out, lines(run.err), verdict(run.err))
+    run = job.measured().publish("-r", "rehearsal", "-o", f"rehearse-as={provider}", "-o", "report=report.json")
+    assert (0, "", ENDED, True) == (run.code, run.out, lines(run.err), PASSED in run)
     assert (job.root / "report.json").exists()
     assert [] == list((job.home / "tmp").iterdir())
     # Nobody follows a link to an index that has ended.
@@ -42,7 +38,7 @@ def test_attestations(job: Job) -> None:
     """What is signed in a rehearsal is verified by the index."""
     job.person(attestations=True)
     run = job.publish("-r", "rehearsal")
-    assert (0, ENDED, True) == (run.code, lines(run.err), verdict(run.err))
+    assert (0, ENDED, True) == (run.code, lines(run.err), PASSED in run)
 
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
@@ -55,7 +51,7 @@ def test_in_a_ci(job: Job, ci: Ci, provider: str) -> None:
     real = ("REHEARSAL_ID_TOKEN", "PYPI_ID_TOKEN", "MINE")
     job.environ |= {"GITLAB_CI": "true", **dict.fromkeys(real, "the real one")}
     options = (f"rehearse-as={provider}", "identity-variable=MINE", "keep-token")
-    run = job.publish("-r", "rehearsal", *(part for option in options for part in ("-o", option)))
+    run = job.measured().publish("-r", "rehearsal", *(part for option in options for part in ("-o", option)))
     assert (0, ["rehearsal-with-identity"], ENDED) == (run.code, codes_in(run.err), lines(run.err))
     assert "(ACTIONS_ID_TOKEN_REQUEST_TOKEN, MINE, PYPI_ID_TOKEN, REHEARSAL_ID_TOKEN)" in run.err
     assert [] == ci.requests
@@ -68,8 +64,8 @@ def test_in_a_ci(job: Job, ci: Ci, provider: str) -> None:
 @pytest.mark.parametrize("dry_run", ["true", "mint"])
 def test_dry_run(job: Job, dry_run: str) -> None:
     """A dry run has nothing to install."""
-    run = job.publish("-r", "rehearsal", "-o", f"dry-run={dry_run}")
-    assert (0, [], False) == (run.code, lines(run.err), verdict(run.err))
+    run = job.measured().publish("-r", "rehearsal", "-o", f"dry-run={dry_run}")
+    assert (0, [], False) == (run.code, lines(run.err), PASSED in run)
 
 
 def test_two_new_projects(job: Job) -> None:
@@ -94,7 +90,7 @@ def test_publisher_of_another_repository(job: Job) -> None:
 
 def test_without_the_extra(job: Job) -> None:
     """Without the extra, the message is the line that installs it."""
-    run = job.publish("-r", "rehearsal", E2E_WITHOUT="starlette")
+    run = job.measured().publish("-r", "rehearsal", E2E_WITHOUT="starlette")
     assert (1, "", ["extra-missing"]) == (run.code, run.out, codes_in(run.err))
     assert "pip install 'hatch-trusted-publish[rehearsal]'" in run.err
 
@@ -107,7 +103,7 @@ def test_a_release_that_cannot_be_installed(job: Job) -> None:
         for name, content in files.items():
             wheel.writestr(name, content.replace(b"Wheel-Version: 1.0", b"Wheel-Version: 9.0"))
     run = job.publish("-r", "rehearsal", "-o", "report=report.json")
-    assert (1, ENDED, False) == (run.code, lines(run.err), verdict(run.err))
+    assert (1, ENDED, False) == (run.code, lines(run.err), PASSED in run)
     assert ["install-failed"] == codes_in(run.err)
     report = json.loads((job.root / "report.json").read_text("utf-8"))
     assert f"{PROJECT} 1.2.3" in report["error"]

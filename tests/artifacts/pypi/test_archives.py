@@ -170,6 +170,7 @@ GOOD = (("a_b-1.0/PKG-INFO", b""), ("a_b-1.0/a.py", b"x = 1"))
         pytest.param(gzip.decompress(tar_of(*GOOD)), [f"{BAD}None"], id="not packed"),
         pytest.param(bz2.compress(gzip.decompress(tar_of(*GOOD))), [f"{BAD}None"], id="packed by bzip2"),
         pytest.param(tar_of(*GOOD)[:-10], [f"{BAD}None"], id="truncated"),
+        pytest.param(tar_of(*GOOD)[:20], [f"{BAD}None"], id="truncated in the first header"),
         *[
             pytest.param(data, [f"{BAD}Incorrect number of top-level directories in sdist"], id=name)
             for name, data in {
