@@ -102,6 +102,9 @@ BRANCH = "run: hatch build; git checkout ${{ github.head_ref }}"
         ),
         pytest.param([("warning", "install-without-hashes", "20")], "--require-hashes -r publish.txt", "hatch", id="install"),
         pytest.param(
+            [("warning", "install-without-hashes", "21")], "run: hatch publish -p", "run: pipx run hatch publish -p", id="run"
+        ),
+        pytest.param(
             [("danger", "cache-with-identity", "20")], "run: pip install --require-hashes -r publish.txt",
             f"uses: actions/cache@{SHA}", id="cache",
         ),

@@ -130,7 +130,7 @@ def check(*, online: bool, strict: bool, machine: bool) -> int:
         found = in_order([*found, *find_online(find_index(Repository("main", UPLOAD_URLS["main"])), project.name)])
     if machine:
         click.echo(as_json(found))
-    elif os.environ.get("GITHUB_ACTIONS") == "true":
+    elif os.environ.get("GITHUB_ACTIONS") == "true" and found:
         click.echo("\n".join(map(as_annotation, found)))
     else:
         _show(found)

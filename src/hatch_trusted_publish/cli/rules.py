@@ -20,7 +20,7 @@ BUILDS: Final = re.compile(
     r"\b(?:hatch|uv|pdm|poetry|flit)(?:\s+-\S+)*\s+build\b|python\S*\s+-m\s+build\b|\bsetup\.py\b|pip3?\s+wheel\b|cibuildwheel"
 )
 INSTALLS: Final = re.compile(
-    r"\b(?:pip3?|uv\s+pip|pipx|uv\s+tool)\s+(?:install|inject)\b[^\n]*|\buvx\b[^\n]*|\bnpm\s+install\b[^\n]*"
+    r"\b(?:(?:pip3?|uv\s+pip|npm)\s+install|(?:pipx|uv\s+tool)\s+(?:install|inject|run))\b[^\n]*|\buvx\b[^\n]*"
 )
 TOKENS: Final = re.compile(
     r"secrets\.[A-Z0-9_]*PYPI[A-Z0-9_]*|\b(?:TWINE_PASSWORD|UV_PUBLISH_(?:TOKEN|PASSWORD)|HATCH_INDEX_AUTH|FLIT_PASSWORD"
