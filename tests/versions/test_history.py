@@ -586,15 +586,11 @@ class TestHigherTag:
     ) -> None:
         """The number of processes does not depend on the number of tags, wherever these are."""
         elsewhere = merged_back.git("commit-tree", "-m", "x", "HEAD^{tree}")
+        low, high = (merged_back.git("rev-parse", tag) for tag in ("v1.0.1", "v1.1.0"))
         places = {f"v9.{number}": elsewhere for number in range(count)}
-        places |= {f"v0.{number}": "v1.0.1" for number in range(count)}
-        places |= {f"v1.1.{number}": "v1.1.0" for number in range(1, count)}
-        tags = "".join(
-            f"create refs/tags/{name} {merged_back.git('rev-parse', place)}\n"
-            for place in set(places.values())
-            for name in places
-            if places[name] == place
-        )
+        places |= {f"v0.{number}": low for number in range(count)}
+        places |= {f"v1.1.{number}": high for number in range(1, count)}
+        tags = "".join(f"create refs/tags/{name} {place}\n" for name, place in places.items())
         subprocess.run(["git", "update-ref", "--stdin"], cwd=merged_back.root, input=tags, text=True, check=True)
         log = count_processes(monkeypatch, tmp_path)
         assert f"v1.1.{count - 1}" == history.higher_tag(merged_back.root, self.ANY)

@@ -33,7 +33,8 @@ def check(project: Project) -> list[Finding]:
             )
             found.append(Finding("error", message))
     with suppress(SettingsError, OSError):  # reported already
-        if not workflow.publishes(project.root) and not gitlab.publishing(gitlab.read(project.root)):
+        in_workflows = any(one.publishing for one in workflow.read(project.root))
+        if not in_workflows and not gitlab.publishing(gitlab.read(project.root)):
             found.append(Finding("warning", Message("no-publishing-job")))
     return in_order(found)
 

@@ -87,15 +87,6 @@ def _grants_identity(node: Node) -> bool:
     return permissions.text == "write-all" or permissions.get("id-token").text == "write"
 
 
-def publishes(root: Path) -> bool:
-    """Whether a workflow of the project in *root* publishes.
-
-    Raises:
-        SettingsError, OSError: as `read`.
-    """
-    return any(one.publishing for one in read(root))
-
-
 def read(root: Path) -> Iterator[Workflow]:
     """The workflows of the project in *root*, by name.
 
