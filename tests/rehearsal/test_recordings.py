@@ -511,7 +511,11 @@ def replay(world: World, entry: Entry) -> httpx.Response:
 REPLAYED: Final = [each for each in (*ENTRIES, *BRIEF) if each not in NOT_IMPLEMENTED]
 
 
-@pytest.mark.parametrize("identifier", REPLAYED)
+@pytest.mark.parametrize(
+    "identifier",
+    # A hundred megabytes take their time.
+    [pytest.param(each, marks=[pytest.mark.slow] * (each == "upload/400-file-too-large")) for each in REPLAYED],
+)
 def test_answers_as_recorded(world: World, identifier: str) -> None:
     """Same request, same state: same status, headers and body."""
     entry = ENTRIES.get(identifier) or BRIEF[identifier]
