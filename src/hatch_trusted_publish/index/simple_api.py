@@ -15,9 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any, Final, cast
-from urllib.parse import unquote, urlsplit
 
 from ..errors import IndexReadError, Message
 from ..http.messages import SMALL_REPLY, STRICT_JSON, Reply, Request, json_object
@@ -233,37 +231,17 @@ def _json_listing(body: bytes, page: str) -> Listing:
 
 
 def _html_listing(body: bytes, page: str) -> Listing:
+    from .simple_html import Links  # PyPI answers in JSON, and the parser of HTML takes time to import
+
     if body.count(b"<") > _MOST_TAGS:
         raise ValueError
-    parser = _Links(page)
+    found = _Files(page)
+    links = Links(found.add)
     pieces = (body[at : at + _PIECE] for at in range(0, len(body), _PIECE))
     for piece in codecs.iterdecode(pieces, "utf-8"):
-        parser.feed(piece)
-        if len(parser.rawdata) > 4 * _PIECE:  # a tag, comment or script without an end
+        links.feed(piece)
+        if len(links.rawdata) > 4 * _PIECE:  # a tag, comment or script without an end
             raise ValueError
-    if not parser.is_html:
+    if not links.is_html:
         raise ValueError
-    return Listing(parser.found.files, parser.status)
-
-
-class _Links(HTMLParser):
-    """The anchors of a project page (PEP 503): name in the path, hash in the fragment."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found = _Files(page)
-        self.status = "active"
-        self.is_html = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.is_html = True
-        if len(attrs) > _MOST_KEYS:
-            raise ValueError
-        found = dict(attrs)
-        if tag == "meta" and found.get("name") == "pypi:project-status":
-            self.status = _status(found.get("content"))
-        link = urlsplit(found.get("href") or "")
-        name = unquote(link.path.rpartition("/")[2])
-        if tag == "a" and name:
-            algorithm, _, digest = link.fragment.partition("=")
-            self.found.add(name, digest if algorithm == "sha256" else None, link.geturl(), found.get("data-provenance"))
+    return Listing(found.files, _status(links.status))
