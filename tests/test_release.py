@@ -28,7 +28,7 @@ from hatch_trusted_publish.identity.ambient import Ambient
 from hatch_trusted_publish.identity.publishers import publishing_as
 from hatch_trusted_publish.index.endpoints import Index, find_index
 from hatch_trusted_publish.index.repository import Repository
-from hatch_trusted_publish.release import read, release
+from hatch_trusted_publish.release import release
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.job import Job
 from hatch_trusted_publish.upload.outcome import Run
@@ -674,39 +674,6 @@ def test_a_reply_that_was_lost(tmp_path: Path) -> None:
 
     assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, LISTING, UPLOAD, BURN] == in_order(server.lines)
     assert {WHEEL: "there", SDIST: "uploaded"} == world.results()
-
-
-# Reading
-
-
-def test_read(tmp_path: Path) -> None:
-    """Files are read in the order in which they are named, each with the path to show."""
-    paths = [make_wheel(tmp_path), make_sdist(tmp_path)]
-
-    distributions, problems = read([(path, f"dist/{path.name}") for path in paths])
-
-    assert ([f"dist/{WHEEL}", f"dist/{SDIST}"], []) == ([one.shown for one in distributions], problems)
-
-
-def test_read_looks_for_untracked_files(tmp_path: Path) -> None:
-    """What the project does not hold under version control is told of, where an sdist has it."""
-    path = make_sdist(tmp_path, members={"secret.env": b"x"})
-    (told,), (untold,) = (read([(path, SDIST)], untracked)[0] for untracked in ({"secret.env"}, set[str]()))
-
-    assert (["untracked-files"], ()) == ([one.code for one in told.warnings], untold.warnings)
-
-
-def test_read_tells_all_that_is_wrong(tmp_path: Path) -> None:
-    """Each file that cannot be read is told of, and not the first alone; the sound ones are there."""
-    (tmp_path / "a.whl").write_bytes(b"")
-    paths = [tmp_path / "a.whl", make_wheel(tmp_path), tmp_path / "b.tar.gz"]
-
-    distributions, problems = read([(path, path.name) for path in paths])
-
-    assert ([WHEEL], ["a.whl", "b.tar.gz"]) == (
-        [one.filename for one in distributions],
-        [problem.facts["file"] for problem in problems],
-    )
 
 
 # Side by side

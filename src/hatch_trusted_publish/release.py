@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,10 @@ from typing import Final
 from packaging.utils import NormalizedName
 
 from .artifacts.distribution import Distribution
-from .artifacts.metadata import CoreMetadata
 from .artifacts.pypi.rules import refusals
 from .attestations.provenance import changes, publishers_of
 from .attestations.signing import Signing
-from .errors import DistributionError, ExchangeError, IndexReadError, Message, TrustedPublishError
+from .errors import ExchangeError, IndexReadError, Message, TrustedPublishError
 from .identity.ambient import Ambient
 from .identity.exchange import LAST_WORDS, Exchange, find_terms
 from .identity.publishers import Expected, publishing_as
@@ -162,23 +160,3 @@ def _check_projects(new: Sequence[NormalizedName], job: Job) -> None:
     """
     if missing := [name for name in new if not wait(later(partial(job.listing, name))).exists]:
         raise ExchangeError("accepted-for-another-project", projects=missing, index=job.index.title)
-
-
-def read(
-    files: Sequence[tuple[Path, str]], untracked: AbstractSet[str] = frozenset()
-) -> tuple[list[Distribution], list[Message]]:
-    """Read the distributions in *files*, each with the path to show. Return them and all problems.
-
-    Args:
-        untracked: files of the project that an sdist should not hold.
-    """
-    distributions, problems = [], []
-    known: dict[CoreMetadata, CoreMetadata] = {}
-    for path, shown in files:
-        try:
-            one = Distribution.read(path, shown, untracked)
-            # Most files of a release have the same metadata: keep it once.
-            distributions.append(replace(one, metadata=known.setdefault(one.metadata, one.metadata)))
-        except DistributionError as error:
-            problems.append(error.message)
-    return distributions, problems

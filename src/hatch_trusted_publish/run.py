@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from . import process
-from .artifacts.distribution import Distribution, find
+from .artifacts.distribution import Distribution, find, read_all
 from .errors import Interrupted, Message, SettingsError, TrustedPublishError
 from .http.certificates import Certificates
 from .http.client import Client
@@ -22,7 +22,7 @@ from .output.console import Console
 from .output.log import RunLog
 from .output.records import Records
 from .output.report import standing
-from .release import read, release
+from .release import release
 from .settings.options import Settings
 from .upload.job import Job
 from .upload.outcome import Run
@@ -43,7 +43,7 @@ def publish(settings: Settings, artifacts: Sequence[str], root: Path, cache: Pat
     with _recorded(settings, root, console) as (run, records, log):
         # Git, and whatever it starts, needs no identity.
         with process.environ(dict.fromkeys(variables(os.environ, settings.identity_variable))):
-            distributions, refused = read(find(artifacts, root), untracked_files(root))
+            distributions, refused = read_all(find(artifacts, root), untracked_files(root))
             project = read_project(root) if settings.check_version and not settings.several else Project()
         repository = destination(settings, distributions)
         problems = [*refused, *records.problems()]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from packaging.metadata import RawMetadata
 from packaging.version import Version
 
-from hatch_trusted_publish.artifacts.distribution import Distribution, find, shown_path
+from hatch_trusted_publish.artifacts.distribution import Distribution, find, read_all, shown_path
 from hatch_trusted_publish.artifacts.metadata import FORM_FIELDS, LARGEST_HEADERS, form
 from hatch_trusted_publish.errors import DistributionError, Message, PlanError, TrustedPublishError
 from tests.support.helpers import core_metadata, make_sdist, make_wheel
@@ -589,3 +589,33 @@ def test_untracked_files_in_an_sdist(tmp_path: Path) -> None:
     path = make_sdist(tmp_path, members={"notes.txt": b"", "\x1b[2J": b""})
     distribution = Distribution.read(path, "dist/x", frozenset({"notes.txt", "\x1b[2J", "other.txt"}))
     assert (Message("untracked-files", file="dist/x", files=["notes.txt", "\x1b[2J"]),) == distribution.warnings
+
+
+def test_read_all(tmp_path: Path) -> None:
+    """Files are read in the order in which they are named, each with the path to show."""
+    paths = [make_wheel(tmp_path), make_sdist(tmp_path)]
+
+    distributions, problems = read_all([(path, f"dist/{path.name}") for path in paths])
+
+    assert ([f"dist/{WHEEL}", f"dist/{SDIST}"], []) == ([one.shown for one in distributions], problems)
+
+
+def test_read_all_looks_for_untracked_files(tmp_path: Path) -> None:
+    """What the project does not hold under version control is reported, where an sdist has it."""
+    path = make_sdist(tmp_path, members={"secret.env": b"x"})
+    (told,), (untold,) = (read_all([(path, SDIST)], untracked)[0] for untracked in ({"secret.env"}, set[str]()))
+
+    assert (["untracked-files"], ()) == ([one.code for one in told.warnings], untold.warnings)
+
+
+def test_read_all_reports_each_file(tmp_path: Path) -> None:
+    """Each file that cannot be read is reported, and not only the first; the sound ones are there."""
+    (tmp_path / "a.whl").write_bytes(b"")
+    paths = [tmp_path / "a.whl", make_wheel(tmp_path), tmp_path / "b.tar.gz"]
+
+    distributions, problems = read_all([(path, path.name) for path in paths])
+
+    assert ([WHEEL], ["a.whl", "b.tar.gz"]) == (
+        [one.filename for one in distributions],
+        [problem.facts["file"] for problem in problems],
+    )

@@ -71,8 +71,7 @@ def _ask(url: str, *credentials: str, **content: object) -> None:
         response.read()
 
 
-def _released(job: Job, exchange: Index, url: str, simple_url: str) -> None:
-    """A release by the exchange to the index at *url*, the same again, and what was installed from there."""
+def _configure(job: Job, exchange: Index, url: str, simple_url: str) -> None:
     job.configure(f"""
 [tool.hatch.publish.trusted]
 repo = "other"
@@ -84,6 +83,11 @@ audience-endpoint = "{exchange.url}/exchange/audience"
 token-mint-endpoint = "{exchange.url}/exchange/mint"
 """)
     job.environ["MY_TOKEN"] = identity_token("buildkite", "127.0.0.1")
+
+
+def _released(job: Job, exchange: Index, url: str, simple_url: str) -> None:
+    """A release by the exchange to the index at *url*, the same again, and what was installed from there."""
+    _configure(job, exchange, url, simple_url)
     first = str(Message("release-target", project=PROJECT, version="1.2.3", index="other", url=url))
     last = f"{simple_url}{PROJECT}/"
     lines = [first, outcome(WHEEL, "uploaded"), outcome(SDIST, "uploaded"), last]
@@ -101,17 +105,7 @@ token-mint-endpoint = "{exchange.url}/exchange/mint"
 
 def _released_by_the_token(job: Job, exchange: Index, url: str, simple_url: str) -> None:
     """A release to an index that lists its files only for the upload token, and the same again."""
-    job.configure(f"""
-[tool.hatch.publish.trusted]
-repo = "other"
-[tool.hatch.publish.trusted.repos.other]
-url = "{url}"
-simple-url = "{simple_url}"
-audience = "127.0.0.1"
-audience-endpoint = "{exchange.url}/exchange/audience"
-token-mint-endpoint = "{exchange.url}/exchange/mint"
-""")
-    job.environ["MY_TOKEN"] = identity_token("buildkite", "127.0.0.1")
+    _configure(job, exchange, url, simple_url)
     options = ["-o", "identity-variable=MY_TOKEN"]
     dry = job.publish(*options, "-o", "dry-run=true")
     assert (1, ["listing-needs-token"]) == (dry.code, dry.codes)

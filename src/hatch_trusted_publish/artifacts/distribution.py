@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import BinaryIO, Literal
 
@@ -166,6 +166,26 @@ def find(artifacts: Sequence[str], root: Path) -> list[tuple[Path, str]]:
     if problems:
         raise PlanError("files-not-found" if found else "nothing-to-publish", problems)
     return list({os.path.realpath(path): (path, shown) for path, shown in found.items()}.values())
+
+
+def read_all(
+    files: Sequence[tuple[Path, str]], untracked: AbstractSet[str] = frozenset()
+) -> tuple[list[Distribution], list[Message]]:
+    """Read the distributions in *files*, each with the path to show. Return them and all problems.
+
+    Args:
+        untracked: files of the project that an sdist should not hold.
+    """
+    distributions, problems = [], []
+    known: dict[CoreMetadata, CoreMetadata] = {}
+    for path, shown in files:
+        try:
+            one = Distribution.read(path, shown, untracked)
+            # Most files of a release have the same metadata: keep it once.
+            distributions.append(replace(one, metadata=known.setdefault(one.metadata, one.metadata)))
+        except DistributionError as error:
+            problems.append(error.message)
+    return distributions, problems
 
 
 def _is_wanted(path: Path) -> bool:

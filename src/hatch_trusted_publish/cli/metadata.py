@@ -7,11 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ..artifacts.distribution import find
+from ..artifacts.distribution import find, read_all
 from ..artifacts.pypi import metadata
 from ..artifacts.pypi.rules import refusals
 from ..errors import Message, PlanError
-from ..release import read
 from ..versions.project import read_project
 from .findings import Finding
 from .project import Project
@@ -31,7 +30,7 @@ def check(project: Project) -> Iterator[Finding]:
     built: list[tuple[Path, str]] = []
     with suppress(PlanError):  # nothing was built yet
         built = find((), project.root)
-    distributions, problems = read(built)
+    distributions, problems = read_all(built)
     yield from (Finding("error", one, one.facts["file"]) for one in problems)
     for refusal, files in refusals(distributions).items():
         for one in files:
