@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from itertools import cycle
 from pathlib import Path
 
@@ -19,7 +20,10 @@ myst_heading_anchors = 4  # as on GitHub, so that links work in both places
 highlight_language = "none"  # untagged blocks are commands
 copybutton_selector = "div.highlight:not(.highlight-text > *, .highlight-diff > *) > pre"  # logs are to read
 
-html_title = project
+# The pages of a release name it; those of another commit do not.
+_DESCRIBE = ("git", "describe", "--tags", "--exact-match")
+_TAG = subprocess.run(_DESCRIBE, cwd=_REPOSITORY, capture_output=True, text=True, check=False).stdout.strip()
+html_title = f"{project} {_TAG.removeprefix('v')}".rstrip()
 html_theme = "furo"
 html_show_copyright = False
 html_copy_source = False
