@@ -14,8 +14,7 @@ from drawing import MARGIN, MONO, WIDTH, Picture, Theme
 
 from hatch_trusted_publish.cli import init
 from hatch_trusted_publish.cli.forge import Forge
-from hatch_trusted_publish.index.endpoints import find_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Repository, find_index
 from hatch_trusted_publish.settings.repositories import UPLOAD_URLS
 
 FORGES: Final = {

@@ -16,8 +16,7 @@ from .http.certificates import Certificates
 from .http.client import Client
 from .identity.ambient import Ambient, detect, variables
 from .identity.token_cache import problem
-from .index.endpoints import Index, find_index, rehearsal_index
-from .index.repository import Repository
+from .index.endpoints import Index, Repository, find_index, rehearsal_index
 from .output.console import Console
 from .output.log import RunLog
 from .output.records import Records

@@ -18,8 +18,7 @@ from hatch_trusted_publish.errors import AttestationError, IdentityError, Messag
 from hatch_trusted_publish.http.certificates import Certificates
 from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity.ambient import Ambient, detect
-from hatch_trusted_publish.index.endpoints import Index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Index, Repository
 from hatch_trusted_publish.rehearsal.authority import LOG
 from hatch_trusted_publish.settings.options import Settings
 from tests.e2e.world import identity_token

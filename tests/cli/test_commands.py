@@ -15,8 +15,7 @@ from click.testing import CliRunner, Result
 from hatch_trusted_publish.__main__ import main
 from hatch_trusted_publish.cli import online
 from hatch_trusted_publish.cli.commands import commands
-from hatch_trusted_publish.index.endpoints import find_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Repository, find_index
 from tests.support.authority import Authority
 from tests.support.helpers import make_sdist, make_wheel
 from tests.support.repositories import git

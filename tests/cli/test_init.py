@@ -12,8 +12,7 @@ from hatch_trusted_publish.cli import init, project
 from hatch_trusted_publish.cli.check import check
 from hatch_trusted_publish.cli.init import Answers, changes, form, pages, publishing, write
 from hatch_trusted_publish.errors import SettingsError
-from hatch_trusted_publish.index.endpoints import find_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Repository, find_index
 from tests.support.repositories import git
 
 BIN = Path(sys.executable).parent

@@ -32,9 +32,8 @@ from hatch_trusted_publish.identity import token_cache
 from hatch_trusted_publish.identity.ambient import Ambient
 from hatch_trusted_publish.identity.exchange import LONGEST_LIFE, SHORTEST_LIFE, Exchange, find_terms
 from hatch_trusted_publish.identity.publishers import Expected
-from hatch_trusted_publish.index.endpoints import find_index
+from hatch_trusted_publish.index.endpoints import Repository, find_index
 from hatch_trusted_publish.index.mint_api import UploadToken
-from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.secret import Secret
 from tests.support.events import Recorder
 from tests.support.scripted import Answer, Asked, Fault, Scripted

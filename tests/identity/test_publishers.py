@@ -18,8 +18,7 @@ from hatch_trusted_publish.identity.publishers import (
     publisher_of,
     publishing_as,
 )
-from hatch_trusted_publish.index.endpoints import Index, find_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Index, Repository, find_index
 from hatch_trusted_publish.settings.options import PUBLISHER_FIELDS
 from hatch_trusted_publish.settings.repositories import UPLOAD_URLS
 from tests.support.recordings import JOBS, MINTS, PUBLISHERS, REFUSED

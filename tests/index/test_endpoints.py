@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from hatch_trusted_publish.index.endpoints import Endpoints, Index, find_index, pypi_endpoints, rehearsal_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import (
+    Endpoints,
+    Index,
+    Repository,
+    find_index,
+    pypi_endpoints,
+    rehearsal_index,
+)
 
 COMPANY = find_index(Repository("company", "https://index.example/team/legacy/"))
 MAIN = find_index(Repository("main", "https://upload.pypi.org/legacy/"))

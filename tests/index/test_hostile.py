@@ -18,8 +18,7 @@ from hatch_trusted_publish.artifacts.distribution import Distribution
 from hatch_trusted_publish.errors import Message, TrustedPublishError
 from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity.ambient import detect
-from hatch_trusted_publish.index.endpoints import find_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Repository, find_index
 from hatch_trusted_publish.release import release
 from hatch_trusted_publish.settings.options import PUBLISHER_FIELDS, Settings
 from hatch_trusted_publish.upload.job import Job

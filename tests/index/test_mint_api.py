@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from hatch_trusted_publish.errors import ExchangeError, IndexReadError, Message, TrustedPublishError, UploadError
 from hatch_trusted_publish.http.messages import Reply, Request, message
 from hatch_trusted_publish.index import mint_api as protocol
-from hatch_trusted_publish.index.endpoints import Endpoints, find_index
+from hatch_trusted_publish.index.endpoints import Endpoints, Repository, find_index
 from hatch_trusted_publish.index.mint_api import UploadToken
-from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.index.simple_api import read_listing
 from hatch_trusted_publish.index.upload_api import read_upload
 from hatch_trusted_publish.secret import Secret

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hatch_trusted_publish.errors import ExchangeError, Message
 from hatch_trusted_publish.identity.ambient import gitlab_variable
-from hatch_trusted_publish.index.endpoints import Index, find_index, rehearsal_index
+from hatch_trusted_publish.index.endpoints import Index, Repository, find_index, rehearsal_index
 from hatch_trusted_publish.index.origins import (
     host_of,
     is_reserved,
@@ -21,7 +21,6 @@ from hatch_trusted_publish.index.origins import (
     trusted_endpoint,
     url_problem,
 )
-from hatch_trusted_publish.index.repository import Repository
 
 COMPANY = find_index(Repository("company", "https://index.example/team/legacy/"))
 MAIN = find_index(Repository("main", "https://upload.pypi.org/legacy/"))

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from hatch_trusted_publish.errors import IndexReadError, Message
 from hatch_trusted_publish.http.messages import Reply, json_object
-from hatch_trusted_publish.index.endpoints import Index, find_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Index, Repository, find_index
 from hatch_trusted_publish.index.simple_api import (
     MOST_FILES,
     Listing,

@@ -16,9 +16,8 @@ from hatch_trusted_publish.artifacts.metadata import FORM_FIELDS
 from hatch_trusted_publish.errors import Message, UploadError
 from hatch_trusted_publish.http.messages import Reply
 from hatch_trusted_publish.index import upload_api as protocol
-from hatch_trusted_publish.index.endpoints import find_index
+from hatch_trusted_publish.index.endpoints import Repository, find_index
 from hatch_trusted_publish.index.mint_api import UploadToken
-from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.secret import Secret
 from tests.support.helpers import a_distribution, core_metadata, make_sdist, make_wheel
 from tests.support.recordings import ENTRIES, brief_uploads, to

@@ -10,8 +10,7 @@ import pytest
 
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.events import Events, Result
-from hatch_trusted_publish.index.endpoints import Index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Index, Repository
 from hatch_trusted_publish.output.console import Console
 from hatch_trusted_publish.output.log import SILENCE, RunLog
 from hatch_trusted_publish.output.progress import OUTCOMES, Kind, Line, files

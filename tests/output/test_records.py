@@ -11,8 +11,7 @@ from typing import Any, Final
 import pytest
 
 from hatch_trusted_publish.errors import Message
-from hatch_trusted_publish.index.endpoints import find_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Repository, find_index
 from hatch_trusted_publish.output.records import PAUSE, Records
 from hatch_trusted_publish.output.summary import dotenv, job_summary
 from hatch_trusted_publish.settings.options import Settings

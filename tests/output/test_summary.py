@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from hatch_trusted_publish.errors import Message
-from hatch_trusted_publish.index.endpoints import Index, find_index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Index, Repository, find_index
 from hatch_trusted_publish.output.progress import OUTCOMES
 from hatch_trusted_publish.output.summary import dotenv, install_command, job_summary, outputs
 from hatch_trusted_publish.upload.outcome import Outcome, Plan, Run

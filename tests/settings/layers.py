@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from hatch_trusted_publish.errors import Message, SettingsError
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Repository
 from hatch_trusted_publish.settings.options import Flags, Settings, parse
 from hatch_trusted_publish.settings.repositories import UPLOAD_URLS
 

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hatch_trusted_publish.errors import Message, SettingsError
+from hatch_trusted_publish.index.endpoints import Repository
 from hatch_trusted_publish.index.origins import url_problem
-from hatch_trusted_publish.index.repository import Repository
 from hatch_trusted_publish.settings.options import KEYS, Flags, Settings, parse
 from hatch_trusted_publish.settings.repositories import REPO_KEYS
 

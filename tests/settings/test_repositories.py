@@ -8,7 +8,7 @@ import pytest
 
 from hatch_trusted_publish.errors import Message
 from hatch_trusted_publish.http.certificates import Certificates
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Repository
 from hatch_trusted_publish.settings.options import Flags
 from hatch_trusted_publish.settings.repositories import REPO_KEYS
 

@@ -20,8 +20,7 @@ from hatch_trusted_publish.artifacts.pypi.metadata import LARGEST_README
 from hatch_trusted_publish.artifacts.pypi.rules import LARGEST_FILE
 from hatch_trusted_publish.errors import Message, PlanError
 from hatch_trusted_publish.events import Result
-from hatch_trusted_publish.index.endpoints import Index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Index, Repository
 from hatch_trusted_publish.index.simple_api import Listed
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.listings import Held

@@ -32,8 +32,7 @@ from hatch_trusted_publish.http.client import Client
 from hatch_trusted_publish.identity.ambient import Ambient
 from hatch_trusted_publish.identity.exchange import Exchange, Terms
 from hatch_trusted_publish.identity.publishers import Expected
-from hatch_trusted_publish.index.endpoints import Endpoints, Index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Endpoints, Index, Repository
 from hatch_trusted_publish.index.simple_api import Listed, Listing
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.job import Job

@@ -12,8 +12,7 @@ from hatch_trusted_publish.errors import IndexReadError, Message, UploadError
 from hatch_trusted_publish.events import Result
 from hatch_trusted_publish.http.certificates import Certificates
 from hatch_trusted_publish.http.client import Client
-from hatch_trusted_publish.index.endpoints import Index
-from hatch_trusted_publish.index.repository import Repository
+from hatch_trusted_publish.index.endpoints import Index, Repository
 from hatch_trusted_publish.settings.options import Settings
 from hatch_trusted_publish.upload.job import Job
 from hatch_trusted_publish.upload.outcome import Outcome, Run

@@ -16,9 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import Message, SettingsError
-from ..index.endpoints import find_index
+from ..index.endpoints import Repository, find_index
 from ..index.origins import shown_url
-from ..index.repository import Repository
 from ..settings.repositories import UPLOAD_URLS
 from . import init as setup
 from .check import check as find

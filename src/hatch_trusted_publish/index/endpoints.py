@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 from urllib.parse import quote, urljoin, urlsplit
 
+from ..http.certificates import Certificates
 from ..secret import Secret
-from .repository import Repository
 
 _TITLES: Final = {"main": "PyPI", "test": "TestPyPI", "rehearsal": "the rehearsal index"}
 _PYPI: Final = {"main": ("pypi.org", "pypi"), "test": ("test.pypi.org", "testpypi")}
 """Host of the web pages and audience, as PyPI documents them."""
 _AUDIENCE_PATH: Final = "/_/oidc/audience"
 _MINT_PATH: Final = "/_/oidc/mint-token"
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What the user configured for one index; `find_index` adds what is known about it."""
+
+    name: str
+    url: str
+    """For uploads; empty for the rehearsal index, which is started for the run."""
+    audience: str | None = None
+    audience_endpoint: str | None = None
+    token_mint_endpoint: str | None = None
+    simple_url: str | None = None
+    local_versions: bool = False
+    attestations: bool = False
+    listing: Literal["none"] | None = None
+    """``none``: it cannot be asked for its files."""
+    certificates: Certificates = field(default_factory=Certificates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Any, Final, Literal
 
 from ..errors import Message, SettingsError
-from ..index.repository import Repository
+from ..index.endpoints import Repository
 from . import values
 from .repositories import CERTIFICATES, Repositories
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from ..errors import Message
 from ..http.certificates import Certificates
+from ..index.endpoints import Repository
 from ..index.origins import host_of, is_reserved, names_host, shown_url, url_problem
-from ..index.repository import Repository
 from . import values
 
 UPLOAD_URLS: Final = {"main": "https://upload.pypi.org/legacy/", "test": "https://test.pypi.org/legacy/"}

@@ -21,8 +21,7 @@ from ..artifacts.distribution import Distribution
 from ..artifacts.pypi.metadata import LARGEST_README, skipped
 from ..artifacts.pypi.rules import LARGEST_FILE, Refusals
 from ..errors import Message, PlanError
-from ..index.endpoints import Index
-from ..index.repository import Repository
+from ..index.endpoints import Index, Repository
 from ..index.simple_api import Listed
 from ..settings.options import Settings
 from ..versions.project import Project
