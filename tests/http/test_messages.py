@@ -220,4 +220,4 @@ def test_message_without_secrets(reply: Reply) -> None:
 
 def test_form_field() -> None:
     """A part of a form is reported apart by the boundary and has one name."""
-    assert '--b\r\nContent-Disposition: form-data; name="n"\r\n\r\nv\r\n' == form_field("b", "n", "v")
+    assert b'--b\r\nContent-Disposition: form-data; name="n"\r\n\r\nv\r\n' == form_field("b", "n", "v")

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, TypeAlias, cast
 
 from packaging.metadata import RawMetadata, parse_email
@@ -21,8 +22,10 @@ Fields: TypeAlias = Sequence[tuple[str, str]]
 
 LARGEST_HEADERS: Final = 1024**2
 """Bytes of the fields before the description. The parser takes up to fifty times as many."""
-LARGEST_KEPT: Final = 64 * 1024
+LARGEST_KEPT: Final = 16 * 1024
 """Bytes of packed fields: a release can have thousands of files, each with a README of megabytes."""
+_LARGEST_PACKED: Final = 1024**2
+"""Characters; packing takes many times as much memory."""
 MOST_FIELDS: Final = 100
 """Different fields. There are fewer than forty, and `parse_email` searches all lines for each."""
 FORM_FIELDS: Final = {key: key for key in RawMetadata.__annotations__} | {
@@ -62,10 +65,8 @@ class CoreMetadata:
         if not {"metadata_version", "name", "version"} <= said.keys():
             raise DistributionError("incomplete-metadata", file=shown)
         name, version = said["name"], said["version"]
-        packed = zlib.compress(json.dumps(fields, ensure_ascii=False).encode(), 1)
-        digest, kept = hashlib.sha256(packed).digest(), packed if len(packed) <= LARGEST_KEPT else None
         try:
-            return cls(canonicalize_name(name, validate=True), Version(version), digest, kept)
+            return cls(canonicalize_name(name, validate=True), Version(version), _digest(fields), _packed(fields))
         except InvalidName as error:
             raise DistributionError("invalid-name", file=shown, found=name[:60]) from error
         except ValueError as error:  # also Python's own, for a number with too many digits
@@ -111,6 +112,22 @@ def parse(text: bytes, shown: str) -> tuple[Fields, list[Message]]:
     if unparsed:
         warnings.append(Message("unknown-fields", file=shown, fields=[one[:60] for one in sorted(unparsed)]))
     return [*form(raw)], warnings
+
+
+def _digest(fields: Fields) -> bytes:
+    digest = hashlib.sha256()
+    for text in chain.from_iterable(fields):
+        digest.update(f"{len(text)} ".encode())
+        digest.update(text.encode())
+    return digest.digest()
+
+
+def _packed(fields: Fields) -> bytes | None:
+    """Return *fields*, compressed; nothing if they are too large to be kept."""
+    if sum(len(value) for _, value in fields) > _LARGEST_PACKED:
+        return None
+    packed = zlib.compress(json.dumps(fields, ensure_ascii=False).encode(), 1)
+    return packed if len(packed) <= LARGEST_KEPT else None
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -144,12 +144,13 @@ class Upload:
         yield self._tail(self.distribution.sha256)
 
     def _tail(self, sha256: str) -> bytes:
-        return f"\r\n{form_field(self.boundary, 'sha256_digest', sha256)}--{self.boundary}--\r\n".encode()
+        return b"\r\n%b--%b--\r\n" % (form_field(self.boundary, "sha256_digest", sha256), self.boundary.encode())
 
 
-def form_field(boundary: str, name: str, value: str) -> str:
+def form_field(boundary: str, name: str, value: str) -> bytes:
     """Return one field of a form."""
-    return f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+    start = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+    return b"%b%b\r\n" % (start.encode(), value.encode(errors="replace"))
 
 
 @dataclass(frozen=True, slots=True)

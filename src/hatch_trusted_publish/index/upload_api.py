@@ -69,7 +69,7 @@ def ask_upload(
     """
     boundary = secrets.token_hex(16)
     fields = [*form(distribution), *([("attestations", attestations)] if attestations else [])]
-    head = b"".join(form_field(boundary, name, value).encode(errors="replace") for name, value in fields)
+    head = b"".join(form_field(boundary, name, value) for name, value in fields)
     file = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="content"; filename="{distribution.filename}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
