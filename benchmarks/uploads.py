@@ -535,13 +535,11 @@ def ratios(results: Results) -> Iterator[tuple[str, float, float | None]]:
 
 def versions() -> dict[str, str]:
     """Return what is compared."""
-    names = ("hatch", "httpx", "uv", "twine", "maturin")
-    found = {
-        name: importlib.metadata.version(name) for name in names if importlib.util.find_spec(name) or installed(name)
-    }
-    if program := installed("curl"):
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-        found["curl"] = done.stdout.split()[1]
+    found = {name: importlib.metadata.version(name) for name in ("hatch", "httpx")}
+    for name in ("uv", "twine", "maturin", "curl"):
+        if program := installed(name):
+            done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+            found[name] = next(iter(re.findall(r"\d+(?:\.\d+)+", done.stdout)), "?")
     return found
 
 
