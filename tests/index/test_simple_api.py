@@ -17,7 +17,6 @@ from hatch_trusted_publish.index.simple_api import (
     ask_provenance,
     read_listing,
     read_provenance,
-    read_publishers,
 )
 from hatch_trusted_publish.secret import Secret
 from tests.support.recordings import ENTRIES, to
@@ -241,14 +240,10 @@ def test_ask_provenance() -> None:
 
 
 def test_read_provenance() -> None:
-    """The attestations of all bundles are read, as PyPI serves them."""
-    assert [{"version": 1, "trimmed": True}] == read_provenance(ENTRIES["read/provenance"].reply)
-
-
-def test_read_publishers() -> None:
-    """So are the publishers of all bundles."""
-    publishers = read_publishers(ENTRIES["read/provenance"].reply)
-    assert [{"kind", "repository", "workflow", "environment"}] == [set(one) for one in publishers]
+    """The attestations and the publisher of each bundle are read, as PyPI serves them."""
+    [bundle] = read_provenance(ENTRIES["read/provenance"].reply)
+    assert [{"version": 1, "trimmed": True}] == bundle["attestations"]
+    assert {"kind", "repository", "workflow", "environment"} == bundle["publisher"].keys()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ..http.client import Client
 from ..identity.publishers import PROVIDERS, publisher_of
 from ..index.endpoints import Index
 from ..index.origins import is_on_host_of
-from ..index.simple_api import ask_provenance, read_publishers
+from ..index.simple_api import ask_provenance, read_provenance
 from .files import PUBLISH, Attestations
 
 Newest = Mapping[NormalizedName, tuple[Version, str]]
@@ -32,10 +32,11 @@ def publishers_of(index: Index, client: Client, newest: Newest) -> Mapping[Norma
             continue
         try:
             request = replace(ask_provenance(index, project, url), tries=1, quiet=True)
-            publishers = read_publishers(client.send(request))
+            bundles = read_provenance(client.send(request))
         except (IndexReadError, NetworkError):
             continue  # no release should fail or wait for it
-        found[project] = [_shown(one) for one in publishers]
+        publishers = (bundle.get("publisher") for bundle in bundles)
+        found[project] = [_shown(one) for one in publishers if isinstance(one, dict)]
     return found
 
 

@@ -114,26 +114,12 @@ def ask_provenance(index: Index, filename: str, url: str) -> Request:
     return Request(purpose, url, accept="application/vnd.pypi.integrity.v1+json")
 
 
-def read_provenance(reply: Reply) -> list[object]:
-    """Return every attestation in a provenance object (PEP 740).
+def read_provenance(reply: Reply) -> list[Mapping[str, Any]]:
+    """Return the bundles of a provenance object (PEP 740), each with its list of attestations.
 
     Raises:
         IndexReadError: the reply is something else.
     """
-    return [one for bundle in _bundles(reply) for one in bundle["attestations"]]
-
-
-def read_publishers(reply: Reply) -> list[Mapping[str, object]]:
-    """Return the publisher of each bundle in a provenance object (PEP 740).
-
-    Raises:
-        IndexReadError: the reply is something else.
-    """
-    publishers = [bundle.get("publisher") for bundle in _bundles(reply)]
-    return [one for one in publishers if isinstance(one, dict)]
-
-
-def _bundles(reply: Reply) -> list[Any]:
     try:
         bundles: Any = json_object(reply)["attestation_bundles"] if reply.status == 200 else None
         if all(isinstance(one["attestations"], list) for one in bundles):

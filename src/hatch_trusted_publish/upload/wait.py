@@ -113,7 +113,8 @@ def _check(job: Job, distribution: Distribution, listed: Listed, attestations: C
         raise IndexReadError("attestations-not-listed", file=file)
     if not is_on_host_of(url, job.index.simple_url):
         raise IndexReadError("attestations-elsewhere", file=file)
-    shown = read_provenance(job.client.send(ask_provenance(job.index, file, url)))
+    bundles = read_provenance(job.client.send(ask_provenance(job.index, file, url)))
+    shown = [one for bundle in bundles for one in bundle["attestations"]]
     if not all(json.loads(one) in shown for one in attestations):
         raise IndexReadError("attestations-not-shown", file=file)
     return True
