@@ -231,9 +231,12 @@ def test_a_large_file(wheel: Distribution) -> None:
     assert [unusable(path.name, "attestation-too-large", limit=LARGEST)] == find([wheel])[1]
 
 
-@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
-def test_no_plain_file(wheel: Distribution, kind: str) -> None:
-    """What is no file is not opened: a pipe would be waited for without end."""
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("folder", "Is a directory"), ("pipe", "Not a regular file"), ("link", "No such file or directory")],
+)
+def test_no_plain_file(wheel: Distribution, kind: str, said: str) -> None:
+    """What is no file is not read: a pipe would be waited for without end."""
     path = wheel.path.with_name(f"{wheel.filename}.attestation")
     if kind == "folder":
         path.mkdir()
@@ -242,7 +245,7 @@ def test_no_plain_file(wheel: Distribution, kind: str) -> None:
     else:
         path.symlink_to("nowhere")
 
-    assert [unusable(path.name, "attestation-not-a-file")] == find([wheel])[1]
+    assert [unusable(path.name, "attestation-unreadable", said=said)] == find([wheel])[1]
 
 
 def test_an_unreadable_file(wheel: Distribution, tmp_path: Path) -> None:

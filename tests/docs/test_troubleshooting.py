@@ -46,7 +46,6 @@ WITHOUT_CODE: Final = frozenset(
         "lists-no-hash",
         "no-reply-in-time",
         # why a file is not signed, or an attestation not used
-        "attestation-not-a-file",
         "attestation-of-another-file",
         "attestation-of-no-file",
         "attestation-too-large",

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from ..artifacts.content import open_file
 from ..artifacts.distribution import Distribution
 from ..errors import AttestationError, Message
 from ..files import write_atomic
@@ -68,9 +69,7 @@ def _add(known: dict[str, str], path: Path, distribution: Distribution) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        if not path.is_file():  # opening a pipe would wait forever
-            raise AttestationError("attestation-not-a-file")
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
         raise AttestationError("attestation-unreadable", said=error.strerror) from error

@@ -27,6 +27,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from .. import git
+from ..artifacts.content import open_file
 from ..errors import IdentityError, Message, NetworkError
 from ..http.client import Client
 from ..http.messages import SMALL_REPLY, Request, json_object
@@ -174,11 +175,9 @@ def _github(environ: Mapping[str, str], client: Client) -> Callable[[str], str]:
 
 
 def _is_fork(environ: Mapping[str, str]) -> bool:
-    path = Path(environ.get("GITHUB_EVENT_PATH", ""))
     try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_EVENT:  # a device or a pipe may have no end
-            return False
-        return json.loads(path.read_text("utf-8"))["pull_request"]["head"]["repo"]["fork"] is True
+        with open_file(Path(environ.get("GITHUB_EVENT_PATH", ""))) as file:
+            return json.loads(file.read(_LARGEST_EVENT))["pull_request"]["head"]["repo"]["fork"] is True
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
 
