@@ -93,7 +93,7 @@ def test_versions_from_git(root: Path) -> None:
     root.joinpath("pyproject.toml").write_text(f"# Ours\n{STATIC}", "utf-8")
     set_up(root, "github", CHOICES[1])
     found = project.read(root)
-    assert (True, "vcs-public") == (found.counts_commits, found.version_source)
+    assert (True, "vcs-public") == (found.counts_commits, found.data["tool"]["hatch"]["version"]["source"])
     assert ["hatchling", "hatch-trusted-publish"] == found.data["build-system"]["requires"]
     assert "# Ours\n" in root.joinpath("pyproject.toml").read_text("utf-8")
     assert [] == set_up(root, "github", CHOICES[1])

@@ -12,7 +12,7 @@ from .. import git
 from ..errors import Message, SettingsError
 from .forge import Forge, parse_remote
 
-_VCS: Final = frozenset({"vcs", "vcs-public"})
+_VCS: Final = ("vcs", "vcs-public")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +29,26 @@ class Project:
     """The URL of that remote; empty without one."""
 
     @property
-    def hatch(self) -> Mapping[str, Any]:
-        return _table(self.data, "tool", "hatch")
-
-    @property
     def publisher(self) -> Mapping[str, Any]:
         """The table ``[tool.hatch.publish.trusted.publisher]``."""
-        return _table(self.hatch, "publish", "trusted", "publisher")
+        return _table(self.data, "tool", "hatch", "publish", "trusted", "publisher")
 
     @property
     def counts_commits(self) -> bool:
         """Whether the version comes from the history of the repository."""
         if "version" not in self.data["project"].get("dynamic", ()):
             return False
-        backend = _table(self.data, "build-system").get("build-backend", "")
-        from_scm = bool(_table(self.data, "tool", "setuptools_scm")) or "setuptools_scm" in str(
-            self.data.get("build-system")
-        )
-        return from_scm or (backend == "hatchling.build" and self.version_source in _VCS)
-
-    @property
-    def version_source(self) -> str:
-        """Hatchling's version source; empty for a static version or another backend."""
-        return str(_table(self.hatch, "version").get("source", "")) if "version" in self.hatch else ""
+        system, source = _table(self.data, "build-system"), self._version.get("source")
+        from_scm = _table(self.data, "tool", "setuptools_scm") or "setuptools_scm" in str(system)
+        return bool(from_scm) or (system.get("build-backend") == "hatchling.build" and source in _VCS)
 
     @property
     def tag_pattern(self) -> str:
-        return str(_table(self.hatch, "version").get("tag-pattern", ""))
+        return str(self._version.get("tag-pattern", ""))
+
+    @property
+    def _version(self) -> Mapping[str, Any]:
+        return _table(self.data, "tool", "hatch", "version")
 
 
 def read(root: Path) -> Project:
