@@ -53,12 +53,12 @@ def release(
     settings, index, client, events = job.settings, job.index, job.client, job.events
 
     # Check everything that can be known without the network.
-    signing = Signing(settings, index, distributions)
+    signing = Signing(settings, index, distributions, events)
     found = refusals(distributions) if index.pypi_rules else {}
     check(settings, index, distributions, project, [*problems, *signing.problems, *rejected(found, index)])
     for doubt in doubts(found, distributions, settings, index):
         events.warn(doubt)
-    signing.require(ambient, events)
+    signing.require(ambient)
 
     # Compare with the index. Meanwhile, ask it how it exchanges identities.
     terms = later(partial(find_terms, index, client)) if settings.dry_run != "yes" else None
@@ -83,7 +83,7 @@ def release(
         plan = planned or _compare(job, distributions)
 
         # Sign the files.
-        attestations = signing.attest(ci, plan.uploads, events)
+        attestations = signing.attest(ci, plan.uploads)
 
         # Exchange the identity for an upload token.
         wait(later(exchange.prepare))

@@ -69,10 +69,10 @@ def signed(
     """The fields of *files* when all goes well; by default nothing is kept."""
     sigstore, events = Sigstore(), events or Recorder()
     with Scripted(sigstore) as server:
-        signing = Signing(the_settings(value), an_index(sigstore.trust_config(server.url), name=name), files)
-        signing.require(lambda: GITHUB, events)
+        signing = Signing(the_settings(value), an_index(sigstore.trust_config(server.url), name=name), files, events)
+        signing.require(lambda: GITHUB)
         assert [] == signing.problems
-        return as_fields(signing.attest(GITHUB, files, events))
+        return as_fields(signing.attest(GITHUB, files))
 
 
 def counts(made: int, found: int) -> Message:
@@ -101,8 +101,8 @@ def test_a_directory_that_cannot_be_written_to(files: list[Distribution], events
     """An attestation that cannot be kept, here since a directory has its name, is uploaded all the same."""
     beside(files[0]).mkdir()
     settings, index = the_settings("auto"), an_index(name="own")
-    signing = Signing(settings, index, files)
-    signing._keep("x", files[0], events)
+    signing = Signing(settings, index, files, events)
+    signing._keep("x", files[0])
 
     expected = Message("attestation-not-written", file=files[0].shown, said="Not a regular file")
     assert [expected] == events.warnings
@@ -114,8 +114,8 @@ def test_refused_by_the_index(files: list[Distribution], events: Recorder) -> No
     beside(files[0]).write_text(json.dumps(text), "utf-8")
     sigstore = Sigstore()
     with Scripted(sigstore) as server:
-        signing = Signing(the_settings("auto"), an_index(sigstore.trust_config(server.url)), files)
-        signing.attest(GITHUB, files, events)
+        signing = Signing(the_settings("auto"), an_index(sigstore.trust_config(server.url)), files, events)
+        signing.attest(GITHUB, files)
     before = [beside(one).exists() for one in files]
     signing.discard()
 
@@ -137,9 +137,9 @@ def test_all_are_there(files: list[Distribution], events: Recorder) -> None:
     for one, text in zip(files, signed(files).values(), strict=True):
         beside(one).write_text(json.dumps(json.loads(text)[0]), "utf-8")
     for value in (True, "auto"):
-        signing = Signing(the_settings(value), an_index(), files)
-        signing.require(lambda: GITLAB, events)
-        fields = as_fields(signing.attest(GITLAB, files, events))
+        signing = Signing(the_settings(value), an_index(), files, events)
+        signing.require(lambda: GITLAB)
+        fields = as_fields(signing.attest(GITLAB, files))
         assert ([], [1, 1]) == (signing.problems, [len(json.loads(text)) for text in fields.values()])
 
     assert Recorder(notes=[counts(0, 2)] * 2) == events
@@ -154,17 +154,17 @@ def test_why_not(files: list[Distribution], index: Index, ci: Ambient, reason: M
     """Where there is nothing to fix, one line says why; what is next to the files is not uploaded either."""
     text = signed(files)[files[0].filename]
     beside(files[0]).write_text(json.dumps(json.loads(text)[0]), "utf-8")
-    signing = Signing(the_settings("auto"), index, files)
-    signing.require(lambda: ci, events)
+    signing = Signing(the_settings("auto"), index, files, events)
+    signing.require(lambda: ci)
 
-    assert ({}, []) == (signing.attest(ci, files, events), signing.problems)
+    assert ({}, []) == (signing.attest(ci, files), signing.problems)
     assert Recorder(notes=[Message("no-attestations", reason=reason)]) == events
 
 
 @pytest.mark.parametrize("dry_run", ["yes", "mint"])
 def test_dry_run(files: list[Distribution], dry_run: str, events: Recorder) -> None:
     """What is not uploaded is not signed: the log of all signatures forgets nothing."""
-    fields = as_fields(Signing(the_settings(True, dry_run), an_index("{}"), files).attest(GITHUB, files, events))
+    fields = as_fields(Signing(the_settings(True, dry_run), an_index("{}"), files, events).attest(GITHUB, files))
 
     assert ({}, Recorder()) == (fields, events)
 
@@ -172,10 +172,10 @@ def test_dry_run(files: list[Distribution], dry_run: str, events: Recorder) -> N
 def test_off(files: list[Distribution], events: Recorder) -> None:
     """With `false` nothing is read, signed or reported."""
     beside(files[0]).write_bytes(b"not an attestation")
-    signing = Signing(the_settings(False), an_index(), files)
-    signing.require(lambda: OTHER, events)
+    signing = Signing(the_settings(False), an_index(), files, events)
+    signing.require(lambda: OTHER)
 
-    assert ([], {}, Recorder()) == (signing.problems, signing.attest(OTHER, files, events), events)
+    assert ([], {}, Recorder()) == (signing.problems, signing.attest(OTHER, files), events)
 
 
 # A reusable workflow
@@ -206,9 +206,9 @@ def in_reusable_workflow(audience: str) -> str:
 def test_a_reusable_workflow_does_not_sign(files: list[Distribution], events: Recorder) -> None:
     """With `auto` the reason is reported, and Sigstore is not asked for anything; with `true` the run ends first."""
     ci = Ambient("GitHub Actions", in_reusable_workflow, attests=True)
-    Signing(the_settings("auto"), an_index("{}"), files).attest(ci, files, events)
+    Signing(the_settings("auto"), an_index("{}"), files, events).attest(ci, files)
     with pytest.raises(AttestationError) as raised:
-        Signing(the_settings(True), an_index("{}"), files).require(lambda: ci, events)
+        Signing(the_settings(True), an_index("{}"), files, events).require(lambda: ci)
 
     assert [not_signed(files, REUSED)] == events.warnings
     assert Message("attestations-required", reason=REUSED) == raised.value.message
@@ -218,10 +218,12 @@ def test_a_reusable_workflow_does_not_sign(files: list[Distribution], events: Re
 # With `attestations = true`
 
 
-def test_problems_of_a_must(files: list[Distribution]) -> None:
+def test_problems_of_a_must(files: list[Distribution], events: Recorder) -> None:
     """What is missing is a problem of the plan, next to those of the files."""
     files[0].path.with_name("x.attestation").touch()
-    accepts, refuses = (Signing(the_settings(True), an_index(takes=takes), files).problems for takes in (True, False))
+    accepts, refuses = (
+        Signing(the_settings(True), an_index(takes=takes), files, events).problems for takes in (True, False)
+    )
 
     assert ["unusable-attestation"] == [one.code for one in accepts]
     assert [Message("attestations-required", reason=NOT_ACCEPTED)] == refuses
@@ -233,12 +235,12 @@ def test_requirements(
 ) -> None:
     """A CI that cannot sign ends the run before any network; a dry run, which needs no CI, does not ask."""
     with pytest.raises(kind) as raised:
-        Signing(the_settings(True), an_index(), files).require(lambda: ci, events)
+        Signing(the_settings(True), an_index(), files, events).require(lambda: ci)
     if kind is AttestationError:
         assert Message("attestations-required", reason=FOREIGN) == raised.value.message
 
-    Signing(the_settings(True, "yes"), an_index(), files).require(lambda: ci, events)
-    Signing(the_settings("auto"), an_index(), files).require(lambda: ci, events)
+    Signing(the_settings(True, "yes"), an_index(), files, events).require(lambda: ci)
+    Signing(the_settings("auto"), an_index(), files, events).require(lambda: ci)
 
 
 # Failures
@@ -249,13 +251,13 @@ def test_a_failure(files: list[Distribution], must: bool, events: Recorder) -> N
     """If signing fails, the files go without, and a warning says so; with `true` they do not go."""
     sigstore = Sigstore({LOG: Answer(400)})
     with Scripted(sigstore) as server:
-        signing = Signing(the_settings(must or "auto"), an_index(sigstore.trust_config(server.url)), files)
+        signing = Signing(the_settings(must or "auto"), an_index(sigstore.trust_config(server.url)), files, events)
         if must:
             with pytest.raises(AttestationError) as raised:
-                signing.attest(GITHUB, files, events)
+                signing.attest(GITHUB, files)
             assert (Message("signing-failed", reason=REFUSED), []) == (raised.value.message, events.warnings)
             return
-        fields = as_fields(signing.attest(GITHUB, files, events))
+        fields = as_fields(signing.attest(GITHUB, files))
 
     assert (dict.fromkeys(fields, ""), [not_signed(files, REFUSED)], []) == (fields, events.warnings, events.notes)
 
@@ -265,8 +267,8 @@ def test_half_a_failure(files: list[Distribution], events: Recorder) -> None:
     sigstore = Sigstore()
     entries = iter([False, True])
     with Scripted(lambda asked: Answer(400) if asked.target == LOG and next(entries) else sigstore(asked)) as server:
-        signing = Signing(the_settings("auto"), an_index(sigstore.trust_config(server.url)), files)
-        fields = as_fields(signing.attest(GITHUB, files, events))
+        signing = Signing(the_settings("auto"), an_index(sigstore.trust_config(server.url)), files, events)
+        fields = as_fields(signing.attest(GITHUB, files))
 
     assert ([not_signed(files[1:], REFUSED)], [counts(1, 0)]) == (events.warnings, events.notes)
     assert (1, "") == (len(json.loads(fields[files[0].filename])), fields[files[1].filename])
@@ -275,14 +277,14 @@ def test_half_a_failure(files: list[Distribution], events: Recorder) -> None:
 @pytest.mark.parametrize("must", [False, True], ids=["auto", "true"])
 def test_no_identity(files: list[Distribution], must: bool, events: Recorder) -> None:
     """Without a token to sign with, what the CI says is reported in either case."""
-    signing = Signing(the_settings(must or "auto"), an_index(), files)
+    signing = Signing(the_settings(must or "auto"), an_index(), files, events)
     with pytest.raises(IdentityError) as raised:
         GITLAB.fetch("sigstore")
     if must:
         with pytest.raises(IdentityError):
-            signing.attest(GITLAB, files, events)
+            signing.attest(GITLAB, files)
         return
-    signing.attest(GITLAB, files, events)
+    signing.attest(GITLAB, files)
 
     assert [not_signed(files, raised.value.message)] == events.warnings
 
@@ -291,7 +293,7 @@ def test_the_bound(files: list[Distribution], events: Recorder) -> None:
     """Each step has its time, whatever hangs."""
     answer = threading.Event()
     ci = Ambient("GitHub Actions", lambda _: str(answer.wait(30)), attests=True)
-    Signing(the_settings("auto"), an_index("{}"), files, seconds=0.1).attest(ci, files, events)
+    Signing(the_settings("auto"), an_index("{}"), files, events, seconds=0.1).attest(ci, files)
     answer.set()
 
     late = Message("signing-too-slow", service="GitHub Actions")
@@ -302,12 +304,12 @@ def test_the_bound(files: list[Distribution], events: Recorder) -> None:
 def test_a_token_for_another_service(files: list[Distribution], audience: str, events: Recorder) -> None:
     """A token that is not made for Sigstore does not go there; GitLab's is the variable that the audience names."""
     ci = detect({"GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": identity_token("gitlab", audience)}, None, NO_SERVICE, 1.0)
-    signing = Signing(the_settings(True), an_index(), files)
+    signing = Signing(the_settings(True), an_index(), files, events)
     if audience == "sigstore":
-        signing.require(lambda: ci, events)
+        signing.require(lambda: ci)
         return
     with pytest.raises(IdentityError):
-        signing.require(lambda: ci, events)
+        signing.require(lambda: ci)
 
 
 def test_digests_are_not_computed_twice(files: list[Distribution]) -> None:

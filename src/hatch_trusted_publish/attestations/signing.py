@@ -31,9 +31,15 @@ class Signing:
     """The attestations of one run: those found next to the files, and those that it makes."""
 
     def __init__(
-        self, settings: Settings, index: Index, distributions: Sequence[Distribution], seconds: float = SECONDS
+        self,
+        settings: Settings,
+        index: Index,
+        distributions: Sequence[Distribution],
+        events: Events,
+        seconds: float = SECONDS,
     ) -> None:
-        self._settings, self._index, self._distributions, self._seconds = settings, index, distributions, seconds
+        self._settings, self._index, self._distributions = settings, index, distributions
+        self._events, self._seconds = events, seconds
         self._must = settings.attestations is True
         self._found: Attestations = {}
         self._kept: list[Path] = []
@@ -49,7 +55,7 @@ class Signing:
         if self._must and self._refusal:
             self.problems.append(Message("attestations-required", reason=self._refusal))
 
-    def require(self, ambient: Callable[[], Ambient], events: Events) -> None:
+    def require(self, ambient: Callable[[], Ambient]) -> None:
         """With ``attestations = true``: check that this job can sign, before the index is asked for anything.
 
         Raises:
@@ -62,12 +68,12 @@ class Signing:
         reason = _foreign(ci)
         if reason is None and self._unsigned(self._distributions):
             identity = ci.fetch(SIGSTORE)
-            events.mask(identity.token)
+            self._events.mask(identity.token)
             reason = reusable_workflow(identity.claims)
         if reason is not None:
             raise AttestationError("attestations-required", reason=reason)
 
-    def attest(self, ci: Ambient, distributions: Sequence[Distribution], events: Events) -> Attestations:
+    def attest(self, ci: Ambient, distributions: Sequence[Distribution]) -> Attestations:
         """Sign *distributions*, and return what is uploaded with each file.
 
         Raises:
@@ -76,12 +82,12 @@ class Signing:
         if self._settings.attestations is False or self._settings.dry_run != "no":
             return {}
         if refusal := self._refusal or _foreign(ci):
-            events.note(Message("no-attestations", reason=refusal))
+            self._events.note(Message("no-attestations", reason=refusal))
             return {}
         found = sum(len(self._found[one.filename]) for one in distributions)
-        made = self._sign(unsigned, ci, events) if (unsigned := self._unsigned(distributions)) else 0
+        made = self._sign(unsigned, ci) if (unsigned := self._unsigned(distributions)) else 0
         if found or made:
-            events.note(Message("attestations", made=made, found=found))
+            self._events.note(Message("attestations", made=made, found=found))
         return {one.filename: self._found[one.filename] for one in distributions}
 
     def discard(self) -> None:
@@ -92,32 +98,32 @@ class Signing:
     def _unsigned(self, distributions: Sequence[Distribution]) -> list[Distribution]:
         return [one for one in distributions if PUBLISH not in self._found.get(one.filename, {})]
 
-    def _sign(self, distributions: Sequence[Distribution], ci: Ambient, events: Events) -> int:
+    def _sign(self, distributions: Sequence[Distribution], ci: Ambient) -> int:
         """Sign as many files as possible. Return how many are signed now."""
         from .signer import sign
 
         made = 0
         try:
-            for distribution, text in sign(distributions, ci, self._index.trust_config, self._seconds, events):
+            for distribution, text in sign(distributions, ci, self._index.trust_config, self._seconds, self._events):
                 made += 1
                 self._found[distribution.filename][PUBLISH] = text
                 # A rehearsal's signature is worth nothing, but a release would find and upload it.
                 if self._index.name != "rehearsal":
-                    self._keep(text, distribution, events)
+                    self._keep(text, distribution)
         except (AttestationError, IdentityError) as error:
             if self._must and isinstance(error, AttestationError):
                 raise AttestationError("signing-failed", reason=error.reason) from None
             if self._must:
                 raise
             files = [one.shown for one in self._unsigned(distributions)]
-            events.warn(Message("not-signed", files=files, reason=error.message))
+            self._events.warn(Message("not-signed", files=files, reason=error.message))
         return made
 
-    def _keep(self, attestation: str, distribution: Distribution, events: Events) -> None:
+    def _keep(self, attestation: str, distribution: Distribution) -> None:
         try:
             self._kept.append(keep(attestation, distribution))
         except OSError as error:
-            events.warn(Message("attestation-not-written", file=distribution.shown, said=error.strerror))
+            self._events.warn(Message("attestation-not-written", file=distribution.shown, said=error.strerror))
 
 
 def _foreign(ci: Ambient) -> Message | None:
