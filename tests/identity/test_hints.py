@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hatch_trusted_publish.errors import ExchangeError, Message
 from hatch_trusted_publish.http.messages import Reply
 from hatch_trusted_publish.identity.ambient import Ambient
-from hatch_trusted_publish.identity.hints import Job, other_project, refusal
+from hatch_trusted_publish.identity.hints import Refused, other_project, refusal
 from hatch_trusted_publish.identity.publishers import Claims, Expected, claim, compare, presented, publisher_of
 from hatch_trusted_publish.index.endpoints import Index
 from hatch_trusted_publish.index.mint_api import read_mint
@@ -197,7 +197,7 @@ def offered(message: Message | None) -> list[str]:
 def test_refusal(name: str, index: Index, expected: Expected, codes: list[str], offers: list[str]) -> None:
     """The causes in their order, and what there is to paste."""
     mint = REFUSED[f"mint/{name}"]
-    message = refusal(Job(CI, mint.claims, index, expected), refused(mint.reply, index))
+    message = refusal(Refused(CI, mint.claims, index, expected), refused(mint.reply, index))
     assert (codes, offers) == ([one.code for one in causes(message)], offered(message))
 
 
@@ -206,7 +206,7 @@ def test_own_workflow_at_another_ref() -> None:
     said = "The job_workflow_ref claim does not match, expecting one of ['a@refs/tags/v1'], got 'a@refs/heads/main'"
     at_main = f"{str(JOBS['github']['job_workflow_ref']).partition('@')[0]}@refs/heads/main"
     message = refusal(
-        Job(CI, {**JOBS["github"], "job_workflow_ref": at_main}, PYPI, SAMPLE),
+        Refused(CI, {**JOBS["github"], "job_workflow_ref": at_main}, PYPI, SAMPLE),
         Message("invalid-publisher", said=[f"invalid-publisher: {said}"]),
     )
     assert Message("workflow-at-another-ref", workflow=at_main, ref="refs/tags/v1.0.0") == causes(message)[0]
@@ -217,7 +217,7 @@ def test_facts_of_causes() -> None:
     """A cause names what it is about."""
     mint = REFUSED["mint/invalid-publisher-owner-id"]
     path, page = "octo-org/sampleproject", "https://pypi.org/manage/account/publishing/"
-    found = causes(refusal(Job(CI, mint.claims, PYPI, Expected(["one", "two"], new=["two"])), refused(mint.reply)))
+    found = causes(refusal(Refused(CI, mint.claims, PYPI, Expected(["one", "two"], new=["two"])), refused(mint.reply)))
     assert [
         Message("new-project", projects=["two"], index="PyPI", page=page),
         Message("another-environment", environment="pypi"),
@@ -228,13 +228,13 @@ def test_facts_of_causes() -> None:
         Message("recreated-owner", owner_id="999"),
     ] == found
     claims = JOBS["activestate"]
-    found = causes(refusal(Job(CI, claims, OWN, NEW), Message("invalid-publisher", said=[])))
+    found = causes(refusal(Refused(CI, claims, OWN, NEW), Message("invalid-publisher", said=[])))
     assert [
         Message("new-project", projects=["sampleproject"], index="own", page=None),
         Message("another-actor", actor="actor", actor_id="aid"),
     ] == found
     missing = causes(
-        refusal(Job(CI, claims, OWN, SAMPLE), Message("invalid-publisher", said=["Missing claim 'ref_path'"]))
+        refusal(Refused(CI, claims, OWN, SAMPLE), Message("invalid-publisher", said=["Missing claim 'ref_path'"]))
     )
     assert Message("missing-claim", claim="ref_path", ci="the CI") == missing[0]
 
@@ -242,7 +242,7 @@ def test_facts_of_causes() -> None:
 def test_a_ci_without_publishers() -> None:
     """A CI that PyPI does not know is named by its issuer; there is nothing to paste."""
     claims = {"iss": "https://oidc.circleci.com", "sub": "org/1"}
-    message = refusal(Job(CI, claims, PYPI, NEW), Message("invalid-publisher", said=["no"]))
+    message = refusal(Refused(CI, claims, PYPI, NEW), Message("invalid-publisher", said=["no"]))
     assert message is not None
     assert claims == message.facts["claims"]
     assert Message("foreign-issuer", issuer="https://oidc.circleci.com", index="PyPI") in causes(message)
@@ -253,7 +253,7 @@ def test_pending_publisher() -> None:
     """A new project's values have an environment, also where the job has none yet."""
     values = {"provider": "github", "owner": "octo-org", "repository": "sampleproject", "workflow": "release.yml"}
     for environment in ("pypi", ""):
-        job = Job(CI, {**JOBS["github"], "environment": environment}, PYPI, NEW)
+        job = Refused(CI, {**JOBS["github"], "environment": environment}, PYPI, NEW)
         message = refusal(job, Message("invalid-publisher", said=[]))
         assert message is not None
         shown = environment or Message("environment-of-your-choice")
@@ -263,7 +263,7 @@ def test_pending_publisher() -> None:
 
 def test_form_of_a_self_managed_gitlab() -> None:
     """The form has the issuer, which PyPI needs."""
-    message = refusal(Job(CI, SELF_MANAGED, PYPI, SAMPLE), Message("invalid-publisher", said=[]))
+    message = refusal(Refused(CI, SELF_MANAGED, PYPI, SAMPLE), Message("invalid-publisher", said=[]))
     assert message is not None
     (url,) = message.facts["form"].facts["urls"]
     assert url.endswith("&issuer_url=https%3A%2F%2Fgitlab.corp.example")
@@ -272,7 +272,7 @@ def test_form_of_a_self_managed_gitlab() -> None:
 def test_claims() -> None:
     """Each refusal that is about the identity shows the claims that PyPI compares."""
     for mint in REFUSED.values():
-        message = refusal(Job(CI, mint.claims, PYPI, SAMPLE), refused(mint.reply))
+        message = refusal(Refused(CI, mint.claims, PYPI, SAMPLE), refused(mint.reply))
         assert message is not None
         if mint.errors[0]["code"] != "invalid-token":
             assert presented(mint.claims) == message.facts["claims"]
@@ -281,7 +281,7 @@ def test_claims() -> None:
 def test_claims_of_an_invalid_token() -> None:
     """What makes a token itself invalid is shown instead."""
     mint = REFUSED["mint/invalid-token-aud-list"]
-    message = refusal(Job(CI, mint.claims, PYPI, SAMPLE), refused(mint.reply))
+    message = refusal(Refused(CI, mint.claims, PYPI, SAMPLE), refused(mint.reply))
     assert message is not None
     assert ["iss", "aud", "iat", "nbf", "exp"] == [*message.facts["claims"]]
 
@@ -289,12 +289,12 @@ def test_claims_of_an_invalid_token() -> None:
 @pytest.mark.parametrize("reply", [Reply(200, b"{}"), Reply(500, b""), Reply(404, b"")], ids=["no token", "500", "404"])
 def test_a_failure_that_is_not_about_the_identity(reply: Reply) -> None:
     """Nothing is said about the job where the index failed."""
-    assert refusal(Job(CI, JOBS["github"], OWN, SAMPLE), refused(reply, OWN)) is None
+    assert refusal(Refused(CI, JOBS["github"], OWN, SAMPLE), refused(reply, OWN)) is None
 
 
 def test_other_project() -> None:
     """A token for another project: the name comes first, and each project has a form."""
-    message = other_project(Job(CI, JOBS["github"], TESTPYPI, SAMPLE), ["one", "two"])
+    message = other_project(Refused(CI, JOBS["github"], TESTPYPI, SAMPLE), ["one", "two"])
     no_publisher = Message("no-publisher", projects=["one", "two"], index="TestPyPI")
     assert [Message("another-name"), no_publisher] == causes(message)
     assert 2 == len(message.facts["form"].facts["urls"])
@@ -304,7 +304,7 @@ def test_other_project() -> None:
 @pytest.mark.parametrize("claims", [*JOBS.values(), {**JOBS["github"], "environment": '\U0001f680 "é\\'}])
 def test_the_table_can_be_pasted(claims: dict[str, object]) -> None:
     """It is TOML, the settings accept it, and the job matches it."""
-    message = other_project(Job(CI, claims, OWN, SAMPLE), ["sampleproject"])
+    message = other_project(Refused(CI, claims, OWN, SAMPLE), ["sampleproject"])
     table: dict[str, Any] = tomllib.loads(str(message.facts["table"]).partition("pyproject.toml:")[2])
     publisher = parse({}, Flags(), table["tool"]["hatch"]["publish"]["trusted"], {}).publisher
     assert publisher_of(claims) == publisher
@@ -328,7 +328,7 @@ CODES: Final = sorted({refused(mint.reply).code for mint in REFUSED.values()})
 def assert_safe(claims: Claims, publisher: Mapping[str, str], index: Index, refusals: Sequence[Message]) -> None:
     """No character of a claim starts a line, or is obeyed by a terminal."""
     mismatch = ExchangeError("publisher-mismatch", ci="the CI", mismatches=compare(publisher, claims))
-    job = Job(CI, claims, index, Expected(["sample", "other"], new=["other"]))
+    job = Refused(CI, claims, index, Expected(["sample", "other"], new=["other"]))
     for text in [str(mismatch), str(other_project(job, ["sample"])), *(str(refusal(job, one)) for one in refusals)]:
         lines = text.split("\n")
         assert lines == text.splitlines()

@@ -157,7 +157,7 @@ class Exchange:
 
     def explain_other_project(self, projects: Sequence[str]) -> Message:
         """Return why the index minted an upload token that is not for *projects*."""
-        return hints.other_project(self._job(), projects)
+        return hints.other_project(self._refused(), projects)
 
     def burn(self, *, tell: bool = False) -> None:
         """Burn what was minted here, also by a mint that is under way, and end the exchange.
@@ -250,7 +250,7 @@ class Exchange:
             lost = len(asked) > 1 and code in {"invalid-reuse-token", "exchange-failed"}
             if (lost or code == "no-upload-token") and not self.renewable:
                 raise self._spent(error) from error
-            more = hints.refusal(self._job(), error.message)
+            more = hints.refusal(self._refused(), error.message)
             raise ExchangeError(code, **{**error.message.facts, "more": more}) from error
         # The index's clock may differ from this one.
         life = token.expires - time.time()
@@ -273,8 +273,8 @@ class Exchange:
             raise ExchangeError("publisher-mismatch", ci=self.ambient.name, mismatches=found)
         return identity
 
-    def _job(self) -> hints.Job:
-        return hints.Job(self.ambient, self._claims, self.terms.index, self.expected)
+    def _refused(self) -> hints.Refused:
+        return hints.Refused(self.ambient, self._claims, self.terms.index, self.expected)
 
     def _spent(self, error: TrustedPublishError) -> ExchangeError:
         index, ci = self.terms.index.title, self.ambient.name

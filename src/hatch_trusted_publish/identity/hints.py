@@ -32,7 +32,7 @@ from .publishers import (
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Refused:
     """What the run knows about the job that an index refused."""
 
     ambient: Ambient
@@ -46,7 +46,7 @@ class Job:
         return [one for one in self.expected.projects if one not in self.expected.new]
 
 
-def refusal(job: Job, refused: Message) -> Message | None:
+def refusal(job: Refused, refused: Message) -> Message | None:
     """Return what to add to a refused exchange; ``None`` if it is not about the identity.
 
     Args:
@@ -75,13 +75,13 @@ def refusal(job: Job, refused: Message) -> Message | None:
     return _details(job)
 
 
-def other_project(job: Job, projects: Sequence[str]) -> Message:
+def other_project(job: Refused, projects: Sequence[str]) -> Message:
     """Return what to add to the refusal of a file that the upload token is not for."""
     causes = [Message("another-name"), Message("no-publisher", projects=projects, index=job.index.title)]
     return _details(job, causes=causes, form=_form(job, projects), table=_table(job))
 
 
-def _details(job: Job, causes: Sequence[Message] = (), **facts: object) -> Message:
+def _details(job: Refused, causes: Sequence[Message] = (), **facts: object) -> Message:
     shown = {"ci": job.ambient.name, "claims": presented(job.claims), "pending": None, "form": None, "table": None}
     return Message("job-details", causes=Message("causes", causes=causes) if causes else None, **{**shown, **facts})
 
@@ -90,7 +90,7 @@ def _lacks_environment(claims: Claims) -> bool:
     return provider_of(claims) in {"github", "gitlab"} and not claim(claims, "environment")
 
 
-def _causes(job: Job) -> Iterator[Message]:
+def _causes(job: Refused) -> Iterator[Message]:
     """Yield what may be wrong, the likeliest first."""
     claims, index, provider, publisher = job.claims, job.index.title, provider_of(job.claims), publisher_of(job.claims)
     path = claim(claims, "repository") or claim(claims, "project_path")
@@ -119,7 +119,7 @@ def _causes(job: Job) -> Iterator[Message]:
         yield Message("another-subject", sub=claim(claims, "sub"))
 
 
-def _pending(job: Job) -> Message | None:
+def _pending(job: Refused) -> Message | None:
     values: dict[str, object] = {**publisher_of(job.claims)}
     if not job.expected.new or not values:
         return None
@@ -128,13 +128,13 @@ def _pending(job: Job) -> Message | None:
     return Message("pending-publisher", projects=job.expected.new, values=values)
 
 
-def _form(job: Job, projects: Sequence[str]) -> Message | None:
+def _form(job: Refused, projects: Sequence[str]) -> Message | None:
     publisher, issuer = publisher_of(job.claims), claim(job.claims, "iss")
     urls = [url for project in projects if (url := form_url(job.index, project, publisher, issuer))]
     return Message("publisher-form", urls=urls) if urls else None
 
 
-def _table(job: Job) -> Message | None:
+def _table(job: Refused) -> Message | None:
     publisher = publisher_of(job.claims)
     if job.expected.publisher is not None or not job.expected.pyproject or not publisher:
         return None
