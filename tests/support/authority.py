@@ -1,4 +1,4 @@
-"""A CA of the tests, for servers on loopback."""
+"""A private CA for servers on loopback."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _SIGNS_CERTIFICATES = x509.KeyUsage(
     encipher_only=False,
     decipher_only=False,
 )
-"""Python 3.13 asks for it in an authority's certificate."""
+"""Python 3.13 requires it in a CA certificate."""
 
 
 class Authority:
-    """An authority that signs certificates for loopback."""
+    """A CA that signs certificates for loopback."""
 
     def __init__(self, folder: Path) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -64,7 +64,7 @@ class Authority:
     def issue(
         self, label: str, host: str, password: bytes | None = None, life: dt.timedelta = dt.timedelta(days=1)
     ) -> tuple[Path, Path]:
-        """Files with a certificate for *host*, and with its key. It ends when *life* from now is over."""
+        """Return PEM files with a certificate for *host* and its key. The certificate expires *life* from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [
             x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host),
@@ -78,7 +78,7 @@ class Authority:
         return files
 
     def server(self, host: str = "127.0.0.1", *, asks: bool = False) -> ssl.SSLContext:
-        """What a server for *host* needs; with *asks* it wants a certificate of the client."""
+        """Return the TLS context of a server for *host*; with *asks* it requires a client certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.issue(f"server-{host}", host))
         if asks:
@@ -87,7 +87,7 @@ class Authority:
         return context
 
     def as_folder(self) -> Path:
-        """A folder with the authority's certificate, under the name by which OpenSSL looks for it."""
+        """Return a directory with the CA certificate, under the name by which OpenSSL looks it up."""
         canonical = self.name.public_bytes()[2:]
         number = int.from_bytes(hashlib.sha1(canonical).digest()[:4], "little")
         folder = self.folder / "certs"

@@ -1,4 +1,4 @@
-"""An `Events` that keeps what it is told."""
+"""An `Events` that records what is reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hatch_trusted_publish.upload.outcome import Plan
 
 @dataclass
 class Recorder:
-    """Everything that a run reported, in its order."""
+    """Everything that a run reported, in order."""
 
     notes: list[Message] = field(default_factory=list)
     warnings: list[Message] = field(default_factory=list)

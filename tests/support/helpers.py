@@ -1,6 +1,6 @@
-"""Small, sound wheels and sdists, for tests of everything that reads or sends them.
+"""Small, valid wheels and sdists for tests of everything that reads or uploads them.
 
-The same arguments make the same bytes: a second call stands for "the file that is there already".
+The same arguments produce the same bytes: a second call produces "the file that exists already".
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ def core_metadata(
     metadata_version: str = "2.4",
     description: str = "",
 ) -> bytes:
-    """METADATA or PKG-INFO: *fields* are whole lines, as ``Requires-Dist: attrs``."""
+    """Return METADATA or PKG-INFO; *fields* are whole lines such as ``Requires-Dist: attrs``."""
     lines = [f"Metadata-Version: {metadata_version}", f"Name: {name}", f"Version: {version}", *fields]
     return ("\n".join(lines) + f"\n\n{description}").encode()
 
 
 def in_ascii(code: str, *arguments: str | Path) -> str:
-    """What *code* prints in a Python that takes neither files nor commands to be in UTF-8, as on Windows."""
+    """Return what *code* prints in a Python whose files and commands are not in UTF-8, as on Windows."""
     environ = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, env=environ, check=True, capture_output=True, encoding="ascii").stdout
 
 
 def stem(name: str) -> str:
-    """How a normalized name begins the name of a file."""
+    """Return a normalized name as it is spelled at the start of a file name."""
     return name.lower().replace("-", "_").replace(".", "_")
 
 
@@ -69,12 +69,12 @@ def make_wheel(
     members: Mapping[str, bytes] = NO_MEMBERS,
     filename: str | None = None,
 ) -> Path:
-    """A wheel that an installer takes.
+    """Write a wheel that installers accept.
 
     Args:
-        metadata: instead of the shortest for *name* and *version*.
-        members: what it holds besides an empty module and the dist-info.
-        filename: instead of the one that the other arguments make.
+        metadata: replaces the minimal metadata for *name* and *version*.
+        members: the contents in addition to an empty module and the dist-info.
+        filename: replaces the name made from the other arguments.
     """
     info = f"{stem(name)}-{version}.dist-info"
     python, abi, platform = tag.split("-")[-3:]
@@ -103,7 +103,7 @@ def make_sdist(
     members: Mapping[str, bytes] = NO_MEMBERS,
     filename: str | None = None,
 ) -> Path:
-    """An sdist that an installer builds with hatchling; the arguments are those of `make_wheel`."""
+    """Write an sdist that installers build with hatchling; the arguments are those of `make_wheel`."""
     base = f"{stem(name)}-{version}"
     project = (
         f'[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
@@ -128,7 +128,7 @@ def make_sdist(
 
 
 class Kept(Content):
-    """Bytes that are not in a file."""
+    """Bytes in memory instead of in a file."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -151,7 +151,7 @@ class Kept(Content):
 def a_distribution(
     filename: str, folder: str = "dist", warnings: Sequence[Message] = (), **metadata: object
 ) -> Distribution:
-    """What would be read from a file of this name, without the file; its bytes are its name."""
+    """Return what would be read from a file of this name, without a file; its bytes are its name."""
     said = filenames.parse(filename, filename)
     raw = {"metadata_version": "2.4", "name": said.name, "version": str(said.version), **metadata}
     return Distribution(

@@ -1,4 +1,4 @@
-"""The fenced blocks of the pages, the site made of them, and a shell to run their commands."""
+"""The fenced blocks of the pages, the site built from them, and a shell to run their commands."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def packages() -> dict[str, str]:
 
 
 def put_hatch(folder: Path) -> None:
-    """Write the commands of the pages to *folder*. They cannot reach a real index."""
+    """Write the commands of the pages to *directory*. They cannot reach a real index."""
     nowhere = "export HTTPS_PROXY=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 NO_PROXY=127.0.0.1"
     hatch = folder / "hatch"
     hatch.write_text(f'#!/bin/sh\n[ "$1" = publish ] && {nowhere}\nexec "{sys.executable}" -m hatch "$@"\n', "utf-8")
@@ -65,13 +65,13 @@ def put_hatch(folder: Path) -> None:
 
 
 class Person:
-    """A person who types the commands of a page in one shell. Builds use this plugin."""
+    """One shell in which the commands of a page are typed. Builds use this plugin."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         """Start in an empty directory.
 
         Args:
-            folder: the parent of that directory and of the commands.
+            directory: the parent of that directory and of the commands.
             environ: the environment variables of the shell.
         """
         self.folder = folder / "work"

@@ -19,7 +19,7 @@ class Recorded:
 
     path: str
     form: list[tuple[str, Any]]
-    """The fields of an upload in their order; the file is described by an object."""
+    """The fields of an upload in order; an object describes the file."""
     reply: Reply
 
 
@@ -43,17 +43,17 @@ ENTRIES: Final = {entry["id"]: _entry(entry) for entry in _RECORDED["entries"]}
 
 
 def to(path: str) -> list[str]:
-    """The ids of the exchanges whose path starts with *path*."""
+    """Return the ids of the exchanges whose path starts with *path*."""
     return [name for name, entry in ENTRIES.items() if entry.path.startswith(path)]
 
 
 def brief_refusals() -> list[Any]:
-    """The briefly described mint errors: id, code and description."""
+    """Return the briefly described mint errors: id, code and description."""
     return [(entry["id"], entry["code"], entry["description"]) for entry in _RECORDED["brief"] if "code" in entry]
 
 
 def brief_uploads() -> list[Any]:
-    """The briefly described uploads: id, status and reason."""
+    """Return the briefly described uploads: id, status and reason."""
     return [
         (entry["id"], entry["status"], entry.get("reason", ""))
         for entry in _RECORDED["brief"]
@@ -100,12 +100,12 @@ class Mint:
 
     claims: Mapping[str, object]
     publisher: Mapping[str, str]
-    """The publisher on record that it was meant for."""
+    """The publisher on record that it was meant to match."""
     reply: Reply
 
     @property
     def errors(self) -> list[dict[str, str]]:
-        """PyPI's codes and descriptions, if it refused."""
+        """Return PyPI's error codes and descriptions if it rejected the token."""
         return json.loads(self.reply.body).get("errors", []) if self.reply.status == 422 else []
 
 
@@ -124,7 +124,7 @@ def _mint(entry: Mapping[str, Any]) -> Mint:
 
 
 def _brief_claims(kind: str, changed: Mapping[str, object]) -> dict[str, object]:
-    """The claims that are described by what was changed; what merely repeats that is not recorded."""
+    """Return the claims described by what was changed; claims that merely repeat the change are not recorded."""
     claims = dict(JOBS[kind])
     path = changed.get("repository", changed.get("project_path"))
     if path and kind == "gitlab":
@@ -140,7 +140,7 @@ MINTS: Final = {
     if entry["id"].startswith("mint/")
     and "path" not in entry
     and "body_sent" not in entry
-    # What was no token at all has no claims.
+    # Strings that were not tokens have no claims.
     and ("request" not in entry or "claims" in entry["request"])
 }
 """Every recorded exchange of an identity token that has claims."""

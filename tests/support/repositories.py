@@ -1,4 +1,4 @@
-"""Git repositories for tests of versions: the same steps make the same commits on every machine."""
+"""Git repositories for tests of versions: the same steps produce the same commits on every machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 
 FIRST_COMMIT = datetime(2024, 1, 1, tzinfo=UTC)
 _FOREIGN = ("GIT_", "SETUPTOOLS_SCM_", "VCS_VERSIONING_", "HATCH_", "GITHUB_", "GITLAB_")
-"""What the machine that runs the tests may have set, and a version depends on."""
+"""Variables that the machine running the tests may have set, and that a version depends on."""
 _FOREIGN_NAMES = ("CI", "SOURCE_DATE_EPOCH", "TZ")
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Hide the settings of the machine and of its CI, and any repository around *folder*."""
+    """Hide the settings of the machine and of its CI, and any repository around *directory*."""
     for name in os.environ:
         if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -31,7 +31,7 @@ def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 
 def git(root: Path, *arguments: str, **environ: str) -> str:
-    """What git prints, run in *root*."""
+    """Return what Git prints in *root*."""
     done = subprocess.run(
         ["git", "-c", "protocol.file.allow=always", *arguments],
         cwd=root,
@@ -48,11 +48,11 @@ class Repository:
     """A repository with a project whose commits are a minute apart."""
 
     def __init__(self, root: Path, table: str = 'source = "vcs-public"') -> None:
-        """Make it, with no commit yet.
+        """Create the repository, with no commit yet.
 
         Args:
-            root: the folder to make.
-            table: what stands in ``[tool.hatch.version]``.
+            root: the directory to create.
+            table: the content of ``[tool.hatch.version]``.
         """
         root.mkdir(parents=True)
         self.root = root
@@ -64,7 +64,7 @@ class Repository:
         return git(self.root, *arguments, **environ)
 
     def commit(self, *tags: str, when: str = "") -> str:
-        """Commit all files, with a change, and tag that; its hash."""
+        """Commit all files with a change, tag the commit, and return its hash."""
         (self.root / "sample.py").write_text(f'"""Changed at {self._when}."""\n', "utf-8")
         self.git("add", "--all")
         self._dated("commit", "--quiet", "--message=Change", when=when)
@@ -77,11 +77,11 @@ class Repository:
             self.commit()
 
     def merge(self, branch: str) -> None:
-        """Merge *branch*; both may have changed the same file."""
+        """Merge *branch*; both branches may have changed the same file."""
         self._dated("merge", "--quiet", "--no-ff", "--strategy-option=ours", "--message=Merge", branch)
 
     def clone(self, target: Path, *options: str) -> Path:
-        """A clone by the protocol that servers use, as a CI makes it."""
+        """Clone over the protocol that servers use, as a CI does."""
         git(self.root, "clone", "--quiet", *options, self.root.as_uri(), str(target))
         return target
 
@@ -92,15 +92,15 @@ class Repository:
 
 
 def give_away(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
-    """Let another user own *repository*, as far as Git can see."""
+    """Make Git treat *repository* as owned by another user."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         os.chown(repository / ".git", 12345, 12345)
     else:
-        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # Git's own way to play that
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # Git's own test hook for this
 
 
 def booby_trap(repository: Path, folder: Path) -> Path:
-    """Let everything that the configuration of *repository* can name write to a file, which is returned."""
+    """Make every command that the configuration of *repository* can name write to a file, and return that file."""
     folder.mkdir()
     trace, command = folder / "trace", folder / "trap"
     write_lines(command, ["#!/bin/sh", f'echo "$0 $@" >> "{trace}"', "exit 1"])
@@ -124,7 +124,7 @@ def booby_trap(repository: Path, folder: Path) -> Path:
 
 
 def count_processes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
-    """Let each process of Git write a line to a file, which is returned."""
+    """Make each Git process write a line to a file, and return that file."""
     log = folder / "processes"
     program = folder / "counting" / "git"
     program.parent.mkdir()
@@ -135,19 +135,19 @@ def count_processes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
 
 
 def write_project(root: Path, table: str) -> None:
-    """A project of one module, whose version is dynamic."""
+    """Write a project with one module and a dynamic version."""
     write_pyproject(root, table)
     write_lines(root / "sample.py", ['"""Nothing yet."""'])
     write_lines(root / ".gitignore", ["/dist/"])
 
 
 def write_pyproject(root: Path, table: str, plugin: str = "hatch-trusted-publish") -> None:
-    """Its ``pyproject.toml`` alone.
+    """Write its ``pyproject.toml`` alone.
 
     Args:
-        root: the project's folder.
-        table: what stands in ``[tool.hatch.version]``.
-        plugin: what it requires to be built, besides hatchling.
+        root: the project's directory.
+        table: the content of ``[tool.hatch.version]``.
+        plugin: a build requirement in addition to hatchling.
     """
     lines = [
         "[build-system]",

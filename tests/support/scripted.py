@@ -1,11 +1,11 @@
-"""A small HTTP server on loopback whose answers are written down before, faults included.
+"""A small HTTP server on loopback with scripted answers, faults included.
 
     with Scripted({"GET /a": Answer(body=b"x"), "POST /b": [Answer(500), Answer(fault="no reply")]}) as server:
         ...  # ask server.url
     assert ["GET /a", "POST /b", "POST /b"] == server.lines
 
-The last answer of a list stays; what is not written down is answered with 404. Each answer ends
-its connection.
+The last answer of a list repeats; anything not in the script is answered with 404. Each answer
+closes its connection.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import BinaryIO, Literal, Self
 Fault = Literal["", "no reply", "cut", "early", "bytewise", "silence"]
 """How an answer goes wrong.
 
-``no reply``: the connection is closed when the request was read. ``cut``: and so it is in the
-middle of the body. ``early``: the answer comes, and the connection ends, before the request's body
-was read. ``bytewise``: one byte at a time, slowly. ``silence``: nothing, until the other side has
-had enough.
+``no reply``: the connection closes after the request was read. ``cut``: it closes in the middle
+of the response body. ``early``: the answer arrives, and the connection closes, before the request
+body was read. ``bytewise``: one byte at a time, slowly. ``silence``: no answer until the client
+gives up.
 """
 
 
@@ -41,13 +41,13 @@ class Answer:
     fault: Fault = ""
     reason: str = "Scripted"
     raw: bytes = b""
-    """The status line and the headers as they are sent, instead of those that the rest would make."""
+    """The status line and the headers to send, instead of those made from the other fields."""
     endless: bool = False
-    """Whether the body comes again and again, until the other side has had enough."""
+    """Whether the body repeats until the client gives up."""
 
     @classmethod
     def of(cls, value: object, status: int = 200, media_type: str = "application/json") -> Answer:
-        """*value* in JSON."""
+        """Return an answer with *value* as JSON."""
         return cls(status, json.dumps(value).encode(), media_type)
 
     def __bytes__(self) -> bytes:
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it came; the names of headers are in lower case."""
+    """One request as it arrived; header names are in lower case."""
 
     method: str
     target: str
@@ -77,12 +77,12 @@ Script = Mapping[str, Answer | Sequence[Answer]] | Callable[[Asked], Answer]
 
 
 class Scripted:
-    """The server, from ``with`` to the end of its block."""
+    """The server; it runs until the ``with`` block ends."""
 
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         """
         Args:
-            script: method and target → what is answered in turn; or a function.
+            script: the answers to each method and target, in order; or a function.
         """
         self._script = script
         self._tls = tls
@@ -95,11 +95,11 @@ class Scripted:
 
     @property
     def lines(self) -> list[str]:
-        """Method and target of each request, in their order."""
+        """Method and target of each request, in order."""
         return [asked.line for asked in self.asked]
 
     def bodies(self, line: str) -> list[bytes]:
-        """The bodies of the requests with this method and target."""
+        """Return the bodies of the requests with this method and target."""
         return [asked.body for asked in self.asked if asked.line == line]
 
     def wait_until_idle(self) -> None:
@@ -108,7 +108,7 @@ class Scripted:
             thread.join()
 
     def wait_for(self, count: int) -> None:
-        """Wait until that many requests came, whole or not."""
+        """Wait until that many requests arrived, complete or not."""
         with self._lock:
             self._came.wait_for(lambda: len(self.asked) >= count)
 
@@ -124,7 +124,7 @@ class Scripted:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        # Closing a listener does not wake the thread that waits for it on every system; a visit does.
+        # Closing a listener does not wake the waiting thread on every system; connecting to it does.
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
             pass
         self._accepting.join()
@@ -150,7 +150,7 @@ class Scripted:
 
     def _serve(self, plain: socket.socket) -> None:
         connection = plain
-        # The other side may go at any time: that is what some tests are about.
+        # The client may disconnect at any time: some tests are about that.
         with contextlib.suppress(OSError):
             if self._tls is not None:
                 connection = self._tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
@@ -203,13 +203,13 @@ class Scripted:
 
 def _header(line: bytes) -> tuple[str, str]:
     if not line:
-        raise ConnectionResetError  # gone in the middle of its headers
+        raise ConnectionResetError  # disconnected in the middle of its headers
     name, _, value = line.decode("latin-1").partition(":")
     return name.lower(), value.strip()
 
 
 class Tunnel:
-    """A proxy on loopback: whatever host it is asked for, it connects to one port of this machine."""
+    """A proxy on loopback that connects to one local port, whatever host is requested."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -242,7 +242,7 @@ class Tunnel:
             connection = self._open.enter_context(self._listener.accept()[0])
             with connection.makefile("rb", buffering=0) as stream:
                 line = stream.readline().decode("latin-1").rpartition(" ")[0]
-                if not line:  # the visit of the end
+                if not line:  # the connection that `__exit__` makes
                     return
                 headers = dict(map(_header, iter(stream.readline, b"\r\n")))
             self.asked.append(f"{line} {headers.get('proxy-authorization', '')}")

@@ -1,4 +1,4 @@
-"""A Sigstore on loopback that can fail, and verifying what it signed by the real libraries."""
+"""A Sigstore on loopback that can fail, and verification of its signatures with the real libraries."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Sigstore:
     ) -> None:
         """
         Args:
-            answers: by path, what is answered instead: to all requests, or in turn to the first ones.
-            life: of certificates.
+            answers: by path, the answer to every request, or the answers to the first ones.
+            life: the lifetime of certificates.
         """
         self._answers = answers or {}
         self._authority = Authority(TRUSTED, time.time, *([] if life is None else [life]))
@@ -46,7 +46,7 @@ class Sigstore:
         return Answer.of(body, status)
 
     def trust_config(self, url: str, **services: str) -> str:
-        """What signs by it and verifies; *services* are elsewhere (`caUrls`, `rekorTlogUrls`)."""
+        """Return the configuration for signing and verifying; *services* replaces URLs (`caUrls`, `rekorTlogUrls`)."""
         config: dict[str, Any] = json.loads(self._authority.trust_config(url))
         for name, elsewhere in services.items():
             config["signingConfig"][name][0]["url"] = elsewhere
@@ -54,7 +54,7 @@ class Sigstore:
 
 
 class Verifying:
-    """Verifies as PyPI does: `pypi_attestations`, by the keys that sigstore has in its cache."""
+    """Verifies as PyPI does: with `pypi_attestations` and the keys in sigstore's cache."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
         for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
@@ -62,7 +62,7 @@ class Verifying:
         self._cache = Path(platformdirs.user_cache_dir("sigstore-python", "sigstore"), "tuf")
 
     def trust(self, trust_config: str) -> None:
-        """Verify by the keys of this Sigstore from now on; before, it is by those of the public one."""
+        """Verify with the keys of this Sigstore from now on, instead of those of the public one."""
         config = json.loads(trust_config)
         folder = self._cache / quote("https://tuf-repo-cdn.sigstore.dev", safe="")
         folder.mkdir(parents=True)
@@ -70,10 +70,10 @@ class Verifying:
         (folder / "signing_config.v0.2.json").write_text(json.dumps(config["signingConfig"]), "utf-8")
 
     def predicate(self, attestation: str, publisher: Publisher, name: str, digest: str) -> str:
-        """The predicate of an attestation that is sound.
+        """Return the predicate of a valid attestation.
 
         Raises:
-            pypi_attestations.AttestationError: it is not.
+            pypi_attestations.AttestationError: the attestation is not valid.
         """
         subject = Distribution(name=name, digest=digest)
         return Attestation.model_validate_json(attestation).verify(publisher, subject, offline=True)[0]

@@ -1,4 +1,4 @@
-"""What a real PyPI server said to 143 files (pypi-verdicts.md)."""
+"""The verdicts of a real PyPI server on 143 files (pypi-verdicts.md)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Verdict:
-    """One file, and the reply to its upload."""
+    """One file, and the response to its upload."""
 
     case: str
     filename: str
     reason: str | None
-    """PyPI's words; nothing where it took the file."""
+    """PyPI's words; empty if it accepted the file."""
     content: bytes = field(repr=False)
 
     def write(self, folder: Path) -> Path:
-        """The file, in a directory."""
+        """Write the file to a directory."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.filename
         path.write_bytes(self.content)
@@ -31,11 +31,11 @@ BROKEN_REPLY: Final = {
     "provides-dist-bad": "'foo >=' is invalid: Expected semicolon (after name with no version specifier) or end. "
     "See https://packaging.python.org/specifications/core-metadata for more information.",
 }
-"""PyPI's reply was a 502, since its words had a line break; these are the words."""
+"""PyPI answered with a 502, since its words contained a line break; these are the words."""
 STRICTER: Final = {
     "zip-two-distinfo": ("repeated-metadata", "pip refuses a wheel with two .dist-info directories"),
 }
-"""Files that PyPI takes and this program refuses, since no installer takes them: the code, and why."""
+"""Files that PyPI accepts and this program rejects because no installer accepts them: the code and the reason."""
 
 
 def _read() -> list[Verdict]:
@@ -55,6 +55,6 @@ VERDICTS: Final = _read()
 
 
 def as_recorded(said: str) -> str:
-    """The words as they were recorded: what a status line cannot have was lost on the way, and sets have no order."""
+    """Return the words as recorded: without characters a status line cannot have, and with sets in no order."""
     shown = said.encode("latin-1", "replace").decode("ascii", "ignore")
     return "".join(sorted(shown)) if "must be one of" in shown else shown
