@@ -1,4 +1,4 @@
-"""Several uploads at once, and fewer when the index struggles."""
+"""Parallel uploads, and fewer of them when the index struggles."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.helpers import a_distribution
 
 FILES = [a_distribution(f"sample-1.{number}-py3-none-any.whl") for number in range(12)]
 LONG = 30.0
-"""Seconds after which a test that hangs is ended."""
+"""Seconds before a test that hangs is stopped."""
 
 
 class Unwell(NetworkError):
-    """A try that ended badly."""
+    """A try that failed."""
 
     def __init__(self, wait: float | None = None) -> None:
         super().__init__("bad-status", was_sent=False, can_pass=True)
@@ -32,7 +32,7 @@ class Unwell(NetworkError):
 
 
 class Clock:
-    """Seconds that pass while somebody rests."""
+    """A clock that advances by each rest."""
 
     now = 100.0
 
@@ -48,7 +48,7 @@ class Clock:
 
 
 def one_try(gate: Gate, sign: str) -> int:
-    """Return the limit after a try that ended well (``+``), badly (``-``), or was told to wait (``w``)."""
+    """Return the limit after a try that succeeded (``+``), failed (``-``), or was asked to wait (``w``)."""
     with suppress(Unwell), gate.slot():
         if sign != "+":
             raise Unwell(3.0 if sign == "w" else None)
@@ -56,7 +56,7 @@ def one_try(gate: Gate, sign: str) -> int:
 
 
 def grown(most: int, limit: int) -> Gate:
-    """Return a gate whose limit has come to *limit* by good tries."""
+    """Return a gate whose limit has grown to *limit* through successful tries."""
     gate = Gate(most)
     while gate.limit < limit:
         one_try(gate, "+")
@@ -69,18 +69,18 @@ def grown(most: int, limit: int) -> Gate:
 @pytest.mark.parametrize(
     ("most", "tries", "expected"),
     [
-        pytest.param(8, "+ ++ ++++ ++++++++", "2 24 4448 88888888", id="doubles after each round, to the most"),
-        pytest.param(5, "+ ++ ++++ +", "2 24 4445 5", id="no further than the most"),
+        pytest.param(8, "+ ++ ++++ ++++++++", "2 24 4448 88888888", id="doubles after each round, up to the maximum"),
+        pytest.param(5, "+ ++ ++++ +", "2 24 4445 5", id="no further than the maximum"),
         pytest.param(1, "+-+w", "1111", id="one at a time"),
-        pytest.param(8, "+ ++ ++++ ---- -", "2 24 4448 4211 1", id="halves, to one"),
+        pytest.param(8, "+ ++ ++++ ---- -", "2 24 4448 4211 1", id="halves, down to one"),
         pytest.param(5, "+ ++ ++++ -", "2 24 4445 2", id="halves an odd number"),
         pytest.param(8, "+ ++ - ++ +++ ++++", "2 24 2 23 334 4445", id="grows by one afterwards"),
-        pytest.param(8, "+ ++ +++- ++", "2 24 4442 23", id="a bad try spoils the round"),
+        pytest.param(8, "+ ++ +++- ++", "2 24 4442 23", id="a failed try spoils the round"),
         pytest.param(8, "+ ++ w + ++", "2 24 1 2 23", id="starts again after a pause"),
     ],
 )
 def test_limit(most: int, tries: str, expected: str) -> None:
-    """The limit grows with each good round, and comes down with each bad try."""
+    """The limit grows with each successful round and drops with each failed try."""
     clock = Clock()
     gate = Gate(most, clock, clock.rest)
 
@@ -90,7 +90,7 @@ def test_limit(most: int, tries: str, expected: str) -> None:
 @given(st.integers(1, 16), st.text("+-w", max_size=60))
 @settings(deadline=None, max_examples=100)
 def test_limit_is_kept(most: int, tries: str) -> None:
-    """Whatever happens, there is room for one try and for no more than the most."""
+    """The limit always stays between one try and the maximum."""
     clock = Clock()
     gate = Gate(most, clock, clock.rest)
 
@@ -98,7 +98,7 @@ def test_limit_is_kept(most: int, tries: str) -> None:
 
 
 def test_failures_together_count_once() -> None:
-    """An index that refuses all that was in flight has refused one load, not eight."""
+    """An index that rejects all eight tries in flight has rejected one load, not eight."""
     gate = grown(8, 8)
     slots = [gate.slot() for _ in range(8)]
     for slot in slots:
@@ -110,7 +110,7 @@ def test_failures_together_count_once() -> None:
 
 
 def test_a_try_that_hangs_holds_the_growth() -> None:
-    """As long as a try of the round is in flight, it is not known whether the index bears that many."""
+    """While a try of the round is in flight, the limit does not grow."""
     gate = grown(8, 2)
     hangs = gate.slot()
     hangs.__enter__()
@@ -121,7 +121,7 @@ def test_a_try_that_hangs_holds_the_growth() -> None:
 
 
 def test_a_pause_holds_for_all() -> None:
-    """Who comes during a pause waits for its end, also if it was prolonged meanwhile."""
+    """A try that arrives during a pause waits for its end, even if the pause is prolonged meanwhile."""
     clock = Clock()
     gate = Gate(8, clock, clock.rest)
     one_try(gate, "w")
@@ -135,7 +135,7 @@ def test_a_pause_holds_for_all() -> None:
 
 
 def test_as_many_as_the_limit() -> None:
-    """That many get in at once; the next one waits until another leaves."""
+    """As many tries enter at once as the limit allows; the next one waits until one leaves."""
     gate = grown(2, 2)
     entered = threading.Event()
 
@@ -155,7 +155,7 @@ def test_as_many_as_the_limit() -> None:
 
 
 def test_an_interruption_frees_its_place() -> None:
-    """What is no ordinary exception leaves no place taken either."""
+    """An exception that is not an `Exception` releases its place, too."""
     gate = Gate(1)
     with pytest.raises(KeyboardInterrupt), gate.slot():
         raise KeyboardInterrupt
@@ -166,7 +166,7 @@ def test_an_interruption_frees_its_place() -> None:
 @given(st.integers(1, 6), st.lists(st.sampled_from("+-"), min_size=1, max_size=24))
 @settings(deadline=None, max_examples=25)
 def test_many_threads(most: int, tries: list[str]) -> None:
-    """With threads that come and go at will, each gets in, and never more than the most at a time."""
+    """Threads come and go in any order; each enters, and never more than the maximum at a time."""
     gate = Gate(most)
     lock = threading.Lock()
     inside, seen = 0, []
@@ -199,7 +199,7 @@ def ended_by(distribution: Distribution, *, ends: bool = True) -> Outcome:
 
 
 class Story:
-    """What is told of a run, in the thread that runs it."""
+    """What a run reports, in the thread that runs it."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -219,7 +219,7 @@ def numbers(told: Sequence[str], what: str) -> list[int]:
 
 
 def test_nothing_to_do() -> None:
-    """No files are no reason to wait, or to stop."""
+    """A run without files ends at once."""
     story = Story()
 
     assert (True, []) == (
@@ -229,7 +229,7 @@ def test_nothing_to_do() -> None:
 
 
 def test_one_after_another() -> None:
-    """One at a time, each file is begun and ended before the next one's turn, in their order."""
+    """One at a time, each file starts and ends before the next one, in order."""
     story = Story()
     goes_on = run(FILES[:3], lambda one: Outcome(one, "uploaded"), lambda: 1, story.begun, story.ended)
 
@@ -240,7 +240,7 @@ def test_one_after_another() -> None:
 
 
 def test_at_once() -> None:
-    """So many are under way at a time: each of these ends only when all four have begun."""
+    """Four files are in flight at a time: each ends only when all four have started."""
     story, four = Story(), threading.Barrier(4)
 
     def upload(distribution: Distribution) -> Outcome:
@@ -258,7 +258,7 @@ def test_at_once() -> None:
 
 
 def test_other_threads() -> None:
-    """Uploads are made in threads that the interpreter does not wait for."""
+    """Uploads run in threads that the interpreter does not wait for."""
     threads: list[threading.Thread] = []
 
     def upload(distribution: Distribution) -> Outcome:
@@ -272,7 +272,7 @@ def test_other_threads() -> None:
 
 
 def test_an_end() -> None:
-    """After an outcome that ends the run nothing is begun; those under way are waited for, and told."""
+    """After an outcome that ends the run, no file starts; those in flight finish and are reported."""
     story, first_is_told = Story(), threading.Event()
 
     def upload(distribution: Distribution) -> Outcome:
@@ -292,7 +292,7 @@ def test_an_end() -> None:
 
 
 def test_a_second_end() -> None:
-    """A run that has been ended does not go on because another file under way fares better, or ends it too."""
+    """A run that is ending does not continue, whatever happens to another file in flight."""
     story = Story()
     goes_on = run(
         FILES[:2],
@@ -306,7 +306,7 @@ def test_a_second_end() -> None:
 
 
 def test_an_error_about_one_file() -> None:
-    """An error that does not end the run is an outcome like others."""
+    """An error that does not end the run is an outcome like any other."""
     story = Story()
     goes_on = run(FILES[:2], lambda one: ended_by(one, ends=False), lambda: 1, story.begun, story.ended)
 
@@ -314,7 +314,7 @@ def test_an_error_about_one_file() -> None:
 
 
 def test_files_are_drawn_when_their_turn_comes() -> None:
-    """One at a time, the next file may be chosen by what became of the one before."""
+    """One at a time, the next file may depend on the outcome of the one before."""
     story = Story()
     told: list[list[str]] = []
 
@@ -330,7 +330,7 @@ def test_files_are_drawn_when_their_turn_comes() -> None:
 
 @pytest.mark.parametrize("where", ["begun", "ended"])
 def test_a_run_that_is_stopped(where: str) -> None:
-    """Who stops the run does not wait for an upload that never ends."""
+    """Stopping the run does not wait for an upload that never ends."""
     story, never = Story(), threading.Event()
 
     def upload(distribution: Distribution) -> Outcome:
@@ -356,7 +356,7 @@ def test_a_run_that_is_stopped(where: str) -> None:
 @given(st.lists(st.sampled_from(["well", "badly", "the end"]), max_size=12), st.integers(1, 6))
 @settings(deadline=None, max_examples=60)
 def test_any_outcomes(outcomes: list[str], at_once: int) -> None:
-    """Whatever becomes of the files: in their order, each once, never too many at a time, nothing after the end."""
+    """Whatever the outcomes: in order, each once, never too many at a time, nothing after the end."""
     story = Story()
     fate = dict(zip((one.filename for one in FILES), outcomes, strict=False))
 
@@ -385,7 +385,7 @@ def test_any_outcomes(outcomes: list[str], at_once: int) -> None:
 
 
 def test_the_limit_is_asked_for_again() -> None:
-    """How many may be under way can change with each outcome."""
+    """The number of files in flight can change with each outcome."""
     story = Story()
     limits = iter([1, 1, 2, 2, 2, 2, 2, 2])
     limit = [1]
@@ -401,7 +401,7 @@ def test_the_limit_is_asked_for_again() -> None:
 
 
 def test_an_error_of_this_program() -> None:
-    """What is raised in another thread comes out of the run, as what it is."""
+    """An exception in another thread is raised from the run unchanged."""
 
     def upload(_: Distribution) -> Outcome:
         raise ZeroDivisionError
@@ -412,7 +412,7 @@ def test_an_error_of_this_program() -> None:
 
 
 class Slow(SimpleQueue["Future[Outcome]"]):
-    """A queue in which something is at the second look."""
+    """A queue whose item arrives at the second look."""
 
     looks = 0
 
@@ -424,7 +424,7 @@ class Slow(SimpleQueue["Future[Outcome]"]):
 
 
 def test_the_main_thread_looks_again() -> None:
-    """It waits in short looks, between which Python can hand it a signal."""
+    """The main thread waits in short intervals, between which Python can handle a signal."""
     ends, outcome = Slow(), Outcome(FILES[0], "uploaded")
     future: Future[Outcome] = Future()
     future.set_result(outcome)

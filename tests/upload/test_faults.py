@@ -1,4 +1,4 @@
-"""Every step of a release with every fault that a network has: what becomes of the run, and what is on the index."""
+"""Every step of a release meets every network fault: how the run ends, and what is on the index."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ FILES: Final = {
     "middle": "sample-1.0-cp311-cp311-win32.whl",
     "last": "sample-1.0.tar.gz",
 }
-"""The steps that are uploads, in their order."""
+"""The upload steps, in order."""
 STEPS: Final = ("listing", "discovery", "audience", "identity", "mint", *FILES, "burn")
 NORMAL: Final = dict.fromkeys(STEPS, 1)
-"""How often each step is asked in a run without a fault."""
+"""How many requests each step makes in a run without a fault."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class Fault:
 
     name: str
     kind: Literal["refused", "cut", "status", "late", "slow"]
-    """``late``: not in time. ``slow``: in time, and no fault in the end."""
+    """``late``: after the timeout. ``slow``: within the timeout, so not a fault in the end."""
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     acts: bool = False
-    """Whether the server has done what it was asked for."""
+    """Whether the server has carried out the request."""
 
     def __str__(self) -> str:
         return self.name
@@ -96,9 +96,9 @@ class Row:
     times: int = ALWAYS
     concurrency: int = 1
     again: int = 200
-    """What the index says to bytes that it has already: PyPI 200, others 409."""
+    """The index's status for bytes it already has: PyPI 200, others 409."""
     one_identity: bool = False
-    """Whether the CI gives the job one identity token, as GitLab does."""
+    """Whether the CI gives the job a single identity token, as GitLab does."""
 
     def __str__(self) -> str:
         times = {1: "once", 2: "twice", ALWAYS: "always"}[self.times]
@@ -143,29 +143,29 @@ class Expected:
     """How a run ends."""
 
     results: dict[str, str]
-    """What is told of each file, by step."""
+    """The reported outcome of each file, by step."""
     error: type[TrustedPublishError] | None
     asked: dict[str, int]
-    """How often each step was asked."""
+    """How many requests each step makes."""
     warned: bool = False
 
 
 def expected(row: Row) -> Expected:
-    """By the rules: 4 tries of a small request, 5 of an upload, 1 of the burning; what passes in these is no failure."""
+    """Apply the rules: 4 tries of a small request, 5 of an upload, 1 of burning; a fault that passes is no failure."""
     tries = 1 if row.step == "burn" else 5 if row.step in FILES else 4
     if row.fault is NOT_TODAY:
-        tries = 1  # nobody waits for that
+        tries = 1  # the run does not wait for burning
     fails = row.times >= tries and row.fault.kind != "slow"
     at_fault = {"refused": 0, "slow": 1}.get(row.fault.kind, min(row.times + 1, tries))
     asked = NORMAL | {row.step: at_fault}
     if row.one_identity:
         asked["identity"] = 0
-        # Of a token that the index has taken, the second try is the last: it says that it was used.
+        # If the index has accepted a token, the second try is the last: the index says that it was used.
         fails = fails or row.fault.acts
     elif row.step == "mint":
-        asked["identity"] = max(at_fault, tries if row.fault is REFUSED else 1)  # a fresh one for each try
+        asked["identity"] = max(at_fault, tries if row.fault is REFUSED else 1)  # a fresh token for each try
     if row.again == 409:
-        asked["listing"] += 1  # whose bytes are there
+        asked["listing"] += 1  # the index has its bytes
     if not fails or row.step == "burn":
         settled = {row.step: "there"} if row.again == 409 else {}
         return Expected(dict.fromkeys(FILES, "uploaded") | settled, None, asked, fails)
@@ -177,7 +177,7 @@ def expected(row: Row) -> Expected:
     others = {}
     for step in FILES:
         follows = STEPS.index(step) > before
-        # Those under way beside it come to their end; nothing is beside the first.
+        # The uploads in flight next to it finish; the first upload has none next to it.
         stops = follows and (row.concurrency == 1 or row.step == "first")
         others[step] = "not tried" if stops else "uploaded"
         if stops:
@@ -191,7 +191,7 @@ def _error(row: Row) -> type[TrustedPublishError]:
     if row.step == "identity":
         return IdentityError
     if row.one_identity:
-        return ExchangeError  # it is spent, or may be: another try of the same command would not help
+        return ExchangeError  # it is used, or may be: another try of the same command would not help
     if row.fault.kind != "status" or row.fault is NOT_TODAY:
         return NetworkError
     return {"listing": IndexReadError, **dict.fromkeys(FILES, UploadError)}.get(row.step, ExchangeError)
@@ -219,7 +219,7 @@ class Service(Scripted):
         left = int(headers.get("content-length", 0))
         body, step = b"", _small_step(head[1])
         if step is None:
-            # The form comes before the file, whose name is in it: no byte of the file is awaited.
+            # The form, with the file name, precedes the file: it is read before any byte of the file.
             while b'; filename="' not in body or not body.endswith(b"\r\n\r\n"):
                 body += stream.readline()
             found = re.search(rb'; filename="([^"]+)"', body)
@@ -306,7 +306,7 @@ class Service(Scripted):
 
 
 def _small_step(target: str) -> str | None:
-    """The step that is no upload."""
+    """Return the step that is not an upload."""
     known = {"/simple/": "listing", "/.well": "discovery", "/_/oidc/a": "audience", "/github": "identity"}
     known |= {"/_/oidc/m": "mint", "/_/oidc/b": "burn"}
     return next((step for begin, step in known.items() if target.startswith(begin)), None)
@@ -318,7 +318,7 @@ def _header(line: bytes) -> tuple[str, str]:
 
 
 def _reset(connection: socket.socket) -> None:
-    """Let the connection end with a reset when it is closed."""
+    """Make the connection end with a reset when it is closed."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -328,7 +328,7 @@ def _identity_token(number: int) -> str:
 
 
 class Closes(Recorder):
-    """Closes a service when a file has ended: who comes then is refused."""
+    """Closes a service when a file has ended: later connections are refused."""
 
     def __init__(self, after: str | None, close: ExitStack) -> None:
         super().__init__()
@@ -342,14 +342,14 @@ class Closes(Recorder):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Distribution]:
-    """Two wheels and an sdist."""
+    """Return two wheels and an sdist."""
     folder = tmp_path_factory.mktemp("dist")
     wheels = [make_wheel(folder, tag=f"cp{number}-cp{number}-win32") for number in (310, 311)]
     return [Distribution.read(path, f"dist/{path.name}") for path in [make_sdist(folder), *wheels]]
 
 
 def _is_slow(row: Row) -> bool:
-    """Whether a try waits until its time is up, or for the end of a pause."""
+    """Return whether a try waits for its timeout, or for the end of a pause."""
     return row.fault.kind == "late" or (row.fault is WAIT and row.step in FILES)
 
 
@@ -357,18 +357,18 @@ def _is_slow(row: Row) -> bool:
     "row", [pytest.param(row, marks=[pytest.mark.slow] * _is_slow(row), id=str(row)) for row in ROWS]
 )
 def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run ends as the rules say, with so many requests, and its account of the index is true."""
+    """The run ends as the rules say, with that many requests, and its account of the index is true."""
     known = expected(row)
     done = Run()
     error = None
     nobody = socket.socket()
     with nobody, Service(row) as service, ExitStack() as second:
-        # Bound, and not listened on: whoever connects is refused.
+        # Bound but not listening: connections are refused.
         nobody.bind(("127.0.0.1", 0))
         urls = dict.fromkeys(STEPS, service.url)
         after = None
         if row.fault is REFUSED:
-            # What is refused from the begin has an address of its own; what later, a service that goes away.
+            # A step that is refused from the start has its own address; later steps have a service that closes.
             if row.step in {"middle", "last", "burn"}:
                 after = list(FILES.values())[{"middle": 0, "last": 1, "burn": 2}[row.step]]
                 other = second.enter_context(_Other(service))
@@ -395,7 +395,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
             known.asked["discovery"] = 0
         events = Closes(after, second)
         settings = Settings(repository, concurrency=row.concurrency)
-        # One that waits for an answer in vain waits long enough for the sound ones to come in time.
+        # A try that waits in vain waits long enough for the successful ones to arrive in time.
         timeout = 0.5 if row.fault.kind == "late" else 30.0
         with Client(repository.certificates, timeout, "tests/1.0") as client:
             variable = "MY_TOKEN" if row.one_identity else None
@@ -415,7 +415,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
         assert "identity-token-spent" == error.message.code
     asked = {step: service.seen[step] for step in STEPS}
     if row.step == "listing" and error is not None:
-        # The exchange's terms are asked for beside it, however far that comes.
+        # The exchange's terms are requested in parallel, so their number varies.
         assert {asked.pop("discovery"), asked.pop("audience")} <= {0, 1}
         del known.asked["discovery"], known.asked["audience"]
     assert known.asked == asked
@@ -425,7 +425,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
 
 
 def _check_truth(results: Mapping[str, str], files: list[Distribution], service: Service) -> None:
-    """What is told of each file is so, and the index has each once and as it is on the disk."""
+    """The reported outcomes are true, and the index has each file once, as it is on the disk."""
     disk = {one.filename: one.sha256 for one in files}
     assert service.stored.items() <= disk.items()
     assert {1} >= set(service.stores.values())
@@ -435,7 +435,7 @@ def _check_truth(results: Mapping[str, str], files: list[Distribution], service:
 
 
 class _Other(Scripted):
-    """A second address of a service, which can go away alone."""
+    """A second address of a service, which can close alone."""
 
     def __init__(self, service: Service) -> None:
         super().__init__(service._act)
@@ -443,7 +443,7 @@ class _Other(Scripted):
 
 
 class LikePyPI(Service):
-    """Answers 500 to uploads that would make the same release at the same time."""
+    """Answers 500 to uploads that would create the same release at the same time."""
 
     def __init__(self, refused: str) -> None:
         super().__init__(Row("burn", SLOW, 0))
@@ -451,7 +451,7 @@ class LikePyPI(Service):
         self._under_way = 0
         self._met = threading.Event()
         self.uploads: list[tuple[int, bool]] = []
-        """The status of each, and whether another one had come beside it or one before it."""
+        """The status of each upload, and whether another one arrived before it or at the same time."""
 
     def _act(self, asked: Asked) -> Answer:
         if asked.target != "/legacy/":
@@ -461,7 +461,7 @@ class LikePyPI(Service):
             self._under_way += 1
             if self._under_way > 1:
                 self._met.set()
-        # That long another one has the time to come as well.
+        # Long enough for another one to arrive.
         met = self._met.wait(0.3 if is_new or not self.uploads else 10)
         if met and is_new:
             answer = Answer(500)
@@ -485,7 +485,7 @@ class LikePyPI(Service):
     ids=["a new release", "a new release whose first file is refused", "a release that is there"],
 )
 def test_first_uploads(refused: str, is_there: bool, uploads: list[tuple[int, bool]], tmp_path: Path) -> None:
-    """Until a release is there its files come one at a time, and then several at once: no upload meets a 500."""
+    """Until a release exists, its files arrive one at a time, then in parallel: no upload meets a 500."""
     paths = [make_wheel(tmp_path, tag=f"cp30{number}-cp30{number}-win32") for number in range(6)]
     wheels = [Distribution.read(path, f"dist/{path.name}") for path in paths]
     with LikePyPI(refused) as service:
@@ -505,7 +505,7 @@ def test_first_uploads(refused: str, is_there: bool, uploads: list[tuple[int, bo
 
 
 class Struggling(Service):
-    """An index that bears less than it is sent."""
+    """An index that handles less load than it receives."""
 
     def __init__(self, how: str) -> None:
         super().__init__(Row("burn", SLOW, 0))
@@ -521,10 +521,10 @@ class Struggling(Service):
             self._under_way += 1
             number, beside = self.uploads, self._under_way - 1
             self._under_way -= (stalls := self._how == "stalls all but one connection" and beside > 0)
-        if stalls:  # until the client has had enough
+        if stalls:  # until the client gives up
             self._closing.wait(60)
             return Answer(500)
-        # The time that an upload takes: others come meanwhile.
+        # The time that an upload takes: others arrive meanwhile.
         self._closing.wait(0.01 * beside**2 if self._how == "gets slower" else 0.02)
         refused = self._how == "bears three at once" and beside > 2
         failed = self._how == "fails every tenth upload" and number % 10 == 0
@@ -544,7 +544,7 @@ class Struggling(Service):
     ],
 )
 def test_an_index_that_bears_less(how: str, most: float) -> None:
-    """Every file is stored, once, and with few requests more than there are files."""
+    """Every file is stored, once, with few more requests than files."""
     wheels = [a_distribution(f"sample-1.0-cp3{number}-cp3{number}-win32.whl") for number in range(60)]
     with Struggling(how) as service:
         service.identities.append(_identity_token(0))
@@ -561,7 +561,7 @@ def test_an_index_that_bears_less(how: str, most: float) -> None:
 
 
 def test_the_table_is_whole() -> None:
-    """There are more than 120 rows, each with a name of its own, and each step meets each fault."""
+    """There are more than 120 rows, each with its own name, and each step meets each fault."""
     assert 120 < len(ROWS) == len({str(row) for row in ROWS})
     met = {(row.step, row.fault.name) for row in ROWS}
     faults = {

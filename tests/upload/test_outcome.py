@@ -1,4 +1,4 @@
-"""What is to become of each file, and what became of it."""
+"""The planned and the actual outcome of each file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLAN = Plan(INDEX, PLANNED)
 
 
 def test_plan() -> None:
-    """A plan names what to upload, and each release once."""
+    """A plan names the files to upload, and each release once."""
     assert (FIRST, SECOND, OTHER) == PLAN.uploads
     assert [("sample", FIRST.version), ("other", OTHER.version)] == [*PLAN.releases]
 
@@ -62,7 +62,7 @@ ERROR = UploadError("uploads-failed", [MESSAGE], explanation=None)
     ids=["none", "message", "error"],
 )
 def test_problem(problem: UploadError | Message | None, error: UploadError | None, reason: str) -> None:
-    """A problem has words in either case; only an error is raised at the end of the run."""
+    """A problem is reported in either case; only an error is raised at the end of the run."""
     outcome = Outcome(FIRST, "failed", problem)
 
     assert (error, reason) == (outcome.error, outcome.reason)

@@ -1,4 +1,4 @@
-"""Settings, distributions and what the index holds → `Plan`, or every problem at once."""
+"""Settings, distributions and the index's listing → `Plan`, or every problem at once."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ NOTHING = Held()
     ],
 )
 def test_refused(distributions: list[Distribution], problems: list[Message]) -> None:
-    """What PyPI would refuse is refused before the first request."""
+    """Files that PyPI would reject are refused before the first request."""
     with pytest.raises(PlanError) as caught:
         check(SETTINGS, INDEX, distributions, Project())
 
@@ -111,7 +111,7 @@ def test_refused(distributions: list[Distribution], problems: list[Message]) -> 
 
 
 def test_rejected() -> None:
-    """What PyPI would reject is a problem with all its files, unless `check` has said it already."""
+    """What PyPI would reject is one problem with all its files, unless `check` has reported it already."""
     files = [a_distribution(f"sample-1.0-{number}-py3-none-any.whl") for number in range(5)]
     found = {
         Refusal("bad-classifier", "'A :: B' is not a valid classifier."): files,
@@ -133,7 +133,7 @@ def test_rejected() -> None:
 
 
 class Large(Kept):
-    """More bytes than PyPI accepts, without having them."""
+    """More bytes than PyPI accepts, without storing them."""
 
     @property
     def size(self) -> int:
@@ -141,7 +141,7 @@ class Large(Kept):
 
 
 def test_doubts() -> None:
-    """What PyPI may reject is a warning, and so is a file above its limit."""
+    """What PyPI may reject is a warning; a file above its size limit is one, too."""
     wheel, sdist = a_distribution(WHEEL), replace(a_distribution(SDIST), content=Large(b""))
     found = {Refusal("bad-platform", "newer", is_certain=False): [wheel], Refusal("bad-archive", "certain"): [wheel]}
 
@@ -153,7 +153,7 @@ def test_doubts() -> None:
 
 
 def test_doubts_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dry run says what could not be checked; a release does not."""
+    """A dry run reports what it could not check; a release does not."""
     monkeypatch.setattr("hatch_trusted_publish.artifacts.pypi.metadata.LIBRARIES", ("packaging", "no_such_library"))
     dry = [list(doubts({}, [], replace(SETTINGS, dry_run=dry), INDEX)) for dry in ("yes", "mint", "no")]
 
@@ -162,7 +162,7 @@ def test_doubts_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_doubts_about_a_large_readme() -> None:
-    """A dry run says that a large README was not rendered; a release does not."""
+    """A dry run reports that a large README was not rendered; a release does not."""
     wheel = a_distribution(WHEEL, description="x" * (LARGEST_README + 1))
     found = [list(doubts({}, [wheel], replace(SETTINGS, dry_run=dry), INDEX)) for dry in ("yes", "no")]
 
@@ -194,7 +194,7 @@ def test_refused_together() -> None:
             ],
             SETTINGS,
             INDEX,
-            id="odd requirements are the index's to judge",
+            id="unusual requirements are for the index to judge",
         ),
         pytest.param([a_distribution(SDIST, license_expression="MIT")], SETTINGS, INDEX, id="license expression"),
         pytest.param([a_distribution("sample-1.0+x.tar.gz")], SETTINGS, PRIVATE, id="local version on a private index"),
@@ -212,7 +212,7 @@ def test_refused_together() -> None:
     ],
 )
 def test_not_refused(distributions: list[Distribution], settings: Settings, index: Index) -> None:
-    """What is right, or only an index can judge, or was allowed, passes."""
+    """Files pass if they are valid, if only an index can judge them, or if a setting allows them."""
     check(settings, index, distributions, Project())
 
 
@@ -223,8 +223,10 @@ STALE = [a_distribution(WHEEL), a_distribution(SDIST)]
     ("project", "code", "facts"),
     [
         pytest.param(Project(canonicalize_name("sample"), Version("1.0.0")), "", {}, id="same"),
-        pytest.param(Project(), "", {}, id="nothing known"),
-        pytest.param(Project(canonicalize_name("sample"), unknown=Message("no-pyproject")), "", {}, id="only the name"),
+        pytest.param(Project(), "", {}, id="name and version unknown"),
+        pytest.param(
+            Project(canonicalize_name("sample"), unknown=Message("no-pyproject")), "", {}, id="only the name known"
+        ),
         pytest.param(
             Project(canonicalize_name("sample"), Version("1.1.dev3")),
             "stale-file",
@@ -243,7 +245,7 @@ STALE = [a_distribution(WHEEL), a_distribution(SDIST)]
     ],
 )
 def test_stale(project: Project, code: str, facts: dict[str, object]) -> None:
-    """Files of another project or version than the one here are refused, unless that was allowed."""
+    """Files of another project or version than the current one are refused, unless a setting allows them."""
     found: tuple[Message, ...] = ()
     try:
         check(SETTINGS, INDEX, STALE, project)
@@ -256,7 +258,7 @@ def test_stale(project: Project, code: str, facts: dict[str, object]) -> None:
 
 
 def test_expect() -> None:
-    """Only the files with the digest that was handed over are published."""
+    """Only the files with the digests that were handed over are published."""
     files = [a_distribution(WHEEL), a_distribution(SDIST)]
     digest = digest_of((one.filename, one.sha256) for one in files)
     check(replace(SETTINGS, expect=digest), INDEX, [*reversed(files)], Project())
@@ -281,7 +283,7 @@ def test_closed_project(status: str, code: str) -> None:
 
 
 def test_in_order() -> None:
-    """Wheels by name, then sdists: no installer builds what has a wheel in a moment."""
+    """Wheels come first, by name, then sdists: installers do not build a project whose wheel is about to appear."""
     names = [
         "b-1.0.tar.gz",
         "b-1.0-py3-none-any.whl",
@@ -340,7 +342,7 @@ def test_compare(expected: Message | None, listed: Listed) -> None:
 def test_existing(
     existing: Literal["identical", "skip", "fail"], listed: Listed | None, expected: Outcome | Message
 ) -> None:
-    """What `existing` means for a name that is free, or taken by the same bytes, by others, or by unknown ones."""
+    """`existing` decides what happens to a name that is free, or taken by the same, other or unknown bytes."""
     sdist = a_distribution(SDIST)
     listing = {WHEEL: OTHER} | ({} if listed is None else {SDIST: listed})
     found: tuple[Outcome | Message, ...]
@@ -416,7 +418,7 @@ indexes = st.sampled_from([INDEX, PRIVATE])
 
 
 def is_right(distribution: Distribution, index: Index) -> bool:
-    """Whether one file could be published, said in another way than by the code."""
+    """Return whether one file could be published, worked out independently of the code."""
     fields = distribution.fields
     return not (
         ("+" in distribution.filename and index is INDEX)
@@ -428,7 +430,7 @@ def is_right(distribution: Distribution, index: Index) -> bool:
 @hypothesis_settings(deadline=None, max_examples=300)
 @given(all_settings, indexes, st.lists(distributions(), min_size=1, max_size=4), projects)
 def test_any_check(settings: Settings, index: Index, files: list[Distribution], project: Project) -> None:
-    """Any files pass or are refused by a PlanError, and pass only if each and all together are right."""
+    """Any files pass or raise a PlanError; they pass only if each file is right, and all of them together."""
     releases = {(one.name, one.version) for one in files}
     names = [one.filename for one in files]
     is_stale = any(one.name != (project.name or one.name) or not project.has(one.version) for one in files)
@@ -458,7 +460,7 @@ def test_any_check(settings: Settings, index: Index, files: list[Distribution], 
     ),
 )
 def test_any_decision(settings: Settings, files: list[tuple[Distribution, str]]) -> None:
-    """Each file is in exactly one part of a plan: what is free, what is the same, and what is left as it is."""
+    """Each file is in exactly one part of a plan: to upload, identical, or left as it is."""
     held: Mapping[str, Mapping[str, Listed]] = {
         "free": {},
         "same": {one.filename: Listed(one.sha256) for one, _ in files},
@@ -509,7 +511,7 @@ def test_destination(expected: Repository, settings: Settings, distributions: li
 
 
 def test_destination_of_both() -> None:
-    """One run has one index."""
+    """One run publishes to one index."""
     with pytest.raises(PlanError) as caught:
         destination(AUTO, [RELEASE, DEVELOPMENT])
 

@@ -1,4 +1,4 @@
-"""The uploads of one run: each file's own story, and what it means for the others."""
+"""The uploads of one run: the outcome of each file, and its consequences for the others."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from tests.support.scripted import Answer, Asked, Scripted
 
 NOBODY = Expected(["sample"])
 LONG = 30.0
-"""Seconds after which a test that hangs is ended."""
+"""Seconds before a test that hangs is stopped."""
 STORED = Answer.of({"code": "200 OK"})
 REFUSED = Answer.of({"code": "400 No."}, 400)
 FORBIDDEN = Answer.of({"code": "403 No."}, 403)
@@ -72,7 +72,7 @@ def _stored(_name: str, _token: str) -> Answer:
 
 
 class World:
-    """An index that asks a function about each file, a CI, and the uploads between them."""
+    """An index that calls a function for each file, a CI, and the uploads between them."""
 
     def __init__(
         self,
@@ -88,10 +88,10 @@ class World:
     ) -> None:
         """
         Args:
-            upload: file name and token → what is answered; it is called in many threads.
-            listing: what the index lists.
-            mint: what is answered to the identities instead of a token.
-            at_once: so many tries may be in flight from the start.
+            upload: returns the answer for a file name and token; it is called in many threads.
+            listing: the index's list.
+            mint: the answers to the identities instead of a token.
+            at_once: how many tries may be in flight from the start.
         """
         self.upload, self.listing, self.mint = upload, listing or Answer(404), list(mint)
         self.settings = Settings(Repository("own", ""), concurrency=at_once, **settings)
@@ -99,7 +99,7 @@ class World:
         self.single_use, self.exchange = single_use, exchange
         self.lock = threading.Lock()
         self.seen: list[str] = []
-        """``in NAME`` when a file has come, ``out NAME`` when it is about to be answered."""
+        """``in NAME`` when a file has arrived, ``out NAME`` when its answer is about to be sent."""
         self.minted = 0
         self.tokens: list[tuple[str, str]] = []
         """Each upload's file and token."""
@@ -130,7 +130,7 @@ class World:
         return self.listing
 
     def run(self, distributions: Sequence[Distribution], **listings: Listing) -> None:
-        """Upload *distributions* to an index that holds no release but those in *listings*, by project."""
+        """Upload *distributions* to an index that holds no release except those in *listings*, by project."""
         with (
             Scripted(self._answer) as server,
             Client(self.settings.repository.certificates, 20.0, "tests/1.0") as client,
@@ -151,7 +151,7 @@ class World:
                 uploads.rest()
                 uploads.check()
             finally:
-                # A run that is stopped leaves its threads behind; this one's server and connections end here.
+                # A stopped run leaves its threads running; this one's server and connections end here.
                 for thread in threading.enumerate():
                     if "(run)" in thread.name:
                         thread.join(LONG)
@@ -166,7 +166,7 @@ class World:
         return raised.value
 
     def results(self) -> list[Result]:
-        """What became of each file, by the run's own account."""
+        """The outcome of each file, as the run reports it."""
         return [one.result for one in self.done.outcomes.values()]
 
     def errors(self) -> list[str]:
@@ -174,12 +174,12 @@ class World:
         return [one.error.message.code if one.error else "" for one in self.done.outcomes.values()]
 
     def arrived(self) -> list[str]:
-        """The files that came to the index, in their order."""
+        """The files that arrived at the index, in order."""
         return [line.removeprefix("in ") for line in self.seen if line.startswith("in ")]
 
 
 class Together:
-    """An index where files are answered when so many of them are there."""
+    """An index that answers files when a given number of them has arrived."""
 
     def __init__(self, count: int, alone: Sequence[str] = (), answer: Answer = STORED) -> None:
         self.barrier = threading.Barrier(count)
@@ -196,7 +196,7 @@ class Together:
 
 
 def test_the_first_of_a_new_release_goes_alone() -> None:
-    """PyPI answers parallel first uploads with errors: one makes the release, then the others come together."""
+    """PyPI answers parallel first uploads with errors: one creates the release, then the others go together."""
     files = wheels(5)
     world = World(Together(4, [files[0].filename]))
     world.run(files, sample=OLD)
@@ -207,7 +207,7 @@ def test_the_first_of_a_new_release_goes_alone() -> None:
 
 
 def test_progress() -> None:
-    """The start of each file is reported, and how far it has come; a try that is repeated begins at nothing."""
+    """The start and the progress of each file are reported; a repeated try starts at zero."""
     answers = {name: [Answer(503), STORED] for name in names(wheels(2))}
     world = World(lambda name, _: answers[name].pop(0), at_once=1)
     files = wheels(2)
@@ -219,7 +219,7 @@ def test_progress() -> None:
 
 
 def test_seconds() -> None:
-    """Of each file it is kept how long it took, also of one that was refused; of one that was not sent, nothing is."""
+    """The seconds of each sent file are recorded, even if it was rejected; a file that was not sent has none."""
     files = wheels(3)
     world = World(lambda name, _: FORBIDDEN if name == files[1].filename else STORED, at_once=1)
     world.stopped(UploadError, files, sample=NEW)
@@ -230,7 +230,7 @@ def test_seconds() -> None:
 
 
 def test_a_release_that_exists() -> None:
-    """Where the release is there, all go together from the start."""
+    """If the release exists, all files go together from the start."""
     files = wheels(3)
     world = World(Together(3), at_once=3)
     world.run(files, sample=Listing({**OLD.files, **NEW.files}))
@@ -254,7 +254,7 @@ def test_several_releases() -> None:
     ("sizes", "expected"),
     [
         pytest.param({"cp30": 5, "cp31": 2, "cp32": 9, "sdist": 1}, ["cp31", "cp32", "cp30", "sdist"], id="wheels"),
-        pytest.param({"cp30": 5, "cp31": 5, "sdist": 9}, ["cp30", "cp31", "sdist"], id="of one size, by name"),
+        pytest.param({"cp30": 5, "cp31": 5, "sdist": 9}, ["cp30", "cp31", "sdist"], id="same size, by name"),
         pytest.param({"sdist": 1}, ["sdist"], id="no wheel"),
     ],
 )
@@ -274,7 +274,7 @@ def test_order(sizes: dict[str, int], expected: list[str]) -> None:
 
 
 def test_a_first_file_that_is_refused() -> None:
-    """A file that was refused makes no release: the next goes alone as well."""
+    """A rejected file does not create the release: the next one goes alone, too."""
     files = wheels(4)
     others = threading.Event()
     seen: list[bool] = []
@@ -297,7 +297,7 @@ def test_a_first_file_that_is_refused() -> None:
 
 
 def test_a_first_file_that_is_there() -> None:
-    """A first file that somebody else uploaded meanwhile stands for the release."""
+    """If someone else has uploaded the first file meanwhile, the release exists."""
     files = wheels(3)
     together = Together(2)
     listing = Answer.of({"files": [{"filename": files[0].filename, "hashes": {"sha256": files[0].sha256}}]})
@@ -308,7 +308,7 @@ def test_a_first_file_that_is_there() -> None:
 
 
 def test_one_at_a_time() -> None:
-    """With `concurrency = 1` each file is answered before the next comes."""
+    """With `concurrency = 1` each file is answered before the next one arrives."""
     files = [*wheels(2), a_distribution("sample-1.0.tar.gz")]
     world = World(at_once=1)
     world.run(files)
@@ -317,7 +317,7 @@ def test_one_at_a_time() -> None:
 
 
 def test_a_struggling_index() -> None:
-    """Faults of the index are made up for, and the files that it takes are told once."""
+    """Faults of the index are retried, and each stored file is reported once."""
     files = wheels(8)
     failed: set[str] = set()
 
@@ -337,7 +337,7 @@ def test_a_struggling_index() -> None:
 
 
 def test_air_for_a_struggling_index() -> None:
-    """When all that was in flight failed, half as many are tried again at once."""
+    """When all tries in flight failed, half as many are repeated at once."""
     four = threading.Barrier(4)
 
     def upload(name: str, _: str) -> Answer:
@@ -358,7 +358,7 @@ def test_air_for_a_struggling_index() -> None:
 
 
 def test_refusals_of_single_files() -> None:
-    """What is wrong with one file does not keep others back; each refusal is reported."""
+    """A problem with one file does not hold others back; each rejection is reported."""
     files = wheels(5)
     bad = names([files[1], files[3]])
     world = World(lambda name, _: REFUSED if name in bad else STORED, at_once=1)
@@ -371,7 +371,7 @@ def test_refusals_of_single_files() -> None:
 
 @pytest.mark.parametrize(("status", "code"), [(400, "file-refused"), (413, "file-too-large")])
 def test_a_refusal_of_one_file(status: int, code: str) -> None:
-    """A single error comes out as it is."""
+    """A single error is raised unchanged."""
     files = wheels(2)
     world = World(lambda name, _: Answer(status) if name == files[0].filename else STORED)
     error = world.stopped(UploadError, files)
@@ -396,7 +396,7 @@ def test_a_refusal_of_one_file(status: int, code: str) -> None:
 )
 @pytest.mark.parametrize("listing", [OLD, NEW], ids=["new release", "old release"])
 def test_what_would_be_so_for_all(answer: Answer, listing: Listing) -> None:
-    """What is about the project, the release, the token or the index costs one file."""
+    """A problem of the project, the release, the token or the index costs one file."""
     files = wheels(3)
     world = World(lambda *_: answer, at_once=1)
     world.stopped(NetworkError if answer.fault else UploadError, files, sample=listing)
@@ -407,7 +407,7 @@ def test_what_would_be_so_for_all(answer: Answer, listing: Listing) -> None:
 
 
 class Explains(Exchange):
-    """Says for which projects it was asked for an explanation."""
+    """Records the projects for which an explanation was requested."""
 
     def explain_other_project(self, projects: Sequence[str]) -> Message:
         return Message("causes", projects=projects)
@@ -422,7 +422,7 @@ class Explains(Exchange):
     ids=["other project", "no project"],
 )
 def test_a_token_of_another_project(status: int, said: str, code: str) -> None:
-    """The error explains what the CI said of the job; the file's own reason is short."""
+    """The error explains the job's claims; the file's own reason is short."""
     world = World(lambda *_: Answer.of({"code": f"{status} {said}"}, status), exchange=Explains)
     error = world.stopped(UploadError, wheels(1))
 
@@ -432,7 +432,7 @@ def test_a_token_of_another_project(status: int, said: str, code: str) -> None:
 
 
 def test_tokens_of_another_project_are_explained_once() -> None:
-    """However many files were refused; the projects whose files were accepted are not named."""
+    """One explanation covers all rejected files; projects whose files were accepted are not named."""
     files = [*wheels(2), *wheels(1, project="third"), *wheels(1, project="other")]
     refused = Answer.of({"code": "403 OIDC scoped token is not valid for project"}, 403)
     together = Together(4, answer=refused)
@@ -454,7 +454,7 @@ def test_tokens_of_another_project_are_explained_once() -> None:
 
 
 def test_a_refusal_of_a_new_project_costs_one_file() -> None:
-    """So it is with many at once: the first goes alone."""
+    """In a parallel run, the first file of a new project goes alone."""
     files = wheels(12)
     world = World(lambda *_: FORBIDDEN, at_once=8)
     error = world.stopped(UploadError, files)
@@ -464,7 +464,7 @@ def test_a_refusal_of_a_new_project_costs_one_file() -> None:
 
 
 def test_those_under_way_are_waited_for() -> None:
-    """Of files that were sent when the run ended, what became of them is known; what ended it is told first."""
+    """Uploads in flight when the run ends are waited for; the problem that ended it is reported first."""
     files = wheels(4)
     four = threading.Barrier(4)
 
@@ -489,7 +489,7 @@ def test_the_same_error_is_reported_once() -> None:
 
 
 class Changed(Kept):
-    """Bytes that are others by now."""
+    """Bytes that have changed."""
 
     def chunks(self) -> Iterator[bytes]:
         raise DistributionError("file-changed", file="dist/x")
@@ -497,7 +497,7 @@ class Changed(Kept):
 
 
 def test_a_file_that_changes() -> None:
-    """A file that is another by now is not uploaded; the others are."""
+    """A file that has changed is not uploaded; the others are."""
     files = wheels(3)
     files[1] = with_content(files[1], Changed(b"x"))
     world = World(at_once=1)
@@ -514,7 +514,7 @@ def with_content(distribution: Distribution, content: Kept) -> Distribution:
 
 
 def test_a_reply_that_is_lost_for_good() -> None:
-    """After five tries nobody knows what became of the file, and that is said; no other is begun."""
+    """After five tries without a response, the outcome of the file is unknown and reported so; no other file starts."""
     files = wheels(2)
     world = World(lambda *_: Answer(fault="no reply"))
     world.stopped(NetworkError, files)
@@ -537,7 +537,7 @@ def test_a_reply_that_is_lost_for_good() -> None:
     ],
 )
 def test_what_a_last_reply_says(answers: list[Answer], expected: str) -> None:
-    """A file is told to be absent only where no try could have put it there."""
+    """A file is reported as not uploaded only if no try could have stored it."""
     left = list(answers)
     world = World(lambda *_: left.pop(0) if len(left) > 1 else left[0])
     error = None
@@ -550,7 +550,7 @@ def test_what_a_last_reply_says(answers: list[Answer], expected: str) -> None:
 
 
 def test_an_expired_token_after_a_lost_reply() -> None:
-    """A token that expires between two tries is renewed as well."""
+    """A token that expires between two tries is renewed, too."""
     answers = [Answer(fault="no reply"), EXPIRED, STORED]
     world = World(lambda *_: answers.pop(0))
     world.run(wheels(1))
@@ -563,7 +563,7 @@ def test_an_expired_token_after_a_lost_reply() -> None:
 
 
 def test_a_file_that_was_never_sent() -> None:
-    """An upload that reached no server has failed, and there is no doubt about it."""
+    """An upload that reached no server has certainly failed."""
     world = World()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         world.upload_url = f"http://127.0.0.1:{listener.getsockname()[1]}/legacy/"
@@ -580,7 +580,7 @@ def test_a_file_that_was_never_sent() -> None:
     ],
 )
 def test_a_name_that_is_taken_by_nobody_knows_whom(listing: Answer, kind: type[TrustedPublishError]) -> None:
-    """Where the index does not say whose bytes it has, it is not known whether the file is there."""
+    """If the index does not say whose bytes it has, the outcome of the file is unknown."""
     world = World(lambda *_: TAKEN, listing)
     world.stopped(kind, wheels(1))
 
@@ -598,7 +598,7 @@ def test_a_name_that_is_taken_by_nobody_knows_whom(listing: Answer, kind: type[T
     ],
 )
 def test_an_index_that_cannot_be_read(answer: Answer, existing: Any, result: Result, code: str) -> None:
-    """With ``listing = "none"`` the index is not asked, and a name that is taken cannot be compared."""
+    """With ``listing = "none"`` the index is not read, and a name that is taken cannot be compared."""
     world = World(lambda *_: answer, Answer(500), existing=existing)
     world.listed = False
     files = wheels(1)
@@ -611,7 +611,7 @@ def test_an_index_that_cannot_be_read(answer: Answer, existing: Any, result: Res
 
 
 def test_a_run_that_is_stopped() -> None:
-    """When somebody stops the run, files that are under way are told to be of unknown fate, and not to be absent."""
+    """When you stop the run, files in flight are reported as unknown, not as absent."""
     files = wheels(4)
     never = threading.Event()
 
@@ -639,7 +639,7 @@ def test_a_run_that_is_stopped() -> None:
 
 
 def test_one_token_for_all() -> None:
-    """A token is minted once, and used for each file."""
+    """One token is minted, and used for every file."""
     files = wheels(6)
     world = World()
     world.run(files)
@@ -648,7 +648,7 @@ def test_one_token_for_all() -> None:
 
 
 def test_a_token_that_expires() -> None:
-    """However many files meet it, an expired token leads to one renewal, and each file is sent again."""
+    """An expired token leads to one renewal, however many files meet it; each of these files is sent again."""
     files = wheels(4)
     together = Together(4, answer=EXPIRED)
     world = World(lambda name, token: together(name, token) if token == "t1" else STORED)
@@ -661,7 +661,7 @@ def test_a_token_that_expires() -> None:
 
 
 def test_a_token_that_expires_again() -> None:
-    """A second refusal for the same reason is an error."""
+    """A second rejection for the same reason is an error."""
     world = World(lambda *_: EXPIRED, at_once=1)
     error = world.stopped(UploadError, wheels(2))
 
@@ -669,7 +669,7 @@ def test_a_token_that_expires_again() -> None:
 
 
 def test_a_token_that_cannot_be_renewed() -> None:
-    """Where the CI has one identity a job, an expired token ends the run."""
+    """If the CI gives each job a single identity token, an expired upload token ends the run."""
     files = wheels(2)
     world = World(lambda name, _: EXPIRED if name == files[1].filename else STORED, renewable=False)
     world.stopped(UploadError, files)
@@ -685,7 +685,7 @@ def test_a_token_that_cannot_be_renewed() -> None:
     ],
 )
 def test_a_renewal_that_fails(mint: list[Answer | None], kind: type[TrustedPublishError]) -> None:
-    """The renewal's own error is told; the files were refused, and are not on the index. It is asked for once."""
+    """The error of the renewal is reported, once; the rejected files are not on the index."""
     files = wheels(3)
     together = Together(3, answer=EXPIRED)
     world = World(together, mint=mint, at_once=3)
@@ -699,7 +699,7 @@ def test_a_renewal_that_fails(mint: list[Answer | None], kind: type[TrustedPubli
 
 
 def test_single_use_tokens() -> None:
-    """An index that takes a token once gets one for each file, also from several threads."""
+    """If upload tokens are single-use, each file gets its own, also from several threads."""
     files = wheels(5)
     world = World(single_use=True)
     world.run(files)
@@ -708,7 +708,7 @@ def test_single_use_tokens() -> None:
 
 
 def test_a_single_use_token_that_expires() -> None:
-    """The token that takes the place of an expired one is given to that file alone."""
+    """The token that replaces an expired one is used for that file alone."""
     files = wheels(3)
     world = World(lambda _, token: EXPIRED if token == "t1" else STORED, single_use=True, at_once=1)
     world.run(files)
@@ -720,21 +720,21 @@ def test_a_single_use_token_that_expires() -> None:
 
 
 class Ending(Exchange):
-    """A token that has no time left."""
+    """A token that is about to expire."""
 
     def seconds_left(self) -> float:
         return 0.0
 
 
 class Lasting(Exchange):
-    """A token that lasts."""
+    """A token that does not expire soon."""
 
     def seconds_left(self) -> float:
         return 900.0
 
 
 class Large(Kept):
-    """A file that would take for ever, and is not read."""
+    """A file that would take very long to upload, and is not read."""
 
     @property
     def size(self) -> int:
@@ -742,7 +742,7 @@ class Large(Kept):
 
 
 def test_a_token_that_does_not_suffice() -> None:
-    """Where there is no other, the run says once, and as soon as it is known, that the rest will not make it."""
+    """If no other token is available, the run warns once, as early as possible, that time will run out."""
     first, *rest = wheels(4)
     world = World(renewable=False, exchange=Ending, at_once=1)
     world.run([with_content(first, Kept(bytes(PACE))), *rest])
@@ -754,12 +754,12 @@ def test_a_token_that_does_not_suffice() -> None:
     ("count", "exchange", "renewable"),
     [
         pytest.param(4, Lasting, False, id="time enough"),
-        pytest.param(4, Lasting, True, id="another can be had"),
-        pytest.param(1, Ending, False, id="nothing is left"),
+        pytest.param(4, Lasting, True, id="another token is available"),
+        pytest.param(1, Ending, False, id="no file is left"),
     ],
 )
 def test_a_token_that_suffices(count: int, exchange: type[Exchange], renewable: bool) -> None:
-    """Where the files make it, or a new token can be had, there is nothing to say."""
+    """If time suffices, or a new token is available, there is no warning."""
     world = World(renewable=renewable, exchange=exchange)
     world.run(wheels(count))
 
@@ -767,7 +767,7 @@ def test_a_token_that_suffices(count: int, exchange: type[Exchange], renewable: 
 
 
 def test_the_rest_is_measured() -> None:
-    """The time that is left is compared with what the rest needs at the rate so far."""
+    """The time left is compared with what the rest needs at the rate so far."""
     first, second = wheels(2)
     files = [with_content(first, Kept(bytes(PACE))), with_content(second, Large(b""))]
 
@@ -785,7 +785,7 @@ def test_the_rest_is_measured() -> None:
 
 
 def test_small_files_tell_no_rate() -> None:
-    """What a few bytes take is the time of a reply: nothing is concluded from it."""
+    """A few bytes take as long as a reply: no rate is derived from them."""
     world = World(renewable=False, exchange=Ending, at_once=1)
     world.run(wheels(4))
 
@@ -793,7 +793,7 @@ def test_small_files_tell_no_rate() -> None:
 
 
 def test_failures_are_not_measured() -> None:
-    """Nothing is known of the rate before a file was uploaded."""
+    """No rate is known before a file was uploaded."""
     files = [*wheels(1), with_content(wheels(2)[1], Large(b""))]
     world = World(lambda *_: FORBIDDEN, renewable=False, exchange=Lasting)
     world.stopped(UploadError, files)
@@ -801,7 +801,7 @@ def test_failures_are_not_measured() -> None:
     assert [] == world.events.warnings
 
 
-# All of it
+# Everything together
 
 
 @given(
@@ -811,7 +811,7 @@ def test_failures_are_not_measured() -> None:
 )
 @hypothesis_settings(deadline=None, max_examples=25)
 def test_any_answers(answers: list[Answer], concurrency: int, renewable: bool) -> None:
-    """Whatever is answered: the account of the run is that of the index, and an error says what is missing."""
+    """Whatever the answers: the run's account matches the index, and an error names what is missing."""
     files = wheels(len(answers))
     fate = dict(zip(names(files), answers, strict=True))
     stored: set[str] = set()
@@ -841,7 +841,7 @@ def test_any_answers(answers: list[Answer], concurrency: int, renewable: bool) -
 
 
 def test_secrets_are_in_no_outcome() -> None:
-    """An index that repeats the token in its refusals does not get it into the account of the run."""
+    """If the index repeats the token in its rejections, the token is not in the outcomes."""
     world = World(lambda _, token: Answer(403, f"bad {token}-sesame".encode(), "text/plain"))
     error = world.stopped(UploadError, wheels(1))
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def page(*files: tuple[str, str | None]) -> Answer:
-    """The simple API's, with a name and a hash each."""
+    """Return the simple API's response, with a name and a hash each."""
     listed = [{"filename": name, "hashes": {"sha256": held}, "url": f"/f/{name}"} for name, held in files]
     return Answer.of({"files": listed})
 
@@ -51,7 +51,7 @@ class World:
         self.attestations: Attestations = {}
 
     def waits(self, script: dict[str, Answer | Sequence[Answer]], seconds: float = LONG) -> list[str]:
-        """Wait for an index with this script; return what it was asked."""
+        """Wait for an index with this script; return the requests it received."""
         settings = Settings(Repository("own", ""), wait=seconds)
         with Scripted(script) as server, Client(Certificates(), 20.0, "tests/1.0") as client:
             index = Index("own", f"{server.url}/legacy/", f"{server.url}/simple/")
@@ -75,7 +75,7 @@ class World:
         return [(one.result, one.url) for one in self.done.outcomes.values()]
 
     def looks(self) -> list[tuple[list[str], float, str]]:
-        """What was reported of each look: what is missing, the pause, and the code of the reason."""
+        """The report of each look: the missing files, the pause, and the code of the reason."""
         assert {"not-listed-yet"} >= {note.code for note in self.events.notes}
         found = [note.facts for note in self.events.notes]
         return [(one["files"], one["seconds"], one["reason"].code if one["reason"] else "") for one in found]
@@ -86,7 +86,7 @@ def uploaded(distribution: Distribution = WHEEL, result: Result = "uploaded") ->
 
 
 def test_listed_at_once() -> None:
-    """One look is enough where the index lists the files, and nothing is reported."""
+    """If the index lists the files, one look is enough and nothing is reported."""
     world = World(uploaded(WHEEL), uploaded(SDIST))
 
     assert [PAGE] == world.waits({PAGE: HAS_BOTH})
@@ -96,7 +96,7 @@ def test_listed_at_once() -> None:
 
 
 def test_listed_later() -> None:
-    """The index is asked again, after longer and longer, until the last file is there; only for projects that lack one."""
+    """The index is read again, after longer and longer pauses, only for projects that lack a file."""
     world = World(uploaded(WHEEL), uploaded(SDIST), uploaded(OTHER))
     script: dict[str, Answer | Sequence[Answer]] = {
         PAGE: [NOTHING, HAS_WHEEL, *[HAS_WHEEL] * 4, HAS_BOTH],
@@ -112,14 +112,14 @@ def test_listed_later() -> None:
 
 
 def test_nothing_was_uploaded() -> None:
-    """What was there before needs no look."""
+    """Files that existed before need no look."""
     world = World(uploaded(WHEEL, "there"))
 
     assert [] == world.waits({})
 
 
 def test_time_is_up() -> None:
-    """What is not listed in time is named, and counts as uploaded all the same."""
+    """Files that are not listed in time are named, and still count as uploaded."""
     world = World(uploaded(WHEEL), uploaded(SDIST))
 
     assert None is world.gives_up({PAGE: HAS_WHEEL}, SDIST)
@@ -137,7 +137,7 @@ PROBLEMS = [
     ("answer", "code"), [*PROBLEMS, pytest.param(Answer(fault="silence"), "no-reply-in-time", id="silence")]
 )
 def test_an_index_that_does_not_say(answer: Answer, code: str) -> None:
-    """When the time is up, the reason why the last look failed is reported."""
+    """When time is up, the reason for the last failed look is reported."""
     reason = World(uploaded()).gives_up({PAGE: answer}, WHEEL)
 
     assert reason is not None
@@ -146,7 +146,7 @@ def test_an_index_that_does_not_say(answer: Answer, code: str) -> None:
 
 @pytest.mark.parametrize(("answer", "code"), PROBLEMS)
 def test_the_next_look(answer: Answer, code: str) -> None:
-    """A look that fails is not the end: the next one may fare better."""
+    """After a look that fails, the next one may succeed."""
     world = World(uploaded())
     lines = world.waits({PAGE: [answer, answer, HAS_WHEEL]})
 
@@ -156,7 +156,7 @@ def test_the_next_look(answer: Answer, code: str) -> None:
 
 
 def test_other_bytes() -> None:
-    """An index that lists other bytes than were uploaded is not waited for."""
+    """A run does not wait for an index that lists other bytes than were uploaded."""
     with pytest.raises(UploadError) as raised:
         World(uploaded()).waits({PAGE: page((WHEEL.filename, "0" * 64))})
 
@@ -165,7 +165,7 @@ def test_other_bytes() -> None:
 
 
 def test_a_name_that_was_taken() -> None:
-    """Where the index had the name and did not list it, the list says in the end whose bytes those are."""
+    """If the index rejected a name that it did not list, the list says in the end whose bytes it has."""
     world = World(Outcome(WHEEL, "unknown", Message("taken-not-listed")))
     world.waits({PAGE: [NOTHING, HAS_WHEEL]})
 
@@ -182,7 +182,7 @@ SHOWN = Answer.of({"version": 1, "attestation_bundles": [{"attestations": [{"ver
 
 
 def attested(where: object = "/integrity/sample") -> Answer:
-    """A page with one wheel that has attestations somewhere."""
+    """Return a page with one wheel whose attestations are at some URL."""
     file = {"filename": WHEEL.filename, "hashes": {"sha256": WHEEL.sha256}, "url": "/f/x", "provenance": where}
     return Answer.of({"files": [file]})
 
@@ -194,7 +194,7 @@ def with_attestation(result: Literal["uploaded", "unknown"] = "uploaded") -> Wor
 
 
 def test_attestations_are_shown() -> None:
-    """A file that was sent with attestations is listed when the index shows them."""
+    """A file that was uploaded with attestations is listed when the index shows them."""
     world = with_attestation()
     other = Answer.of({"version": 1, "attestation_bundles": []})
     lines = world.waits({PAGE: [attested(None), attested()], PROVENANCE: [other, SHOWN]})
@@ -222,7 +222,7 @@ def test_attestations_are_shown() -> None:
     ],
 )
 def test_attestations_that_are_not_shown(where: str, answer: Answer, code: str) -> None:
-    """The reason is reported, and nothing is asked of another host."""
+    """The reason is reported, and no other host is contacted."""
     reason = with_attestation().gives_up({PAGE: attested(where), PROVENANCE: answer}, WHEEL)
 
     assert reason is not None
@@ -230,7 +230,7 @@ def test_attestations_that_are_not_shown(where: str, answer: Answer, code: str) 
 
 
 def test_attestations_of_another_run() -> None:
-    """Of a name that was taken by the same bytes, the attestations are not compared."""
+    """If the same bytes took the name earlier, their attestations are not compared."""
     world = with_attestation("unknown")
 
     assert [PAGE] == world.waits({PAGE: attested(None)})
