@@ -1,4 +1,4 @@
-"""Where the parts of an index are."""
+"""The endpoints of an index."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_pypi(index: Index, upload_url: str, host: str, audience: str) -> None:
 
 
 def test_another_index() -> None:
-    """Of any other index nothing is known but what the person says: the search for its endpoints is to come."""
+    """Any other index has only its upload URL; the search for its endpoints is still to come."""
     expected = Index(
         name="company",
         upload_url="https://index.example/team/legacy/",
@@ -56,7 +56,7 @@ def test_another_index() -> None:
 
 
 def test_all_that_can_be_said_of_an_index() -> None:
-    """What stands in the index's table is taken, with another host for the endpoints too."""
+    """The index's table sets every endpoint, on another host, too."""
     found = find_index(
         Repository(
             name="company",
@@ -116,7 +116,7 @@ def test_rehearsal_index() -> None:
     ],
 )
 def test_simple_url(simple_url: str, upload_url: str) -> None:
-    """An index is read beside where it takes uploads."""
+    """The simple API is expected next to the upload URL."""
     assert simple_url == find_index(Repository("company", upload_url)).simple_url
 
 
@@ -131,7 +131,7 @@ def test_simple_url(simple_url: str, upload_url: str) -> None:
     ],
 )
 def test_burn_endpoint(burn: str | None, mint: str) -> None:
-    """Tokens are burned beside PyPI's own path for minting, and nowhere that was guessed."""
+    """Tokens are burned next to PyPI's own path for minting, and never at a guessed URL."""
     configured = Repository(
         "company", "https://h.example/legacy/", audience_endpoint="https://h.example/audience", token_mint_endpoint=mint
     )
@@ -170,7 +170,7 @@ def test_pypi_endpoints() -> None:
     ],
 )
 def test_listing_url(url: str, index: Index, project: str) -> None:
-    """What an index holds is asked of its simple API (PEP 503)."""
+    """The listing URL is that of the simple API (PEP 503)."""
     assert url == index.listing_url(project)
 
 
@@ -184,7 +184,7 @@ def test_listing_url(url: str, index: Index, project: str) -> None:
     ],
 )
 def test_release_url(url: str, index: Index, version: str) -> None:
-    """A release is looked at on its page; where no index has such pages, in the list of files."""
+    """A release is shown by its page; for an index without such pages, by its list of files."""
     assert url == index.release_url("sample", version)
 
 
@@ -201,5 +201,5 @@ def test_release_url(url: str, index: Index, version: str) -> None:
     ],
 )
 def test_names(index: Index, expected: tuple[str, str, str | None]) -> None:
-    """An index is shown by the name that people know, and has a table unless it is a URL."""
+    """An index is shown by its well-known name, and has a table unless it is a URL."""
     assert expected == (index.title, index.table, index.status_page)

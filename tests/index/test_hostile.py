@@ -1,4 +1,4 @@
-"""Whatever an index or a CI says at any step of a release: an error of our own, and nothing that a log obeys."""
+"""Whatever an index or a CI sends at any step of a release: a documented error, and plain text in the log."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ JSON: Final = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | TEXT, inner, max_size=4),
     max_leaves=10,
 )
-"""With NaN in it, which is none."""
+"""With NaN in it, which is not JSON."""
 ERRORS: Final = st.fixed_dictionaries(
     {"errors": st.lists(st.fixed_dictionaries({"code": CODES | TEXT, "description": TEXT}), max_size=2)}
 )
@@ -107,7 +107,7 @@ REPLIES: Final = st.builds(
 
 
 class Told:
-    """A log of any kind: all that it is told in words."""
+    """A log of any kind: everything that is reported, in words."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -129,7 +129,7 @@ def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
 
 @pytest.fixture(scope="module")
 def index() -> Iterator[tuple[str, dict[str, Answer]]]:
-    """An index, and what it says; retries do not wait."""
+    """A client and an index with any replies; retries do not wait."""
     script: dict[str, Answer] = {}
     with Scripted(script) as server, stamina.set_testing(True, attempts=2, cap=True):
         yield server.url, script
@@ -157,7 +157,7 @@ def told(
 
 
 def obeyed(texts: list[str]) -> list[str]:
-    """Lines that a terminal or GitHub would obey; `Console` escapes what other CIs obey inside a line."""
+    """Return lines that a terminal or GitHub would obey; `Console` escapes what other CIs obey inside a line."""
     lines = [line for text in texts for line in text.split("\n")]
     return [line for line in lines if not line.isprintable() or line.lstrip().startswith("::")]
 
@@ -167,7 +167,7 @@ def obeyed(texts: list[str]) -> list[str]:
 def test_any_reply_at_any_step(
     index: tuple[str, dict[str, Answer]], distribution: Distribution, step: str, reply: Answer
 ) -> None:
-    """Any bytes in the place of a reply: the release ends well or with an error of our own, told in plain text."""
+    """Any bytes instead of a reply: the release succeeds or ends with a documented error, in plain text."""
     url, script = index
     script.update(HONEST | {step: reply})
     _, texts = told(url, distribution, jwt({"aud": "127.0.0.1"}))
@@ -196,7 +196,7 @@ def test_any_claims(
     provider: str | None,
     refusal: object,
 ) -> None:
-    """Whatever a CI says of a job, and however the index refuses it: all that is told of it is plain text."""
+    """Whatever the claims of a job, and however the index rejects it: everything reported is plain text."""
     url, script = index
     script.update(HONEST | {"POST /_/oidc/mint-token": Answer.of(refusal, 422)})
     publisher = provider and {"provider": provider, **dict.fromkeys(PUBLISHER_FIELDS[provider], "octo")}

@@ -1,4 +1,4 @@
-"""The exchange: what is asked, and what each recorded reply of PyPI means."""
+"""The token exchange: the requests, and the meaning of each recorded reply of PyPI."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ OTHER_CODES = {
 
 
 def refused(read: Callable[[], object]) -> Message:
-    """What the error says that *read* raises."""
+    """Return the message of the error that *read* raises."""
     with pytest.raises(ExchangeError) as caught:
         read()
     return caught.value.message
 
 
 def refusal(code: str, index: str, said: list[str]) -> Message:
-    """A refused exchange, before `identity.hints` adds to it."""
+    """Return a rejected exchange, before `identity.hints` adds to it."""
     facts = {"index": index, "said": said}
     return Message(code, reason=Message("refused-identity", **facts), more=None, **facts)
 
@@ -78,7 +78,7 @@ def code_or_value(read: Callable[[], object]) -> object:
 
 
 def test_recorded_audiences() -> None:
-    """What PyPI says about its audience is the audience, or an error."""
+    """PyPI's reply about its audience yields the audience, or an error."""
     assert AUDIENCES == {
         name: code_or_value(partial(protocol.read_audience, ENTRIES[name].reply, MAIN))
         for name in to("/_/oidc/audience")
@@ -86,7 +86,7 @@ def test_recorded_audiences() -> None:
 
 
 def test_recorded_tokens() -> None:
-    """What PyPI mints is an upload token with its end."""
+    """PyPI's minted token becomes an upload token with an expiry time."""
     found = {name: protocol.read_mint(ENTRIES[name].reply, MAIN, NOW) for name in MINTED}
     sent = {name: json.loads(ENTRIES[name].reply.body)["token"] for name in MINTED}
     assert MINTED == {name: token.expires for name, token in found.items()}
@@ -94,7 +94,7 @@ def test_recorded_tokens() -> None:
 
 
 def test_recorded_refusals() -> None:
-    """What PyPI refuses is an error with PyPI's code and words, or with a code that says more."""
+    """PyPI's rejection is an error with PyPI's code and words, or with a more specific code."""
     expected = {name: expected_refusal(name) for name in to("/_/oidc/mint") if name not in MINTED}
     assert expected == {name: refused(partial(protocol.read_mint, ENTRIES[name].reply, MAIN, NOW)) for name in expected}
     replies = {
@@ -118,7 +118,7 @@ def expected_refusal(name: str) -> Message:
 
 
 def test_all_errors_of_a_refusal() -> None:
-    """PyPI can give several reasons: all are shown, and the first that is known gives the code."""
+    """PyPI can give several reasons: all are shown, and the first known one gives the code."""
     errors = [{"code": code, "description": "d."} for code in ("new-code", "invalid-token", "not-enabled")]
     found = refused(lambda: protocol.read_mint(Reply(422, json.dumps({"errors": errors}).encode()), OWN, NOW))
     expected = refusal("invalid-token", index="own", said=["new-code: d", "invalid-token: d", "not-enabled: d"])
@@ -141,7 +141,7 @@ def test_an_unknown_refusal() -> None:
     ],
 )
 def test_mint_expires(reply: Reply, expected: float) -> None:
-    """A token ends when the index says so, else after 900 seconds."""
+    """A token expires when the index says so, else after 900 seconds."""
     token = protocol.read_mint(reply, MAIN, NOW)
     assert ("t", expected) == (token.secret.reveal(), token.expires)
 
@@ -164,12 +164,12 @@ def test_mint_expires(reply: Reply, expected: float) -> None:
         pytest.param(b'{"token": "t", "expires": "soon"}', id="expires in words"),
         pytest.param(b'{"token": "t", "expires": null}', id="expires null"),
         pytest.param(b'{"token": "t", "expires": -1}', id="expires below zero"),
-        pytest.param(b'{"token": "t", "expires": 1e999}', id="expires without end"),
+        pytest.param(b'{"token": "t", "expires": 1e999}', id="expires is infinite"),
         pytest.param(b'{"token": "t", "expires": 1' + b"0" * 400 + b"}", id="expires with 400 digits"),
     ],
 )
 def test_mint_without_a_usable_token(body: bytes) -> None:
-    """A 200 whose token could not be sent, or could break out of a header, is an error without that token."""
+    """A 200 whose token cannot be sent, or could break out of a header, is an error without that token."""
     with pytest.raises(ExchangeError) as caught:
         protocol.read_mint(Reply(200, body, "application/json"), MAIN, NOW)
     expected = Message("no-upload-token", reason=Message("reply-without-token", index="PyPI"))
@@ -190,7 +190,7 @@ def test_mint_without_a_usable_token(body: bytes) -> None:
     ],
 )
 def test_mint_refused_in_other_ways(reply: Reply, said: str) -> None:
-    """A refusal that is not in PyPI's form is reported with its status and whatever words it has."""
+    """A rejection that is not in PyPI's form is reported with its status and any words it has."""
     reason = Message("exchange-reply", index="PyPI", status=reply.status, said=said)
     expected = Message("exchange-failed", index="PyPI", reason=reason, page=PAGE)
     assert expected == refused(lambda: protocol.read_mint(reply, MAIN, NOW))
@@ -241,8 +241,8 @@ SINGLE = Endpoints("https://index.test/a", "https://index.test:8443/m", single_u
         pytest.param(Reply(404, b"", "text/html"), None, id="404"),
         pytest.param(Reply(403, b"{}", "application/problem+json"), None, id="403"),
         pytest.param(Reply(301, b"", "text/html", location="https://elsewhere/"), None, id="redirect"),
-        pytest.param(Reply(200, b"<html>", "text/html"), None, id="a page for people"),
-        pytest.param(Reply(200, b"", ""), None, id="nothing"),
+        pytest.param(Reply(200, b"<html>", "text/html"), None, id="login page"),
+        pytest.param(Reply(200, b"", ""), None, id="empty"),
         pytest.param(Reply(503, b""), "exchange-failed", id="503"),
         pytest.param(Reply(408, b""), "exchange-failed", id="408"),
         pytest.param(Reply(429, b""), "exchange-failed", id="429"),
@@ -254,14 +254,14 @@ SINGLE = Endpoints("https://index.test/a", "https://index.test:8443/m", single_u
     ],
 )
 def test_discovery(reply: Reply, expected: Endpoints | str | None) -> None:
-    """PEP 807's reply is read; other indexes are asked by PyPI's paths; a wrong reply is not guessed at."""
+    """PEP 807's reply is read; other indexes are tried with PyPI's paths; a malformed reply is an error."""
     assert expected == code_or_value(lambda: protocol.read_discovery(reply, OWN))
 
 
 @pytest.mark.parametrize("key", ["audience-endpoint", "token-mint-endpoint"])
 @pytest.mark.parametrize("url", [None, 7, "https://evil.test/x", "http://index.test/x", "//index.test/x"])
 def test_discovery_of_foreign_endpoints(key: str, url: object) -> None:
-    """An endpoint on another host, without TLS, or that is not a URL, is refused by its key."""
+    """An endpoint that is on another host, has no TLS, or is not a URL is rejected by its key."""
     found = refused(lambda: protocol.read_discovery(discovery(**{key: url}), OWN))
     assert ("untrusted-endpoint", key) == (found.code, found.facts["key"])
 
@@ -278,7 +278,7 @@ def test_discovery_of_foreign_endpoints(key: str, url: object) -> None:
     ],
 )
 def test_ask_discovery(url: str, upload_url: str) -> None:
-    """PEP 807: scheme and authority of the upload URL, its path as the question, and a media type of its own."""
+    """PEP 807: scheme and authority of the upload URL, its path as the query, and a media type of its own."""
     request = protocol.ask_discovery(find_index(Repository("company", upload_url)))
     assert (url, "application/vnd.pypi.pytp.v1+json") == (request.url, request.accept)
 
@@ -296,7 +296,7 @@ def test_ask_discovery(url: str, upload_url: str) -> None:
     ],
 )
 def test_small_requests(request_: Request, expected: tuple[str, str, int, str]) -> None:
-    """What is asked, where, and how often."""
+    """Each small request has this method, URL and number of tries."""
     sent = "" if request_.token is None else request_.token.reveal()
     assert expected == (request_.purpose.code, request_.url, request_.tries, sent)
 
@@ -322,7 +322,7 @@ SECRET = (Secret("sesame"),)
     ],
 )
 def test_a_secret_that_is_repeated(read: Callable[[], object]) -> None:
-    """An index that repeats a token in its refusal does not get it into an error."""
+    """An index that repeats a token in its rejection does not get it into an error."""
     with pytest.raises(TrustedPublishError) as caught:
         read()
     assert "sesame" not in repr(caught.value.message)

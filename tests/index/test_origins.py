@@ -76,7 +76,7 @@ LIKELY_URLS = st.builds(
         pytest.param("https://index.example:/legacy/", id="empty-port"),
         pytest.param("https://index.example/@team/legacy/", id="at-sign-in-the-path"),
         pytest.param("https://[2001:db8::1]:8443/", id="ipv6"),
-        pytest.param("https://bücher.example/", id="other-letters"),
+        pytest.param("https://bücher.example/", id="non-latin-letters"),
         pytest.param("https://xn--bcher-kva.example/", id="a-label"),
         pytest.param("http://localhost/", id="http-localhost"),
         pytest.param("http://LOCALHOST:8080/", id="http-localhost-in-capitals"),
@@ -86,7 +86,7 @@ LIKELY_URLS = st.builds(
     ],
 )
 def test_url_is_fine(url: str) -> None:
-    """HTTPS goes anywhere, HTTP no further than this machine."""
+    """HTTPS may go anywhere, HTTP only to this machine."""
     assert url_problem(url) is None
 
 
@@ -118,7 +118,7 @@ def test_url_is_fine(url: str) -> None:
         pytest.param("url-with-odd-characters", "https://index.example/\ta", id="tab"),
         pytest.param("url-with-odd-characters", "https://index\n.example/", id="line-end"),
         pytest.param("url-with-odd-characters", "https://index.example\0/", id="null"),
-        pytest.param("url-with-odd-characters", "https://index\u200b.example/", id="no-width"),
+        pytest.param("url-with-odd-characters", "https://index\u200b.example/", id="zero-width"),
         pytest.param("url-with-odd-characters", "\u202ehttps://index.example", id="right-to-left"),
         pytest.param(
             "url-with-odd-characters",
@@ -150,7 +150,7 @@ def test_url_is_fine(url: str) -> None:
     ],
 )
 def test_url_problem(code: str, url: str) -> None:
-    """A URL that no request may go to is refused with the reason, without what may be a secret in it."""
+    """A URL that no request may use is refused with the reason; the message omits what may be a secret."""
     assert Message(code, url=shown_url(url)) == url_problem(url)
 
 
@@ -168,7 +168,7 @@ def test_url_problem(code: str, url: str) -> None:
     ],
 )
 def test_shown_url(shown: str, url: str) -> None:
-    """A message never shows what is before an at sign, or after a ? or #."""
+    """A message never shows the part before an at sign, or after a ? or #."""
     assert shown == shown_url(url)
 
 
@@ -189,14 +189,14 @@ def test_shown_url(shown: str, url: str) -> None:
     ],
 )
 def test_host_of(host: str, url: str) -> None:
-    """Hosts are compared without ports, in lower case, as A-labels: a look-alike shows what it is."""
+    """Hosts are compared without ports, in lower case, as A-labels, so a look-alike differs visibly."""
     assert host == host_of(url)
 
 
 @given(URLS)
 @settings(deadline=None, max_examples=300)
 def test_total(url: str) -> None:
-    """Any text is judged; the host alone may have no answer, as a ValueError."""
+    """Any string has an answer; only the host may raise a ValueError instead."""
     problem = url_problem(url)
     try:
         host = host_of(url)
@@ -214,7 +214,7 @@ def test_total(url: str) -> None:
 @example("http://[::1]:80/")
 @settings(deadline=None, max_examples=400)
 def test_one_reading(url: str) -> None:
-    """The host that the rules compare is the one that httpx connects to, or httpx refuses the URL."""
+    """The rules compare the host that httpx connects to, unless httpx rejects the URL."""
     if url_problem(url) is not None:
         return
     host = host_of(url)
@@ -233,7 +233,7 @@ def test_one_reading(url: str) -> None:
 )
 @settings(deadline=None, max_examples=200)
 def test_password_is_never_told(password: str, junk: str, scheme: str) -> None:
-    """However broken a URL is, what stands before its last at sign is not in the message."""
+    """However broken a URL is, the message omits the part before its last at sign."""
     password = f"hunter2{password}"
     told = url_problem(f"{scheme}user:{password}{junk}@index.example/")
     assert "hunter2" not in str(told)
@@ -255,7 +255,7 @@ def test_password_is_never_told(password: str, junk: str, scheme: str) -> None:
     ],
 )
 def test_is_reserved(expected: bool, audience: str) -> None:
-    """The audiences of PyPI, TestPyPI and Sigstore are known in any spelling."""
+    """The audiences of PyPI, TestPyPI and Sigstore are recognized in any spelling."""
     assert expected is is_reserved(audience)
 
 
@@ -271,7 +271,7 @@ def test_is_reserved(expected: bool, audience: str) -> None:
     ],
 )
 def test_trusted_endpoint(url: str, upload_url: str) -> None:
-    """An endpoint on the index's own host is taken as it is."""
+    """An endpoint on the index's own host is used as it is."""
     assert url == trusted_endpoint(find_index(Repository("company", upload_url)), "token-mint-endpoint", url)
 
 
@@ -288,7 +288,7 @@ ELSEWHERE = "endpoint-on-another-host"
         pytest.param("no-https-url", "/mint", id="relative"),
         pytest.param(ELSEWHERE, "https://evil.example/mint", id="another-host"),
         pytest.param(ELSEWHERE, "https://sub.index.example/mint", id="below-the-host"),
-        pytest.param(ELSEWHERE, "https://index.example.evil.example/mint", id="begins-like-the-host"),
+        pytest.param(ELSEWHERE, "https://index.example.evil.example/mint", id="starts-like-the-host"),
         pytest.param(ELSEWHERE, "https://\u0456ndex.example/mint", id="look-alike"),
         pytest.param(ELSEWHERE, "http://127.0.0.1/mint", id="this-machine"),
         pytest.param("plain-http", "http://index.example/mint", id="downgrade"),
@@ -322,12 +322,12 @@ ENDPOINTS = st.text(max_size=30) | st.builds(
 @example("https://strasse.example/legacy/", "https://straße.example/mint")
 @settings(deadline=None, max_examples=300)
 def test_endpoint_is_on_the_upload_host(upload_url: str, url: str) -> None:
-    """Whatever an index answers: what is accepted leads httpx to the host of the upload URL, or nowhere."""
+    """Whatever an index answers: httpx connects to the host of the upload URL, or the endpoint is refused."""
     index = find_index(Repository("company", upload_url))
     try:
         accepted = trusted_endpoint(index, "audience-endpoint", url)
     except ExchangeError:
-        # Nothing that is right is refused.
+        # Correct endpoints are not refused.
         assert url_problem(url) is not None or host_of(url) != host_of(upload_url)
         return
     assert url == accepted
@@ -358,7 +358,7 @@ def test_endpoint_is_on_the_upload_host(upload_url: str, url: str) -> None:
     ],
 )
 def test_trusted_audience(index: Index, audience: str) -> None:
-    """An index may ask for what was expected of it, or for its own name."""
+    """An index may ask for the configured audience, or for its own name."""
     assert audience == trusted_audience(index, audience)
 
 
@@ -407,7 +407,7 @@ def test_foreign_audience(code: str, index: Index, audience: str) -> None:
 
 
 def test_the_line_for_a_foreign_audience() -> None:
-    """What to add to the workflow is given as it is to be typed, quoted and of bounded length."""
+    """The line to add to the workflow is quoted, of bounded length, and ready to paste."""
     with pytest.raises(ExchangeError) as caught:
         trusted_audience(COMPANY, "$(a)" + "c" * 1000)
     facts = caught.value.message.facts
@@ -431,7 +431,7 @@ def test_the_line_for_a_foreign_audience() -> None:
     ],
 )
 def test_public_url(expected: str | None, url: str) -> None:
-    """What an index supplies as a URL is kept without what may be a secret, and only if it is plain ASCII."""
+    """A URL from an index is kept without what may be a secret, and only if it is plain ASCII."""
     assert expected == public_url(url)
 
 
@@ -446,7 +446,7 @@ RESERVED_LIKE = st.builds(
 
 
 def spellings(char: str) -> list[str]:
-    """A letter, and what some reader or other takes for it."""
+    """Return a letter and its look-alikes, as some readers normalize them."""
     full_width = chr(ord(char) - ord("a") + 0xFF41)
     return [
         char,
@@ -464,12 +464,12 @@ def spellings(char: str) -> list[str]:
 @example("pyp\u0131", "pyp\u0131")
 @settings(deadline=None, max_examples=400)
 def test_no_reserved_audience(host: str, audience: str) -> None:
-    """No spelling of PyPI's, TestPyPI's or Sigstore's audience gets past, not even for a host of that name."""
+    """No spelling of PyPI's, TestPyPI's or Sigstore's audience passes, not even for a host of that name."""
     index = find_index(Repository("company", f"https://{host}/legacy/"))
     try:
         accepted = trusted_audience(index, audience)
     except ExchangeError:
         return
     assert unicodedata.normalize("NFKC", accepted).strip().upper() not in {"PYPI", "TESTPYPI", "SIGSTORE"}
-    # GitLab's token for PyPI stands in a variable that is named after the audience.
+    # GitLab's variable with the token for PyPI is named after the audience.
     assert gitlab_variable(accepted) not in {"PYPI_ID_TOKEN", "TESTPYPI_ID_TOKEN", "SIGSTORE_ID_TOKEN"}

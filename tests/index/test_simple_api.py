@@ -54,7 +54,7 @@ def _many_keys() -> bytes:
 
 
 def test_ask_listing() -> None:
-    """The page of a project is asked for in JSON, with HTML as what will do as well."""
+    """The page of a project is requested in JSON, with HTML as the fallback."""
     request = ask_listing(MAIN, "sample")
 
     assert (
@@ -80,7 +80,7 @@ def test_ask_listing() -> None:
         pytest.param(
             Reply(200, _page(_file("a", {"sha256": f"{SHA}0"}), _file("b", {"sha256": "\u00fc" * 64})), JSON),
             {"a": None, "b": None},
-            id="JSON, hashes that are none",
+            id="JSON, malformed hashes",
         ),
         pytest.param(
             Reply(200, _page(_file("\u00fc.whl", {}), _file("a" * 256, {}), _file("a", {})), JSON),
@@ -130,7 +130,7 @@ def test_ask_listing() -> None:
     ],
 )
 def test_read_listing(reply: Reply, expected: dict[str, str | None]) -> None:
-    """File name and hash of all that the index lists, in either form."""
+    """Each listed file has its name and hash, in either format."""
     assert expected == {name: held.sha256 for name, held in read_listing(reply, MAIN, "sample").files.items()}
 
 
@@ -167,7 +167,7 @@ def test_read_listing(reply: Reply, expected: dict[str, str | None]) -> None:
     ],
 )
 def test_where_a_file_is(reply: Reply, expected: str | None) -> None:
-    """The address of a file is the one that the index says, made whole by that of the page."""
+    """The URL of a file is the index's, resolved against the URL of the page."""
     assert expected == read_listing(reply, MAIN, "sample").files["a.whl"].url
 
 
@@ -191,7 +191,7 @@ RECORDED_FILES = {
 
 @pytest.mark.parametrize("name", to("/simple/"))
 def test_recorded_listing(name: str) -> None:
-    """What PyPI lists, in JSON and in HTML, is read."""
+    """PyPI's JSON and HTML are read."""
     found = read_listing(ENTRIES[name].reply, MAIN, "sampleproject")
     if name in RECORDED:
         assert RECORDED[name] == found
@@ -217,19 +217,19 @@ def test_recorded_listing(name: str) -> None:
     ],
 )
 def test_project_status(reply: Reply, expected: str) -> None:
-    """PEP 792's status of a project is read; what that does not define is no obstacle."""
+    """PEP 792's status of a project is read; any other value is ignored."""
     assert Listing(status=expected) == read_listing(reply, OWN, "sample")
 
 
 def test_listing_with_a_token() -> None:
-    """The upload token goes along when the index asks who reads its list."""
+    """The upload token is sent if the index restricts who reads its list."""
     token = ask_listing(replace(OWN, token=Secret("pypi-t")), "sample").basic
     assert token is not None
     assert "pypi-t" == token.reveal()
 
 
 def test_ask_provenance() -> None:
-    """Attestations are asked for in the media type of PyPI's integrity API."""
+    """Attestations are requested in the media type of PyPI's integrity API."""
     request = ask_provenance(OWN, "a.whl", "https://index.test/p")
     purpose = Message("reading-attestations", file="a.whl", index="own")
     assert (purpose, "https://index.test/p", "application/vnd.pypi.integrity.v1+json") == (
@@ -277,7 +277,7 @@ def test_no_provenance(reply: Reply) -> None:
     ],
 )
 def test_where_attestations_are(reply: Reply, expected: str | None) -> None:
-    """The address of a file's attestations is the one that the index says (PEP 740)."""
+    """The URL of a file's attestations is the index's own (PEP 740)."""
     assert expected == read_listing(reply, MAIN, "sample").files["a.whl"].provenance
 
 
@@ -285,7 +285,7 @@ URL = "https://index.test/simple/sample/"
 
 
 def why(code: str, reason: str, reply: Reply, index: Index = OWN) -> tuple[Message, Message]:
-    """The error for *reply* that is expected, and the one that there is."""
+    """Return the expected error for *reply*, and the actual one."""
     facts = {"index": index.title, "project": "sample", "url": index.listing_url("sample")}
     cause = Message("no-list-of-files", **facts, type=reply.media_type)
     if reason == "listing-reply":
@@ -314,13 +314,13 @@ def why(code: str, reason: str, reply: Reply, index: Index = OWN) -> tuple[Messa
     ],
 )
 def test_unknown_is_never_nothing_there(reply: Reply, code: str, index: Index) -> None:
-    """Any answer but a list of files or a 404 is an error, with advice that can be followed."""
+    """Any answer except a list of files or a 404 is an error, with a usable next step."""
     expected, found = why(code, "listing-reply", reply, index)
     assert expected == found
 
 
 def test_where_a_redirect_points() -> None:
-    """An address that an index supplies is shown without what may be a secret."""
+    """A URL from an index is shown without what may be a secret."""
     with pytest.raises(IndexReadError) as caught:
         read_listing(Reply(302, b"", location="https://u:p@h/s/?token=sesame"), OWN, "sample")
     assert "//***@h/s/?\u2026" == caught.value.reason.facts["location"]
@@ -331,18 +331,18 @@ def test_where_a_redirect_points() -> None:
     [
         pytest.param(Reply(200, b"", HTML), id="empty"),
         pytest.param(Reply(200, b"hello", "text/plain"), id="plain text"),
-        pytest.param(Reply(200, b"<html>\xff", HTML), id="no utf-8"),
+        pytest.param(Reply(200, b"<html>\xff", HTML), id="not UTF-8"),
         pytest.param(Reply(200, b"<p><![foo[", HTML), id="HTML that html.parser gives up on"),
         pytest.param(Reply(200, b"<a href='http://[x'>", HTML), id="HTML, no URL"),
         pytest.param(Reply(200, b"", "x\n/json"), id="hostile media type"),
         pytest.param(Reply(200, b"[]", JSON), id="JSON, list"),
         pytest.param(Reply(200, b"{}", JSON), id="JSON, no files"),
         pytest.param(Reply(200, b'{"files": {}}', JSON), id="JSON, files an object"),
-        pytest.param(Reply(200, b'{"files": ""}', JSON), id="JSON, files a text"),
-        pytest.param(Reply(200, _page("a.whl"), JSON), id="JSON, file a text"),
+        pytest.param(Reply(200, b'{"files": ""}', JSON), id="JSON, files a string"),
+        pytest.param(Reply(200, _page("a.whl"), JSON), id="JSON, file a string"),
         pytest.param(Reply(200, _page({"filename": "a"}), JSON), id="JSON, no hashes"),
         pytest.param(Reply(200, _page({"hashes": {}}), JSON), id="JSON, no name"),
-        pytest.param(Reply(200, _page(_file("a", "x")), JSON), id="JSON, hashes a text"),
+        pytest.param(Reply(200, _page(_file("a", "x")), JSON), id="JSON, hashes a string"),
         pytest.param(Reply(200, _page(_file("a", {"sha256": 1})), JSON), id="JSON, hash 1"),
         pytest.param(Reply(200, _page(_file(1, {"sha256": "x"})), JSON), id="JSON, name 1"),
         pytest.param(Reply(200, _page(_file(["a"], {})), JSON), id="JSON, name a list"),
@@ -350,10 +350,10 @@ def test_where_a_redirect_points() -> None:
         pytest.param(Reply(200, b'{"files": [], "x": NaN}', JSON), id="JSON, NaN"),
         pytest.param(Reply(200, b'{"files": []', JSON), id="JSON, cut"),
         pytest.param(Reply(200, b'{"files" []}', JSON), id="JSON, no colon"),
-        pytest.param(Reply(200, b'{"files": [],}', JSON), id="JSON, comma too many"),
-        pytest.param(Reply(200, b'{"files": []} x', JSON), id="JSON, and more"),
+        pytest.param(Reply(200, b'{"files": [],}', JSON), id="JSON, extra comma"),
+        pytest.param(Reply(200, b'{"files": []} x', JSON), id="JSON, trailing data"),
         pytest.param(Reply(200, b'{1: 2, "files": []}', JSON), id="JSON, key a number"),
-        pytest.param(Reply(200, b'{"files": [], "x": "\xff"}', JSON), id="JSON, no utf-8"),
+        pytest.param(Reply(200, b'{"files": [], "x": "\xff"}', JSON), id="JSON, not UTF-8"),
         pytest.param(Reply(200, b'{"files": ' + b"[" * 99_999, JSON), id="JSON, deep"),
         pytest.param(Reply(200, _many_keys(), JSON), id="JSON, too many keys"),
         pytest.param(
@@ -362,7 +362,7 @@ def test_where_a_redirect_points() -> None:
         ),
         pytest.param(Reply(200, _page(_file("a" * 2**15, {})), JSON), id="JSON, too much of one file"),
         pytest.param(Reply(200, b"<b>" * (5 * MOST_FILES + 1), HTML), id="HTML, too many tags"),
-        pytest.param(Reply(200, b"<a" + b" a" * 101 + b">", HTML), id="HTML, a tag too full"),
+        pytest.param(Reply(200, b"<a" + b" a" * 101 + b">", HTML), id="HTML, a tag too long"),
         pytest.param(Reply(200, b"<a" + b" a" * 99_999, HTML), id="HTML, a tag without an end"),
         pytest.param(Reply(200, _page(*[_file("\u00fc", {})] * (MOST_FILES + 1)), JSON), id="JSON, too many odd names"),
         pytest.param(Reply(200, b"<a href=a>" * (MOST_FILES + 1), HTML), id="HTML, one name too often"),
@@ -370,7 +370,7 @@ def test_where_a_redirect_points() -> None:
     ],
 )
 def test_something_that_is_no_list(reply: Reply) -> None:
-    """A page that cannot be read in one way, or holds more than any project, is an error."""
+    """A page that is malformed, ambiguous, or larger than any project's is an error."""
     expected, found = why("listing-unreadable", "no-list-of-files", reply)
     assert expected == found
 
@@ -385,7 +385,7 @@ def test_something_that_is_no_list(reply: Reply) -> None:
 )
 @settings(max_examples=300, deadline=None)
 def test_anything_is_a_listing_or_an_error(status: int, body: bytes, media_type: str) -> None:
-    """Any bytes are texts with a text or nothing each, or the one documented error."""
+    """Any bytes yield file names with optional hashes, or the one documented error."""
     try:
         found = read_listing(Reply(status, body, media_type), MAIN, "sample")
     except IndexReadError:
@@ -411,7 +411,7 @@ def test_reads_as_json_does(
     ascii_: bool,
     change: tuple[int, bytes] | None,
 ) -> None:
-    """In pieces, a page says the same as it would whole, and what is no JSON is none."""
+    """Read in pieces, a page yields the same as when read whole, and invalid JSON is still invalid."""
     page = json.dumps(around | files, indent=indent, ensure_ascii=ascii_).encode()
     if change is not None:
         page = page[: change[0]] + change[1] + page[change[0] + 1 :]

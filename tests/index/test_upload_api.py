@@ -1,4 +1,4 @@
-"""Uploads: what is asked, and what each recorded reply of PyPI means."""
+"""Uploads: the request, and the meaning of each recorded reply of PyPI."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OWN = find_index(Repository("own", "https://index.test/x/legacy/"))
 NOW = 1_000_000.0
 FILE = "dist/sample-1.0-py3-none-any.whl"
 UNREAD = a_distribution("sample-1.0-py3-none-any.whl")
-"""Of no file: what an index says of it does not depend on one."""
+"""A distribution without a file: the index's replies do not depend on it."""
 
 RECORDED = {
     "upload/ok-": "stored",
@@ -76,11 +76,11 @@ RECORDED = {
     "upload/400-invalid-version": "bad-metadata run",
     "upload/400-local-version": "bad-metadata run",
 }
-"""What each recorded upload means, by the longest beginning of its id that is here."""
+"""The meaning of each recorded upload, by the longest prefix of its id."""
 
 
 def meaning(reply: Reply) -> str:
-    """How a reply of PyPI is read: the result, or the code of the refusal and what it holds for."""
+    """Return how a reply of PyPI is read: the result, or the code of the rejection and its scope."""
     try:
         return protocol.read_upload(reply, UNREAD, MAIN)
     except UploadError as error:
@@ -95,7 +95,7 @@ def expected_meaning(name: str, said: str) -> str:
 
 
 def test_recorded_uploads() -> None:
-    """Each recorded reply to an upload means: stored, the name is taken, or a refusal with a code and a scope."""
+    """Each recorded reply to an upload means: stored, the name is taken, or rejected with a code and a scope."""
     replies = {name: ENTRIES[name].reply for name in to("/legacy")} | {
         name: Reply(status, json.dumps({"code": f"{status} {reason}"}).encode(), "application/json")
         for name, status, reason in brief_uploads()
@@ -138,12 +138,12 @@ UNKNOWN = (
     ],
 )
 def test_other_replies(reply: Reply, expected: str) -> None:
-    """What no recording has, such as PyPI's other refusals, is known by its words, else by its status."""
+    """A reply without a recording is classified by its words, else by its status."""
     assert expected == meaning(reply)
 
 
 def test_refusal() -> None:
-    """A refusal has the file, the index, and the index's own words."""
+    """A rejection has the file, the index, and the index's own words."""
     with pytest.raises(UploadError) as caught:
         protocol.read_upload(Reply(400, b'{"code": "400 No."}'), UNREAD, MAIN)
     facts = {"file": FILE, "index": "PyPI"}
@@ -168,13 +168,13 @@ def test_refusal() -> None:
     ],
 )
 def test_other_indexes(reply: Reply, expected: str) -> None:
-    """A 200 or 201 that is no page for people is a success; a name that is taken is known by 409 or by the words."""
+    """A 200 or 201 that is not a web page is a success; a taken name is recognized by 409 or by the words."""
     assert expected == protocol.read_upload(reply, UNREAD, OWN)
 
 
 @pytest.mark.parametrize("status", [101, 301, 308, 404, 405, 410])
 def test_a_url_that_accepts_no_uploads(status: int) -> None:
-    """At another index than PyPI, the URL may be wrong."""
+    """On any index except PyPI, the upload URL may be wrong."""
     with pytest.raises(UploadError) as caught:
         protocol.read_upload(Reply(status, b""), UNREAD, OWN)
     assert ("no-uploads-here", "run") == (caught.value.message.code, caught.value.scope)
@@ -305,7 +305,7 @@ def _built(
 
 @pytest.mark.parametrize(("kind", "python"), [("bdist_wheel", "py3"), ("sdist", "source")])
 def test_form_of_all_core_metadata(kind: str, python: str, tmp_path: Path) -> None:
-    """Every field of core metadata up to version 2.5 is sent under the name that PyPI takes."""
+    """Every field of core metadata up to version 2.5 is sent under PyPI's name for it."""
     distribution = _built(kind, tmp_path, FULL.encode())
 
     assert sorted(
@@ -327,7 +327,7 @@ def test_all_core_metadata_leaves_no_field_out() -> None:
 
 @pytest.mark.parametrize("name", ["upload/ok-wheel", "upload/ok-sdist", "upload/ok-metadata-2.5-import-name"])
 def test_form_is_the_recorded_one(name: str, tmp_path: Path) -> None:
-    """A file with the metadata of a recorded upload is sent with the fields that PyPI took."""
+    """A file with the metadata of a recorded upload is sent with the fields that PyPI accepted."""
     recorded = ENTRIES[name].form
     said = dict(recorded)
     fields = [
@@ -346,7 +346,7 @@ def test_form_is_the_recorded_one(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["bdist_wheel", "sdist"])
 def test_multipart_body_is_read_by_another_parser(kind: str, tmp_path: Path) -> None:
-    """A parser that nobody here wrote finds the fields and the file's bytes in a body of the length that is told.
+    """An independent parser finds the fields and the file's bytes, in a body of the declared length.
 
     The digest of the file is the last of the fields.
     """
@@ -402,7 +402,7 @@ def test_multipart_body_is_read_by_another_parser(kind: str, tmp_path: Path) -> 
 
 
 def test_each_upload_has_a_boundary_of_its_own(wheel: Distribution) -> None:
-    """The boundary cannot be known when a file is made."""
+    """The boundary cannot be predicted when a file is made."""
     token = UploadToken(Secret("t"), NOW)
     uploads = [protocol.ask_upload(MAIN, wheel, token).upload for _ in range(2)]
 
