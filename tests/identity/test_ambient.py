@@ -31,7 +31,7 @@ def _jwt(claims: object = CLAIMS) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The CI and the cloud that these tests may run in are hidden, and no retry waits."""
+    """Hide the CI and the cloud that these tests may run in; no retry waits."""
     monkeypatch.setattr(identity, "GOOGLE_PRODUCT_NAME", tmp_path / "product_name")
     for name in list(os.environ):
         if name.startswith(OF_A_CI) or name.upper().endswith("_PROXY"):
@@ -42,13 +42,13 @@ def _no_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    """What asks GitHub's token service."""
+    """Return the client for GitHub's token service."""
     with Client(Certificates(), 20.0, "tests/1.0") as client:
         yield client
 
 
 def _detect(environ: Mapping[str, str], variable: str | None = None, timeout: float = 20.0) -> Ambient:
-    """The CI, where its token service is not asked."""
+    """Return the CI, detected without a request to its token service."""
     with Client(Certificates(), timeout, "tests/1.0") as client:
         return detect(environ, variable, client, timeout)
 
@@ -104,7 +104,7 @@ GOOGLE = {"GOOGLE_SERVICE_ACCOUNT_NAME": "x@y.iam.gserviceaccount.com"}
     ],
 )
 def test_detect(environ: dict[str, str], variable: str | None, expected: tuple[str, bool, bool]) -> None:
-    """The CI is known by its own variable, before Google is looked for; a named variable wins over all."""
+    """The CI is detected by its own variable, before Google; a named variable takes precedence over all."""
     ambient = _detect(environ, variable)
 
     assert expected == (ambient.name, ambient.renewable, ambient.attests)
@@ -116,7 +116,7 @@ def test_no_ci() -> None:
 
 
 def test_where_google_is_looked_for() -> None:
-    """A machine of Google Cloud is known by the same file as in `id`."""
+    """A machine of Google Cloud is detected by the same file as in `id`."""
     from id._internal.oidc import ambient
 
     assert ambient._GCP_PRODUCT_NAME_FILE == str(GOOGLE_PRODUCT_NAME)
@@ -161,7 +161,7 @@ def test_identity_variable() -> None:
     ],
 )
 def test_identity_variable_without_a_token(environ: dict[str, str], code: str) -> None:
-    """A named variable that is unset or blank is an error, and no other CI is asked."""
+    """A named variable that is unset or blank is an error, and no other CI is tried."""
     assert Message(code, variable="MINE") == _error(lambda: _detect(environ, "MINE").fetch("pypi"))
 
 
@@ -187,7 +187,7 @@ def test_identity_variable_without_a_token(environ: dict[str, str], code: str) -
     ],
 )
 def test_a_malformed_token(token: str) -> None:
-    """What is not a JSON Web Token is refused without being shown, also by a traceback with locals."""
+    """A malformed JSON Web Token is refused; neither the error nor a traceback with locals shows it."""
     with pytest.raises(IdentityError) as caught:
         _detect({"MINE": token}, "MINE").fetch("pypi")
 
@@ -208,11 +208,11 @@ def test_a_malformed_token(token: str) -> None:
         pytest.param({"aud": ["pypi"]}, "list", id="list"),
         pytest.param({"aud": "PyPI"}, "PyPI", id="other case"),
         pytest.param({"aud": "a\n\x1b]8;;"}, "a ?]8;;", id="hostile"),
-        pytest.param({}, Message("no-claim"), id="none"),
+        pytest.param({}, Message("no-claim"), id="missing"),
     ],
 )
 def test_a_token_for_another_audience(claims: dict[str, object], found: object) -> None:
-    """A token goes only to the index that it was made for; a GitLab job gets the lines to paste."""
+    """A token is sent only to the index in its audience; a GitLab job gets the lines to paste."""
     facts = {"found": found, "audience": "pypi"}
     fix = Message("id-tokens", variable="PYPI_ID_TOKEN", audience="pypi")
     gitlab = {"GITLAB_CI": "true", "PYPI_ID_TOKEN": _jwt(claims)}
@@ -226,7 +226,7 @@ def test_a_token_for_another_audience(claims: dict[str, object], found: object) 
 @given(st.text(max_size=80) | st.lists(st.text("abc_-=", max_size=8), min_size=3, max_size=3).map(".".join))
 @settings(max_examples=150, deadline=None)
 def test_any_token_is_an_identity_or_an_error(token: str) -> None:
-    """Whatever a CI returns, it has claims or is refused."""
+    """Any token from a CI has claims or is refused."""
     try:
         found = Ambient("the CI", lambda _: token).fetch("pypi")
     except IdentityError:
@@ -256,7 +256,7 @@ def test_any_audience_is_shown_in_one_line(audience: object) -> None:
 @given(st.integers(1, 3000))
 @settings(max_examples=60, deadline=None)
 def test_an_audience_of_any_depth(depth: int) -> None:
-    """What is nested too deep to be read is refused like any other."""
+    """A token nested too deeply to parse is refused like any other malformed one."""
     claims = base64.urlsafe_b64encode(f'{{"aud": {"[" * depth}{"]" * depth}}}'.encode()).decode().rstrip("=")
     error = _error(lambda: Ambient("the CI", lambda _: f"e30.{claims}.x").fetch("pypi"))
 
@@ -304,14 +304,14 @@ def test_gitlab_without_a_token(environ: dict[str, str]) -> None:
 
 
 def test_gitlab_with_a_malformed_token() -> None:
-    """The variable is named."""
+    """The error names the variable."""
     environ = {"GITLAB_CI": "true", "PYPI_ID_TOKEN": "hunter2"}
 
     assert _malformed("GitLab CI/CD", "PYPI_ID_TOKEN") == _error(lambda: _detect(environ).fetch("pypi"))
 
 
 def test_variables() -> None:
-    """What holds an identity, or requests one, is known by its name, or named by the user; nothing else is."""
+    """Only known variables, and the one you name, hold or request an identity."""
     here = ("PYPI_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "MINE", "PATH", "ACTIONS_ID_TOKEN_REQUEST_URL", "CI")
     environ = dict.fromkeys(here, "x")
 
@@ -331,7 +331,7 @@ def test_variables() -> None:
     ],
 )
 def test_github_without_permission(environ: dict[str, str], code: str) -> None:
-    """Each variable that is missing has its own message."""
+    """Each missing variable has its own message."""
     assert Message(code) == _error(lambda: _detect({"GITHUB_ACTIONS": "true", **environ}))
 
 
@@ -341,7 +341,7 @@ def test_github_without_permission(environ: dict[str, str], code: str) -> None:
         pytest.param("pull_request", '{"pull_request": {"head": {"repo": {"fork": true}}}}', True, id="fork"),
         pytest.param("pull_request", '{"pull_request": {"head": {"repo": {"fork": false}}}}', False, id="same"),
         pytest.param("pull_request", '{"pull_request": {"head": {"repo": null}}}', False, id="deleted repository"),
-        pytest.param("pull_request", "[]", False, id="another shape"),
+        pytest.param("pull_request", "[]", False, id="another structure"),
         pytest.param("pull_request", "{", False, id="not JSON"),
         pytest.param("pull_request", "\xff", False, id="not UTF-8"),
         pytest.param("pull_request", "[" * 200_000, False, id="too deep"),
@@ -351,7 +351,7 @@ def test_github_without_permission(environ: dict[str, str], code: str) -> None:
     ],
 )
 def test_github_pull_request(event: str, content: str | None, fork: bool, tmp_path: Path) -> None:
-    """A pull request from a fork never gets a token, and a permission would not help."""
+    """A pull request from a fork never gets a token, so the message does not suggest a permission."""
     path = tmp_path / "event.json"
     if content is not None:
         path.write_text(content, "latin-1")
@@ -362,7 +362,7 @@ def test_github_pull_request(event: str, content: str | None, fork: bool, tmp_pa
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device", "no path"])
 def test_github_pull_request_without_an_event_file(kind: str, tmp_path: Path) -> None:
-    """What has no end is not read."""
+    """An endless file is not read."""
     path = tmp_path / "event.json"
     if kind == "a pipe":
         os.mkfifo(path)
@@ -378,7 +378,7 @@ def test_github_pull_request_without_an_event_file(kind: str, tmp_path: Path) ->
     "url", ["http://x/", "http://evil.example/?a=b", "x", "https://x/\n", "https://a@x/", "ftp://x/"]
 )
 def test_github_service_is_elsewhere(url: str) -> None:
-    """The job's credential is sent to no address that cannot be GitHub's."""
+    """The job's credential is sent only to addresses that can be GitHub's."""
     assert Message("foreign-token-service") == _error(lambda: _detect({**GITHUB, "ACTIONS_ID_TOKEN_REQUEST_URL": url}))
 
 
@@ -395,7 +395,7 @@ def _github(server: Scripted, client: Client) -> Ambient:
 
 
 def test_github(client: Client) -> None:
-    """GitHub's token service is asked for the audience, with the job's credential; each call returns a new token."""
+    """The request has the audience and the job's credential; each call returns a new token."""
     first, second = _jwt({"aud": "pypi", "jti": "1"}), _jwt({"aud": "pypi", "jti": "2"})
     with Scripted({ASKED: [Answer.of({"value": first}), Answer.of({"value": second})]}) as server:
         ambient = _github(server, client)
@@ -409,7 +409,7 @@ def test_github(client: Client) -> None:
 
 @pytest.mark.parametrize(("query", "joint"), [("?api=2.0", "&"), ("", "?")])
 def test_github_is_asked_for_the_audience(query: str, joint: str, client: Client) -> None:
-    """The audience is sent as it is, encoded, after what the URL has already."""
+    """The audience is percent-encoded and appended to the URL's own query."""
     line = f"GET /token{query}{joint}audience=https%3A%2F%2Findex.test%2F%3Fa%26b"
     with Scripted({line: Answer.of({"value": _jwt({"aud": "https://index.test/?a&b"})})}) as server:
         environ = {**GITHUB, "ACTIONS_ID_TOKEN_REQUEST_URL": f"{server.url}/token{query}"}
@@ -420,7 +420,7 @@ def test_github_is_asked_for_the_audience(query: str, joint: str, client: Client
 
 @pytest.mark.parametrize("before", [Answer(500), Answer(503), Answer(429), Answer(408)])
 def test_github_is_asked_again(before: Answer, client: Client) -> None:
-    """A service that fails is asked again."""
+    """A service that fails is retried."""
     with Scripted({ASKED: [before, before, before, Answer.of({"value": _jwt()})]}) as server:
         token, _ = _token(_github(server, client))
 
@@ -456,7 +456,7 @@ def test_github_issues_no_token(answer: Answer, expected: Message, asked: int, c
     "answer", [Answer(fault="silence"), Answer(200, b" " * 2**20 + b"{}")], ids=["silence", "flood"]
 )
 def test_github_cannot_be_reached(answer: Answer) -> None:
-    """A service that never answers, or without an end, is given up."""
+    """A service that never answers, or answers endlessly, is abandoned."""
     with Scripted({ASKED: answer}) as server, Client(Certificates(), 0.2, "tests/1.0") as client:
         error = _error(lambda: _github(server, client).fetch("pypi"))
 
@@ -464,7 +464,7 @@ def test_github_cannot_be_reached(answer: Answer) -> None:
 
 
 def test_github_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate that is not trusted has its own remedy: no later try helps."""
+    """An untrusted certificate has its own remedy: no later try helps."""
 
     def distrust(*_: object) -> NoReturn:
         reason = Message("bad-certificate")
@@ -481,7 +481,7 @@ def test_github_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_google_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`id` asks Google; a failure is not the end."""
+    """`id` asks Google's service; a failure is retried."""
     asked: list[str] = []
 
     def detect_credential(audience: str) -> str:
@@ -500,7 +500,7 @@ def test_google_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     ("error", "status"), [(ValueError("failed (code=403, body=code=200)"), "403"), (KeyError("secret"), "")]
 )
 def test_google_refuses(error: Exception, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what `id` says, only the status is shown."""
+    """The error shows only the status from `id`'s message."""
 
     def detect_credential(audience: str) -> str:
         raise error
@@ -511,7 +511,7 @@ def test_google_refuses(error: Exception, status: str, monkeypatch: pytest.Monke
 
 
 def test_google_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where `id` detects no CI after all, there is no token."""
+    """If `id` detects no CI after all, there is no token."""
     monkeypatch.setattr("id.detect_credential", lambda _: None)
 
     assert _malformed("Google Cloud") == _error(lambda: _detect(GOOGLE).fetch("pypi"))
@@ -526,7 +526,7 @@ COMMANDS = pytest.mark.parametrize(("variable", "command", "asked", "shown"), [B
 
 
 def _command(directory: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A CI's command on the PATH, which writes down what it is asked."""
+    """Create a CI's command on the PATH that logs its arguments."""
     path = directory / "bin" / name
     path.parent.mkdir()
     log = directory / "asked"
@@ -540,7 +540,7 @@ def _command(directory: Path, name: str, script: str, monkeypatch: pytest.Monkey
 def test_command(
     variable: str, command: str, asked: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The CI's own command is asked for a token with the audience, with the words of `id`."""
+    """The CI's own command requests a token for the audience, with the same arguments as in `id`."""
     from id import detect_credential
 
     log = _command(tmp_path, command, f"echo '{_jwt()}'", monkeypatch)
@@ -554,7 +554,7 @@ def test_command(
 
 
 def test_a_command_gets_the_audience_as_one_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No shell reads the audience on its way."""
+    """No shell parses the audience."""
     audience = "$(id); 'x y'"
     log = _command(tmp_path, "buildkite-agent", f"echo '{_jwt({'aud': audience})}'", monkeypatch)
 
@@ -569,7 +569,7 @@ def test_a_command_gets_the_audience_as_one_word(tmp_path: Path, monkeypatch: py
     [
         pytest.param("echo 'no oidc' >&2; echo sesame; exit 3", 3, "no oidc\n", id="failure"),
         pytest.param("echo ' '", 0, "", id="blank"),
-        pytest.param("exit 0", 0, "", id="nothing"),
+        pytest.param("exit 0", 0, "", id="empty"),
         pytest.param("printf '\\377' >&2; exit 1", 1, "\ufffd", id="not UTF-8"),
     ],
 )
@@ -594,7 +594,7 @@ def test_a_command_that_issues_no_token(
 
 
 def test_a_command_that_works_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One failure is not the end."""
+    """After one failure, the next run of the command counts."""
     once = tmp_path / "once"
     script = f"if [ -e '{once}' ]; then echo '{_jwt()}'; else echo > '{once}'; exit 1; fi"
     log = _command(tmp_path, "circleci", script, monkeypatch)
@@ -615,7 +615,7 @@ def test_a_command_that_is_missing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without its command, the CI cannot be asked."""
+    """Without its command, the CI cannot issue a token."""
     _command(tmp_path, command if mode else "other", "", monkeypatch)
     if mode:
         (tmp_path / "bin" / command).chmod(mode)
@@ -631,7 +631,7 @@ def test_a_command_that_is_missing(
 def test_a_command_that_does_not_finish(
     script: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command that hangs is ended; one that cannot be run is reported by the kind of its error."""
+    """A command that hangs is stopped; one that cannot be run is reported by the kind of its error."""
     _command(tmp_path, "buildkite-agent", "", monkeypatch)
     (tmp_path / "bin" / "buildkite-agent").write_text(script)
 
@@ -640,7 +640,7 @@ def test_a_command_that_does_not_finish(
 
 
 def test_a_command_that_prints_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Words on standard output are not a token."""
+    """A sentence on standard output is not a token."""
     _command(tmp_path, "circleci", "printf 'hunter2\\377'", monkeypatch)
 
     assert _malformed("CircleCI") == _error(lambda: _detect({"CIRCLECI": "true"}).fetch("pypi"))

@@ -80,7 +80,7 @@ def one_identity(**claims: object) -> Ci:
 
 @dataclass
 class Parties:
-    """What takes part in an exchange."""
+    """The parties of an exchange."""
 
     server: Scripted
     client: Client
@@ -110,7 +110,7 @@ def exchanging(
     path: str = "/legacy/",
     configured: Mapping[str, str] | None = None,
 ) -> Iterator[Parties]:
-    """The exchange of one run, once the index has named its audience. ``URL`` in *configured* is the server's."""
+    """Return one run's exchange, once the index has named its audience. ``URL`` in *configured* is the server's."""
     with Scripted(script) as server, Client(Certificates(), timeout, "tests/1.0") as client:
         options = {key: value.replace("URL", server.url) for key, value in (configured or {}).items()}
         index = find_index(Repository("own", f"{server.url}{path}", **options))  # type: ignore[arg-type]
@@ -120,13 +120,13 @@ def exchanging(
 
 
 def scripted(**answers: Answer | list[Answer]) -> dict[str, Answer | list[Answer]]:
-    """What an index without PEP 807 answers."""
+    """Return the script of an index without PEP 807."""
     lines = {"audience": AUDIENCE, "mint": MINT, "burn": BURN}
     return {AUDIENCE: OWN_AUDIENCE, MINT: MINTED, **{lines[name]: answer for name, answer in answers.items()}}
 
 
 def with_discovery(mint: Answer | list[Answer] = MINTED, /, **more: object) -> Callable[[Asked], Answer]:
-    """What an index with PEP 807 answers."""
+    """Return the script of an index with PEP 807."""
     mints = iter(mint if isinstance(mint, list) else [mint] * 99)
 
     def answer(asked: Asked) -> Answer:
@@ -140,7 +140,7 @@ def with_discovery(mint: Answer | list[Answer] = MINTED, /, **more: object) -> C
 
 
 def refused(kind: type[TrustedPublishError], run: Callable[[], object]) -> Message:
-    """The message of the error that *run* ends with."""
+    """Return the message of the error that *run* ends with."""
     with pytest.raises(kind) as caught:
         run()
     return caught.value.message
@@ -150,7 +150,7 @@ def refused(kind: type[TrustedPublishError], run: Callable[[], object]) -> Messa
 
 
 def test_the_whole_exchange() -> None:
-    """Where, for which audience, identity for token, token burned: in this order, the identity last."""
+    """Endpoints, audience, identity, upload token, burning: in this order, the identity as late as possible."""
     ci = Ci()
     with exchanging(scripted(burn=Answer(202)), ci) as run:
         before = [*ci.asked, *run.exchange.claims()]
@@ -166,7 +166,7 @@ def test_the_whole_exchange() -> None:
 
 
 def test_configured_endpoints_end_the_search() -> None:
-    """Endpoints that the user named are asked at once; there is nothing to burn next to them."""
+    """Configured endpoints are used without a search; there is nothing to burn next to them."""
     script = {"GET /a": OWN_AUDIENCE, "POST /m": MINTED}
     with exchanging(script, Ci(), configured={"audience_endpoint": "URL/a", "token_mint_endpoint": "URL/m"}) as run:
         run.exchange.token()
@@ -195,7 +195,7 @@ def test_endpoints_by_discovery() -> None:
     ],
 )
 def test_without_discovery(answer: Answer) -> None:
-    """An index without PEP 807 is asked by PyPI's own paths."""
+    """On an index without PEP 807, PyPI's own paths are used."""
     with exchanging({**scripted(), DISCOVERY: answer}, Ci()) as run:
         assert [DISCOVERY, AUDIENCE] == run.server.lines
 
@@ -215,7 +215,7 @@ def test_without_discovery(answer: Answer) -> None:
     ],
 )
 def test_terms_that_are_not_trusted(script: Script, configured: dict[str, str]) -> None:
-    """An index that asks for what is not its own gets no identity, and nothing is minted."""
+    """An index that names another service's audience gets no identity, and nothing is minted."""
     ci = Ci()
     with pytest.raises(ExchangeError), exchanging(script, ci, configured=configured):
         pass
@@ -235,7 +235,7 @@ def test_an_audience_that_is_its_own(audience: str) -> None:
 
 
 def test_a_ci_without_a_token() -> None:
-    """The CI's own error comes through, and nothing is sent to the mint endpoint."""
+    """The CI's own error is raised unchanged, and nothing is sent to the mint endpoint."""
 
     def fetch(_: str) -> str:
         raise IdentityError("no-ci")
@@ -252,7 +252,7 @@ def test_a_ci_without_a_token() -> None:
 
 
 def test_secrets_are_masked_before_they_are_used() -> None:
-    """The identity is masked before it is sent, the upload token before it is returned; each new one again."""
+    """The identity is masked before it is sent, the upload token before it is returned; each new one, too."""
     masked: list[tuple[str, int]] = []
     with exchanging(scripted(mint=[Answer(fault="no reply"), MINTED]), Ci()) as run:
         run.events.mask = lambda secret: masked.append((secret.reveal(), len(run.identities())))  # type: ignore[method-assign]
@@ -285,7 +285,7 @@ def test_output_that_breaks(broken: int, burned: list[str]) -> None:
 
 @pytest.mark.parametrize("fault", ["no reply", "cut", "silence"])
 def test_a_lost_reply_with_more_identities(fault: Fault) -> None:
-    """A reply was lost, so the token may be used: the next try has a new one."""
+    """If a reply is lost, the token may be used: the next try has a new one."""
     lost = Answer(body=b"x" * 50, fault=fault)
     with exchanging(scripted(mint=[lost, lost, MINTED]), Ci(), timeout=0.4) as run:
         token = run.exchange.token()
@@ -294,7 +294,7 @@ def test_a_lost_reply_with_more_identities(fault: Fault) -> None:
 
 
 def test_all_replies_lost_with_more_identities() -> None:
-    """When no try got a reply, the error is about the network."""
+    """If no try gets a reply, the error is about the network."""
     with exchanging(scripted(mint=Answer(fault="no reply")), Ci()) as run, pytest.raises(NetworkError):
         run.exchange.prepare()
 
@@ -313,7 +313,7 @@ def test_all_replies_lost_with_more_identities() -> None:
     ],
 )
 def test_a_lost_reply_with_one_identity(answers: list[Answer], sent: int) -> None:
-    """A job's only token may be spent: the error says so, and why."""
+    """If a job's only token may be used, the error says so, and why."""
     with exchanging(scripted(mint=answers), one_identity()) as run:
         error = refused(ExchangeError, run.exchange.prepare)
 
@@ -322,7 +322,7 @@ def test_a_lost_reply_with_one_identity(answers: list[Answer], sent: int) -> Non
 
 
 def test_a_lost_reply_that_did_no_harm() -> None:
-    """Where the index did not act on the lost request, the same token works at the next try."""
+    """If the index did not process the lost request, the same token works at the next try."""
     with exchanging(scripted(mint=[Answer(fault="no reply"), MINTED]), one_identity()) as run:
         token = run.exchange.token()
 
@@ -339,7 +339,7 @@ def test_a_lost_reply_that_did_no_harm() -> None:
     ],
 )
 def test_a_refusal_is_not_a_lost_reply(answers: list[Answer], code: str, details: bool, renewable: bool) -> None:
-    """What the index refused for a reason of its own is reported as that, with the job's claims."""
+    """A rejection for another reason is reported as such, with the job's claims."""
     with exchanging(scripted(mint=answers), Ci(renewable=renewable)) as run:
         error = refused(ExchangeError, run.exchange.prepare)
 
@@ -347,7 +347,7 @@ def test_a_refusal_is_not_a_lost_reply(answers: list[Answer], code: str, details
 
 
 def test_an_index_that_is_down_has_not_lost_a_reply() -> None:
-    """When the mint endpoint cannot be reached, a job's only token is still good."""
+    """If the mint endpoint cannot be reached, a job's only token is still unused."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = f"http://127.0.0.1:{listener.getsockname()[1]}/m"
     with (
@@ -364,7 +364,7 @@ def test_an_index_that_is_down_has_not_lost_a_reply() -> None:
 
 
 def test_a_long_wait_is_not_a_lost_reply() -> None:
-    """An index that asks to come back later has not used a job's only token."""
+    """If the index asks to come back later, a job's only token is still unused."""
     later = Answer(429, headers={"Retry-After": "7200"})
     with exchanging(scripted(mint=later), one_identity()) as run, pytest.raises(NetworkError) as caught:
         run.exchange.prepare()
@@ -399,7 +399,7 @@ def test_a_job_that_is_not_the_publisher() -> None:
 
 
 def test_a_job_that_is_the_publisher() -> None:
-    """What matches is exchanged; a field that the table does not have is not compared."""
+    """A matching identity is exchanged; a field that the table does not have is not compared."""
     with exchanging(scripted(), Ci(**JOB), publisher=PUBLISHER) as run:
         assert "pypi-1" == run.exchange.token().secret.reveal()
 
@@ -415,7 +415,7 @@ def test_every_error_of_a_reply() -> None:
 
 
 def test_another_project() -> None:
-    """The claims come with an upload token that is not for a project."""
+    """The claims accompany an upload token that is not for a project."""
     with exchanging(scripted(), Ci(**JOB)) as run:
         run.exchange.prepare()
         message = run.exchange.explain_other_project(["other"])
@@ -427,7 +427,7 @@ def test_another_project() -> None:
 
 
 def minted(number: int, life: float | None = None) -> Answer:
-    """A token that is valid for *life* seconds."""
+    """Return a token that is valid for *life* seconds."""
     expires = {} if life is None else {"expires": time.time() + life}
     return Answer.of({"token": f"pypi-{number}", **expires})
 
@@ -441,16 +441,16 @@ def minted(number: int, life: float | None = None) -> Answer:
         pytest.param(SHORTEST_LIFE - 1, 0, True, 2, id="ends soon"),
         pytest.param(SHORTEST_LIFE - 1, 0, False, 1, id="ends soon, and is the only one"),
         pytest.param(600, 700, False, 1, id="not for this file, and is the only one"),
-        pytest.param(None, 800, True, 1, id="says nothing: 900 s"),
-        pytest.param(None, 1000, True, 2, id="says nothing, not for this file"),
-        pytest.param(-5, 800, True, 1, id="a clock that is ahead: 900 s"),
-        pytest.param(-5, 1000, True, 2, id="a clock that is ahead, not for this file"),
-        pytest.param(LONGEST_LIFE + 1000, 1000, True, 2, id="a clock that is far behind: 900 s"),
+        pytest.param(None, 800, True, 1, id="no expiry: 900 s"),
+        pytest.param(None, 1000, True, 2, id="no expiry, not for this file"),
+        pytest.param(-5, 800, True, 1, id="index's clock is ahead: 900 s"),
+        pytest.param(-5, 1000, True, 2, id="index's clock is ahead, not for this file"),
+        pytest.param(LONGEST_LIFE + 1000, 1000, True, 2, id="index's clock is far behind: 900 s"),
         pytest.param(LONGEST_LIFE - 1000, 1000, True, 1, id="a long life"),
     ],
 )
 def test_renewed_in_time(life: float | None, seconds: float, renewable: bool, expected: int) -> None:
-    """A token that would not outlive the next file is replaced before it is used, if there are more identities."""
+    """A token that would expire during the next file is replaced first, if the CI issues more identities."""
     ci = Ci(renewable=renewable)
     with exchanging(scripted(mint=[minted(1, life), minted(2, 86000)]), ci) as run:
         run.exchange.prepare()
@@ -462,7 +462,7 @@ def test_renewed_in_time(life: float | None, seconds: float, renewable: bool, ex
 
 
 def test_seconds_left() -> None:
-    """The life of a token starts when it is minted."""
+    """A token's lifetime starts when it is minted."""
     with exchanging(scripted(mint=minted(1, 500)), Ci()) as run:
         before = run.exchange.seconds_left()
         run.exchange.prepare()
@@ -472,7 +472,7 @@ def test_seconds_left() -> None:
 
 
 def all_at_once(count: int, work: Callable[[], UploadToken]) -> list[str]:
-    """What so many threads get that start together."""
+    """Return the results of several threads that start together."""
     start = threading.Barrier(count)
     got: list[str] = []
 
@@ -492,7 +492,7 @@ def all_at_once(count: int, work: Callable[[], UploadToken]) -> list[str]:
 
 
 def test_renewed_once_for_all_threads() -> None:
-    """Several threads that meet a token that ends soon get the one that replaces it."""
+    """Several threads with a token that is about to expire share one replacement."""
     with exchanging(scripted(mint=[minted(1, 30), minted(2), minted(3)]), Ci()) as run:
         run.exchange.prepare()
         got = all_at_once(8, run.exchange.token)
@@ -501,7 +501,7 @@ def test_renewed_once_for_all_threads() -> None:
 
 
 def test_replaced_once_for_all_threads() -> None:
-    """The same with a token that the index calls expired; a newer one is not replaced again."""
+    """The same with a token that the index reports as expired; a newer one is not replaced."""
     with exchanging(scripted(mint=[minted(1), minted(2), minted(3)]), Ci()) as run:
         first = run.exchange.token()
         got = all_at_once(8, lambda: run.exchange.token(expired=first))
@@ -513,7 +513,7 @@ def test_replaced_once_for_all_threads() -> None:
 
 
 def test_a_renewal_that_fails() -> None:
-    """The index is asked once: all threads that wait get the same error, and so do those that come later."""
+    """One request is made: all waiting threads get the same error, and so do later ones."""
     with exchanging(scripted(mint=[minted(1, 30), OFF, minted(3)]), Ci()) as run:
         run.exchange.prepare()
         got = all_at_once(4, run.exchange.token)
@@ -524,7 +524,7 @@ def test_a_renewal_that_fails() -> None:
 
 @pytest.mark.parametrize("renewable", [True, False])
 def test_single_use_tokens_are_returned_once(renewable: bool) -> None:
-    """Whatever asks for one, and however: no two get the same single-use token, and none is minted for nothing."""
+    """No two callers get the same single-use token, and none is minted in vain."""
     script = with_discovery([minted(number) for number in range(1, 9)], features=["single-use-token"])
     with exchanging(script, Ci(renewable=renewable)) as run:
         run.exchange.prepare()
@@ -549,7 +549,7 @@ def _refusal(code: str, scope: Any) -> UploadError:
     ("code", "cause"), [("token-expired", None), ("token-unknown", Message("token-lost-its-publisher"))]
 )
 def test_a_refused_token(tmp_path: Path, code: str, cause: Message | None, keeps: bool) -> None:
-    """A job with one identity has to be run again, and nothing else is said; a kept token is forgotten."""
+    """A job with one identity has to be run again, and the error says only that; a kept token is deleted."""
     with exchanging(scripted(burn=Answer(202)), one_identity(), keep_in=tmp_path if keeps else None) as run:
         run.exchange.prepare()
         run.exchange.refused(_refusal("file-refused", "file"))
@@ -561,7 +561,7 @@ def test_a_refused_token(tmp_path: Path, code: str, cause: Message | None, keeps
 
 
 def test_a_refused_token_that_can_be_replaced() -> None:
-    """With more identities, a refusal stays what it is."""
+    """If the CI issues more identities, a rejection stays unchanged."""
     with exchanging(scripted(), Ci()) as run:
         run.exchange.refused(_refusal("token-expired", "token"))
 
@@ -574,7 +574,7 @@ def test_a_refused_token_that_can_be_replaced() -> None:
 def kept_run(
     script: Script, directory: Path, ci: Ci, *, path: str = "/legacy/", publisher: Mapping[str, str] | None = None
 ) -> tuple[str, Parties]:
-    """One command of a job: the token that it uses, and what it did."""
+    """Run one command of a job; return its token, and what it did."""
     with exchanging(script, ci, keep_in=directory, path=path, publisher=publisher) as run:
         run.exchange.prepare()
         token = run.exchange.token().secret.reveal()
@@ -608,7 +608,7 @@ def test_kept_for_the_next_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize("life", [500.0, None, -5.0, LONGEST_LIFE * 2])
 @pytest.mark.usefixtures("_same_url")
 def test_a_kept_token_lives_as_long_as_it_did(tmp_path: Path, life: float | None) -> None:
-    """Its end is kept by this machine's clock, whatever the index's says."""
+    """Its expiry is stored by this machine's clock, whatever the index's clock says."""
     runs = [kept_run(scripted(mint=minted(1, life)), tmp_path, one_identity())[1] for _ in range(2)]
 
     first, second = (run.exchange.seconds_left() for run in runs)
@@ -622,7 +622,7 @@ def test_a_kept_token_lives_as_long_as_it_did(tmp_path: Path, life: float | None
 )
 @pytest.mark.usefixtures("_same_url")
 def test_kept_for_nothing_else(tmp_path: Path, other: dict[str, str], path: str) -> None:
-    """Another job, and another index of the same host, get no token that was kept."""
+    """Another job, and another index on the same host, do not get a kept token."""
     kept_run(scripted(mint=minted(1)), tmp_path, one_identity())
     second, _ = kept_run(scripted(mint=minted(2)), tmp_path, one_identity(**other), path=path)
 
@@ -637,7 +637,7 @@ def test_kept_for_nothing_else(tmp_path: Path, other: dict[str, str], path: str)
     ],
 )
 def test_what_is_not_kept(tmp_path: Path, script: Script, ci: Ci) -> None:
-    """A token that the next command could not use, or does not need, is not kept."""
+    """A token that the next command cannot use, or does not need, is not kept."""
     kept_run(script, tmp_path, ci)
 
     assert [] == list(tmp_path.iterdir())
@@ -645,7 +645,7 @@ def test_what_is_not_kept(tmp_path: Path, script: Script, ci: Ci) -> None:
 
 @pytest.mark.parametrize("life", [-1.0, SHORTEST_LIFE - 5])
 def test_a_kept_token_that_has_expired(tmp_path: Path, life: float) -> None:
-    """No upload starts with it, and nothing is exchanged: the identity is spent."""
+    """No upload starts with it, and nothing is exchanged: the identity is used."""
     with exchanging(scripted(), one_identity(), keep_in=tmp_path) as run:
         expired = UploadToken(Secret("pypi-1"), time.time() + life)
         token_cache.keep(token_cache.place(tmp_path, Secret(Ci.token(1)), f"{run.server.url}/legacy/"), expired)
@@ -657,7 +657,7 @@ def test_a_kept_token_that_has_expired(tmp_path: Path, life: float) -> None:
 
 @pytest.mark.usefixtures("_same_url")
 def test_a_kept_token_for_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:
-    """The comparison comes first, also where nothing has to be exchanged."""
+    """The comparison comes first, even if no exchange is needed."""
     kept_run(scripted(), tmp_path, one_identity())
     with pytest.raises(ExchangeError) as caught:
         kept_run(scripted(), tmp_path, one_identity(), publisher=PUBLISHER)
@@ -667,7 +667,7 @@ def test_a_kept_token_for_a_job_that_is_not_the_publisher(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("burn", [Answer(202), Answer(500)])
 def test_a_token_that_cannot_be_kept(tmp_path: Path, burn: Answer) -> None:
-    """The release goes on; the token is burned, and a warning says that the next command will not have it."""
+    """The release continues; the token is burned, and a warning says that the next command will not have it."""
     token, run = kept_run(scripted(burn=burn), tmp_path / "gone", one_identity())
 
     unkept = Message("token-not-kept", problem="No such file or directory")
@@ -680,7 +680,7 @@ def test_a_token_that_cannot_be_kept(tmp_path: Path, burn: Answer) -> None:
 
 @pytest.mark.parametrize("answer", [Answer(200), Answer(202), Answer(204)])
 def test_burned(answer: Answer) -> None:
-    """A burned token is nothing to report."""
+    """A burned token is not reported."""
     with exchanging(scripted(burn=answer), Ci()) as run:
         run.exchange.prepare()
         run.exchange.burn(tell=True)
@@ -691,7 +691,7 @@ def test_burned(answer: Answer) -> None:
 @pytest.mark.parametrize("tell", [True, False])
 @pytest.mark.parametrize("script", [scripted(), with_discovery()], ids=["404", "no such endpoint"])
 def test_an_index_that_cannot_burn(script: Script, tell: bool) -> None:
-    """It is said where the user asked for it, as in a dry run that mints."""
+    """This is reported where you asked for a burned token, as in a dry run that mints."""
     with exchanging(script, Ci()) as run:
         run.exchange.prepare()
         run.exchange.burn(tell=tell)
@@ -748,19 +748,19 @@ def test_each_valid_token_is_burned(answers: list[Answer], status: int | None) -
 
 
 def test_an_expired_token_is_not_burned() -> None:
-    """A token that the index calls expired is left alone, and so is one whose time is over."""
+    """A token that the index reports as expired is not burned; nor is one whose time is over."""
     script = scripted(mint=[minted(1, 500), minted(2, 500), minted(3)], burn=Answer(202))
     with exchanging(script, Ci()) as run:
         second = run.exchange.token(expired=run.exchange.token())
         run.exchange.token(600)
-        object.__setattr__(second, "expires", time.time() - 1)  # no test waits for that
+        object.__setattr__(second, "expires", time.time() - 1)  # no test waits for the expiry
         run.exchange.burn()
 
     assert ["pypi-3"] == run.burned()
 
 
 def test_everything_is_burned_within_the_last_words() -> None:
-    """When the run was stopped, burning all tokens together has the seconds that are left."""
+    """When the run is stopped, burning all tokens together has the seconds that are left."""
     script = scripted(mint=[minted(1, 500), minted(2, 900)], burn=Answer(fault="silence"))
     with exchanging(script, Ci()) as run:
         run.exchange.prepare()
@@ -768,12 +768,12 @@ def test_everything_is_burned_within_the_last_words() -> None:
         run.client.hurry(0.3)
         run.exchange.burn()
 
-    # For the second one no time was left.
+    # No time was left for the second one.
     assert (["pypi-2"], ["token-not-burned"]) == (run.burned(), [one.code for one in run.events.warnings])
 
 
 class Held:
-    """An index whose second mint is held until *until* was asked, or until the test lets it go."""
+    """An index that holds its second mint until it gets the request *until*, or until the test releases it."""
 
     def __init__(self, until: str = "") -> None:
         self._until = until
@@ -793,7 +793,7 @@ class Held:
 
 
 def test_a_mint_that_is_under_way_is_burned() -> None:
-    """A run that is stopped during a mint burns what it has at once, and then what comes."""
+    """A run that is stopped during a mint burns its token at once, and the new one when it arrives."""
     index = Held(until=BURN)
     with exchanging(index, Ci()) as run:
         run.exchange.prepare()
@@ -809,7 +809,7 @@ def test_a_mint_that_is_under_way_is_burned() -> None:
 
 
 def test_a_mint_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is waited for as long as a stopped run may last, and not longer; then a token may be left, which is reported."""
+    """A stopped run waits for the mint within its time limit; then a token may be left, which is reported."""
     monkeypatch.setattr(exchange_module, "LAST_WORDS", 0.05)
     index = Held()
     with exchanging(index, Ci()) as run:
@@ -827,7 +827,7 @@ def test_a_mint_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("ends", [True, False], ids=["in time", "never"])
 def test_stopped_while_a_token_is_burned(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C leaves the index a second to reply."""
+    """After Ctrl-C the index has one second to reply."""
     monkeypatch.setattr(exchange_module, "LAST_WORDS", 30 if ends else 0.05)
     free = threading.Event()
 

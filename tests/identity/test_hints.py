@@ -1,4 +1,4 @@
-"""A refused exchange: PyPI's recorded reply in, what is said about it out."""
+"""A rejected exchange: PyPI's recorded reply and the explanation of it."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ FORM, TABLE, PENDING = "form", "table", "pending"
 
 
 def refused(reply: Reply, index: Index = PYPI) -> Message:
-    """What the index room says about a reply."""
+    """Return the explanation of a reply that an index sent."""
     with pytest.raises(ExchangeError) as caught:
         read_mint(reply, index, 0.0)
     return caught.value.message
 
 
 def causes(message: Message | None) -> list[Message]:
-    """What may be wrong, in its order."""
+    """Return the possible causes, in order."""
     assert message is not None
     found = message.facts["causes"]
     return [] if found is None else list(found.facts["causes"])
 
 
 def offered(message: Message | None) -> list[str]:
-    """What there is to paste."""
+    """Return what can be pasted."""
     assert message is not None
     return [name for name in (PENDING, FORM, TABLE) if message.facts[name] is not None]
 
@@ -63,14 +63,14 @@ def offered(message: Message | None) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "index", "expected", "codes", "offers"),
     [
-        pytest.param("invalid-publisher-owner-id", PYPI, SAMPLE, GITHUB, [FORM, TABLE], id="nothing stands out"),
+        pytest.param("invalid-publisher-owner-id", PYPI, SAMPLE, GITHUB, [FORM, TABLE], id="no cause found"),
         pytest.param(
             "invalid-publisher-environment",
             PYPI,
             SAMPLE,
             ["job-without-environment", *GITHUB[1:]],
             [],
-            id="the job has no environment: it is named first, and nothing without one is offered",
+            id="the job has no environment: that comes first, and every form has one",
         ),
         pytest.param(
             "invalid-publisher-gitlab-environment",
@@ -195,14 +195,14 @@ def offered(message: Message | None) -> list[str]:
     ],
 )
 def test_refusal(name: str, index: Index, expected: Expected, codes: list[str], offers: list[str]) -> None:
-    """The causes in their order, and what there is to paste."""
+    """The causes are in order, followed by what can be pasted."""
     mint = REFUSED[f"mint/{name}"]
     message = refusal(Refused(CI, mint.claims, index, expected), refused(mint.reply, index))
     assert (codes, offers) == ([one.code for one in causes(message)], offered(message))
 
 
 def test_own_workflow_at_another_ref() -> None:
-    """It is reported as that, with PyPI's own words."""
+    """It is reported as such, with PyPI's own words."""
     said = "The job_workflow_ref claim does not match, expecting one of ['a@refs/tags/v1'], got 'a@refs/heads/main'"
     at_main = f"{str(JOBS['github']['job_workflow_ref']).partition('@')[0]}@refs/heads/main"
     message = refusal(
@@ -214,7 +214,7 @@ def test_own_workflow_at_another_ref() -> None:
 
 
 def test_facts_of_causes() -> None:
-    """A cause names what it is about."""
+    """A cause has the values it is about."""
     mint = REFUSED["mint/invalid-publisher-owner-id"]
     path, page = "octo-org/sampleproject", "https://pypi.org/manage/account/publishing/"
     found = causes(refusal(Refused(CI, mint.claims, PYPI, Expected(["one", "two"], new=["two"])), refused(mint.reply)))
@@ -250,7 +250,7 @@ def test_a_ci_without_publishers() -> None:
 
 
 def test_pending_publisher() -> None:
-    """A new project's values have an environment, also where the job has none yet."""
+    """A new project's values have an environment, even if the job has none yet."""
     values = {"provider": "github", "owner": "octo-org", "repository": "sampleproject", "workflow": "release.yml"}
     for environment in ("pypi", ""):
         job = Refused(CI, {**JOBS["github"], "environment": environment}, PYPI, NEW)
@@ -270,7 +270,7 @@ def test_form_of_a_self_managed_gitlab() -> None:
 
 
 def test_claims() -> None:
-    """Each refusal that is about the identity shows the claims that PyPI compares."""
+    """Each rejection that is about the identity shows the claims that PyPI compares."""
     for mint in REFUSED.values():
         message = refusal(Refused(CI, mint.claims, PYPI, SAMPLE), refused(mint.reply))
         assert message is not None
@@ -279,7 +279,7 @@ def test_claims() -> None:
 
 
 def test_claims_of_an_invalid_token() -> None:
-    """What makes a token itself invalid is shown instead."""
+    """The claims that make a token itself invalid are shown instead."""
     mint = REFUSED["mint/invalid-token-aud-list"]
     message = refusal(Refused(CI, mint.claims, PYPI, SAMPLE), refused(mint.reply))
     assert message is not None
@@ -288,12 +288,12 @@ def test_claims_of_an_invalid_token() -> None:
 
 @pytest.mark.parametrize("reply", [Reply(200, b"{}"), Reply(500, b""), Reply(404, b"")], ids=["no token", "500", "404"])
 def test_a_failure_that_is_not_about_the_identity(reply: Reply) -> None:
-    """Nothing is said about the job where the index failed."""
+    """A failure of the index does not show the job's claims."""
     assert refusal(Refused(CI, JOBS["github"], OWN, SAMPLE), refused(reply, OWN)) is None
 
 
 def test_other_project() -> None:
-    """A token for another project: the name comes first, and each project has a form."""
+    """If the token is for another project, the name comes first, and each project has a form."""
     message = other_project(Refused(CI, JOBS["github"], TESTPYPI, SAMPLE), ["one", "two"])
     no_publisher = Message("no-publisher", projects=["one", "two"], index="TestPyPI")
     assert [Message("another-name"), no_publisher] == causes(message)
@@ -326,7 +326,7 @@ CODES: Final = sorted({refused(mint.reply).code for mint in REFUSED.values()})
 
 
 def assert_safe(claims: Claims, publisher: Mapping[str, str], index: Index, refusals: Sequence[Message]) -> None:
-    """No character of a claim starts a line, or is obeyed by a terminal."""
+    """Check that no character of a claim starts a line, or is obeyed by a terminal."""
     mismatch = ExchangeError("publisher-mismatch", ci="the CI", mismatches=compare(publisher, claims))
     job = Refused(CI, claims, index, Expected(["sample", "other"], new=["other"]))
     for text in [str(mismatch), str(other_project(job, ["sample"])), *(str(refusal(job, one)) for one in refusals)]:
@@ -339,7 +339,7 @@ def assert_safe(claims: Claims, publisher: Mapping[str, str], index: Index, refu
 
 @pytest.mark.parametrize("kind", PUBLISHERS)
 def test_one_hostile_claim(kind: str) -> None:
-    """Each claim in turn is hostile, from its start or at its end."""
+    """Each claim in turn is hostile, at its start or its end."""
     for (name, value), nasty in product(JOBS[kind].items(), NASTY):
         for changed in (nasty, f"{value}{nasty}", [nasty]):
             claims = {**JOBS[kind], name: changed}
@@ -371,5 +371,5 @@ def test_hostile_claims(
 
 
 def test_claim_in_a_message() -> None:
-    """A claim is shown whole, up to the length of any fact."""
+    """A claim is shown in full, up to the length limit of any value."""
     assert "x" * 900 == claim({"ref": "x" * 900}, "ref")

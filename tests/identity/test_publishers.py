@@ -1,4 +1,4 @@
-"""What a CI says about a job, against the publishers that the recorded index had."""
+"""A job's claims, compared with the publishers that the recorded index had."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ AT_FAULT: Final = {
     "mint/invalid-publisher-google-email-unverified": ["unverified-email"],
     "mint/invalid-publisher-activestate-builder": ["foreign-builder"],
 }
-"""Recorded exchange → what of the publisher on record the job does not match; all others match it."""
+"""Recorded exchange → the publisher's fields that the job does not match; all other exchanges match."""
 BEYOND_THE_FIELDS: Final = {
     "mint/invalid-publisher-owner-id": "repository_owner_id",
     "mint/invalid-publisher-missing-ref": "ref",
     "mint/invalid-publisher-missing-jti": "jti",
     "mint/invalid-pending-publisher-again": "",
 }
-"""Recorded ``invalid-publisher`` → the claim at fault that no field is about; or the publisher was deleted."""
+"""Recorded ``invalid-publisher`` → the claim at fault that no field covers; or the publisher was deleted."""
 
 
 def _at_fault(found: list[Message]) -> list[str]:
@@ -69,14 +69,14 @@ def _at_fault(found: list[Message]) -> list[str]:
 
 
 def test_the_tables_are_about_what_was_recorded() -> None:
-    """Each row has its exchange, and each refused publisher its row."""
+    """Each row has its exchange, and each rejected publisher its row."""
     refused = {name for name, mint in REFUSED.items() if mint.errors[0]["code"] == "invalid-publisher"}
     assert refused == AT_FAULT.keys() | BEYOND_THE_FIELDS.keys()
     assert 40 < len(MINTS)
 
 
 def test_fields_at_fault() -> None:
-    """The field that differs is named, and no other; what PyPI accepted matches its publisher."""
+    """Only the field that differs is named; identities that PyPI accepted match their publisher."""
     assert {name: AT_FAULT.get(name, []) for name in MINTS} == {
         name: _at_fault(compare(mint.publisher, mint.claims)) for name, mint in MINTS.items()
     }
@@ -87,13 +87,13 @@ def test_fields_at_fault() -> None:
     [
         pytest.param("github", {**PUBLISHERS["github"], "environment": "PyPI"}, id="environment's case"),
         pytest.param("github", {"provider": "github", "owner": "octo-org"}, id="owner only"),
-        pytest.param("github", {"provider": "github"}, id="nothing else"),
+        pytest.param("github", {"provider": "github"}, id="only the required fields"),
         pytest.param("google", {**PUBLISHERS["google"], "sub": "111222333444555666777"}, id="sub"),
         pytest.param("gitlab", {"provider": "gitlab", "workflow": ".gitlab-ci.yml"}, id="GitLab's file only"),
     ],
 )
 def test_match(kind: str, publisher: dict[str, str]) -> None:
-    """What a publisher does not name is not compared."""
+    """Fields that a publisher does not have are not compared."""
     assert [] == compare(publisher, JOBS[kind])
 
 
@@ -194,7 +194,7 @@ FILE = "octo-org/sampleproject/.github/workflows/release.yml"
     ],
 )
 def test_mismatch(kind: str, changed: dict[str, object], expected: Message) -> None:
-    """What was expected, what the job has, and what to do."""
+    """A mismatch has the expected value, the job's value, and what to do."""
     assert [expected] == compare(PUBLISHERS[kind], {**JOBS[kind], **changed})
 
 
@@ -206,7 +206,7 @@ def test_own_reusable_workflow_at_the_ref_of_the_run(at: str) -> None:
 
 @pytest.mark.parametrize(("kind", "publisher"), PUBLISHERS.items())
 def test_publisher_of(kind: str, publisher: dict[str, str]) -> None:
-    """The publisher that would match a job has the keys of the settings, and matches it."""
+    """The publisher made from a job has the keys of the settings, and matches the job."""
     found = publisher_of(JOBS[kind])
     assert publisher == {key: found[key] for key in publisher}
     assert found.keys() <= {"provider", *PUBLISHER_FIELDS[kind]}
@@ -215,12 +215,12 @@ def test_publisher_of(kind: str, publisher: dict[str, str]) -> None:
 
 
 def test_every_provider_has_a_table() -> None:
-    """The providers of the settings are those that are known here."""
+    """The providers of the settings are the known ones."""
     assert {*PUBLISHER_FIELDS, ""} == PROVIDERS.keys()
 
 
 def test_presented() -> None:
-    """Only what the index compares, with what is missing; the issuer of one that it may not know."""
+    """Only the compared claims are shown, with the missing ones; the issuer too if the index may not know it."""
     assert {"email": "a@b.example", "email_verified": "false", "sub": Message("no-claim")} == presented(
         {"iss": "https://accounts.google.com", "email": "a@b.example", "email_verified": False, "sub": ""}
     )
@@ -230,7 +230,7 @@ def test_presented() -> None:
 
 
 def test_claim_that_is_not_a_string() -> None:
-    """What is nested is not written out: it could be too deep for that."""
+    """A nested claim is not written out: it could be nested too deeply."""
     deep: object = "end"
     for _ in range(100_000):
         deep = [deep]
@@ -240,7 +240,7 @@ def test_claim_that_is_not_a_string() -> None:
 @pytest.mark.parametrize(
     ("claims", "expected"),
     [
-        pytest.param({}, {}, id="nothing"),
+        pytest.param({}, {}, id="empty"),
         pytest.param(
             {"iss": "https://ci.example", "sub": "7", "x": "y"}, {"iss": "https://ci.example", "sub": "7"}, id="unknown"
         ),
@@ -282,7 +282,7 @@ def _as(who: str, **more: str) -> Message:
     ids=["GitHub", "GitLab", "Google", "ActiveState", "unknown"],
 )
 def test_publishing_as(claims: dict[str, object], expected: Message) -> None:
-    """Who publishes is said with the fields of its provider."""
+    """The publisher is shown with the fields of its provider."""
     assert expected == publishing_as(claims)
 
 
@@ -317,7 +317,7 @@ def test_publishing_as(claims: dict[str, object], expected: Message) -> None:
     ids=["GitHub", "GitLab", "self-managed GitLab", "Google", "ActiveState"],
 )
 def test_form(index: Index, claims: dict[str, object], query: str) -> None:
-    """PyPI and TestPyPI have a form that its address fills in."""
+    """PyPI and TestPyPI have a form that its URL fills in."""
     host = "pypi.org" if index is PYPI else "test.pypi.org"
     expected = f"https://{host}/manage/project/sample-project/settings/publishing/?{query}"
     assert expected == form_url(index, "sample-project", publisher_of(claims), claim(claims, "iss"))
@@ -328,9 +328,9 @@ def test_form(index: Index, claims: dict[str, object], query: str) -> None:
     [
         pytest.param(OWN, JOBS["github"], id="other index"),
         pytest.param(PYPI, {"iss": "https://ci.example"}, id="other CI"),
-        pytest.param(PYPI, {**JOBS["github"], "environment": "x" * LONGEST_FACT}, id="too long to be shown whole"),
+        pytest.param(PYPI, {**JOBS["github"], "environment": "x" * LONGEST_FACT}, id="too long to be shown in full"),
     ],
 )
 def test_no_form(index: Index, claims: dict[str, Any]) -> None:
-    """Where no form is known, none is offered."""
+    """For an unknown form there is no link."""
     assert form_url(index, "sample", publisher_of(claims), claim(claims, "iss")) is None

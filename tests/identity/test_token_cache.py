@@ -31,14 +31,14 @@ def _shown(token: UploadToken | None) -> tuple[str, float] | None:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A directory that a token can be kept in."""
+    """Return a directory in which a token can be kept."""
     directory = tmp_path / "cache" / "tokens"
     assert problem(directory, tmp_path / "project", "posix") is None
     return directory
 
 
 def test_a_token_is_kept(directory: Path) -> None:
-    """It comes back as it was, for the same identity and index; no other file is left next to it."""
+    """It is loaded unchanged, for the same identity and index; no other file is left next to it."""
     file, token = place(directory, IDENTITY, URL), _token()
     before = load(file)
     problems = [keep(file, token), keep(file, token)]
@@ -48,7 +48,7 @@ def test_a_token_is_kept(directory: Path) -> None:
 
 
 def test_only_this_user_can_read_it(directory: Path) -> None:
-    """The modes are those of a secret, whatever the umask; the name is a hash, and nothing more is written than needed."""
+    """The modes are those of a secret, whatever the umask; the name is a hash, and only required data is written."""
     file, token = place(directory, IDENTITY, URL), _token()
     before = os.umask(0)
     keep(file, token)
@@ -60,7 +60,7 @@ def test_only_this_user_can_read_it(directory: Path) -> None:
 
 
 def test_a_place_for_each_identity_and_index(directory: Path) -> None:
-    """What one job has kept for one index, no other job finds, and no other index gets."""
+    """A token kept by one job for one index is not loaded for another job or another index."""
     places = {
         place(directory, identity, url)
         for identity in (IDENTITY, Secret("e30.e30.y"))
@@ -71,7 +71,7 @@ def test_a_place_for_each_identity_and_index(directory: Path) -> None:
 
 
 def test_expired_tokens_are_removed(directory: Path) -> None:
-    """Expired tokens of other jobs go, and so does what is not a token; valid ones stay, and other files."""
+    """Expired tokens of other jobs and malformed files are removed; valid tokens and other files stay."""
     good, expired, mine = (place(directory, Secret(text), URL) for text in ("good", "expired", "mine"))
     for file, life in ((good, 900.0), (expired, -1.0), (mine, -1.0)):
         keep(file, _token(file.name, life))
@@ -85,7 +85,7 @@ def test_expired_tokens_are_removed(directory: Path) -> None:
 
 
 def test_a_link_is_replaced(directory: Path, tmp_path: Path) -> None:
-    """Nothing is written through a link in the place of the file."""
+    """A link at the file's path is replaced, and not written through."""
     file, elsewhere = place(directory, IDENTITY, URL), tmp_path / "elsewhere"
     elsewhere.write_text("mine")
     file.symlink_to(elsewhere)
@@ -97,13 +97,13 @@ def test_a_link_is_replaced(directory: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param(b"", id="nothing"),
+        pytest.param(b"", id="empty"),
         pytest.param(b"\xff", id="bytes"),
         pytest.param(b"[]", id="not an object"),
         pytest.param(b'{"token": 1, "expires": 1}', id="a number"),
         pytest.param(b'{"token": "a\\nb", "expires": 1}', id="a line break"),
         pytest.param(b'{"token": "a", "expires": "soon"}', id="another time"),
-        pytest.param(b"[" * 5000, id="depth"),
+        pytest.param(b"[" * 5000, id="nested too deeply"),
     ],
 )
 def test_a_file_without_a_token(directory: Path, content: bytes) -> None:
@@ -117,7 +117,7 @@ def test_a_file_without_a_token(directory: Path, content: bytes) -> None:
 @given(st.binary(max_size=60))
 @settings(deadline=None, max_examples=100)
 def test_any_content(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Whatever is in the file, it is a token or nothing."""
+    """Whatever is in the file, the result is a token or ``None``."""
     file = tmp_path_factory.mktemp("tokens") / "name.json"
     file.write_bytes(content)
 
@@ -125,14 +125,14 @@ def test_any_content(tmp_path_factory: pytest.TempPathFactory, content: bytes) -
 
 
 def test_a_directory_among_the_files(directory: Path) -> None:
-    """What cannot be removed stays, and is not an error."""
+    """An entry that cannot be removed stays, and is not an error."""
     (directory / "directory.json").mkdir()
 
     assert load(place(directory, IDENTITY, URL)) is None
 
 
 def test_a_directory_that_is_gone(tmp_path: Path) -> None:
-    """Where nothing can be written, the reason is reported; there is nothing to load either."""
+    """If the directory cannot be written to, the reason is reported; no token is loaded either."""
     file = place(tmp_path / "none", IDENTITY, URL)
 
     assert (None, "No such file or directory") == (load(file), keep(file, _token()))
@@ -242,13 +242,13 @@ def _stat(mode: int, owner: int = ME) -> os.stat_result:
     ],
 )
 def test_danger(own: os.stat_result, above: list[os.stat_result], cause: Message | None) -> None:
-    """The directory has to belong to this user alone, and only root may change what is above it."""
+    """The directory must belong to this user alone, and only root may change the directories above it."""
     assert cause == danger(own, {Path(f"/{number}"): each for number, each in enumerate(above)}, ME)
 
 
 @pytest.mark.parametrize("project", ["", "packages/one"], ids=["project", "monorepo"])
 def test_a_directory_in_the_checkout(tmp_path: Path, project: str) -> None:
-    """What is inside the checkout may end up in a cache or artifact of the CI, whatever project of it is published."""
+    """A directory inside the checkout, which a CI may cache or upload, is refused, for any project in it."""
     checkout = tmp_path / "checkout"
     (checkout / project).mkdir(parents=True)
     if project:
@@ -262,6 +262,6 @@ def test_a_directory_in_the_checkout(tmp_path: Path, project: str) -> None:
 
 
 def test_windows(tmp_path: Path) -> None:
-    """Without modes nothing is kept."""
+    """Without file modes nothing is kept."""
     assert Message("keep-token-on-windows") == problem(tmp_path / "tokens", tmp_path, "nt")
     assert [] == list(tmp_path.iterdir())
