@@ -1,4 +1,4 @@
-"""No proxy and no CA but those of a test, and no waiting between tries."""
+"""No proxy and no CA except those of a test, and no waiting between tries."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def mint(url: str, tries: int = 1) -> Request:
 
 
 def upload(folder: Path, url: str, size: int = 0, tries: int = 1) -> Request:
-    """A request with a wheel of a little more than *size* bytes, which is `wheel_of` it."""
+    """Return a request with a wheel of slightly more than *size* bytes, the one that `wheel_of` writes."""
     noise = b"".join(hashlib.sha512(number.to_bytes(4, "big")).digest() for number in range(size // 64))
     distribution = Distribution.read(make_wheel(folder, members={"noise": noise}), "dist/sample.whl")
     form = Upload(distribution, "boundary", b"head")
@@ -51,14 +51,14 @@ def form_of(request: Request) -> Upload:
 
 
 def refused(request: Request, client: Client) -> NetworkError:
-    """The error of a request that gets no reply."""
+    """Return the error of a request that gets no reply."""
     with client, pytest.raises(NetworkError) as raised:
         client.send(request)
     return raised.value
 
 
 def closed_port() -> int:
-    """A port where nothing listens."""
+    """Return a port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

@@ -1,4 +1,4 @@
-"""Tries that get no complete reply: what is reported of them, and what is left of them."""
+"""Tries without a complete reply: what they report, and what they leave open."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _lost(server: Scripted, said: str, purpose: Message = ASKING) -> Message:
 
 @pytest.mark.parametrize("fault", ["no reply", "cut"])
 def test_a_reply_that_is_cut(fault: Fault) -> None:
-    """A reply that ends early is asked for again, and then reported; the index may have acted on what had a body."""
+    """A truncated reply is retried, then reported; the index may have acted on a request with a body."""
     with Scripted(lambda _: Answer(body=b"x" * 100, fault=fault)) as server:
         question = refused(get(f"{server.url}/", 2), a_client())
         mint_ = refused(mint(f"{server.url}/", 2), a_client())
@@ -65,7 +65,7 @@ def test_a_reply_that_is_cut(fault: Fault) -> None:
 
 @pytest.mark.parametrize("fault", ["bytewise", "silence"])
 def test_a_reply_that_is_slow(fault: Fault) -> None:
-    """A reply that drips or never comes is given up; the index may have acted."""
+    """A reply that drips or never arrives is abandoned; the index may have acted."""
     with Scripted({"POST /": Answer(body=b"x" * 100, fault=fault)}) as server:
         error = refused(mint(f"{server.url}/", 2), a_client(0.3))
 
@@ -74,13 +74,13 @@ def test_a_reply_that_is_slow(fault: Fault) -> None:
 
 
 def test_a_drip_in_time_is_a_reply() -> None:
-    """It is the deadline that ends a slow reply, and not its slowness."""
+    """The deadline ends a slow reply; slowness alone does not."""
     with Scripted({"GET /": Answer(204, fault="bytewise", reason="")}) as server, a_client() as client:
         assert client.send(get(f"{server.url}/")).status == 204
 
 
 def test_an_upload_has_time_by_its_size(tmp_path: Path) -> None:
-    """At 100 kB a second, a file has the time that it needs; a reply that never comes ends it all the same."""
+    """A file gets the time that 100 kB a second takes; a reply that never arrives ends with that time."""
     with Scripted({"POST /": Answer(fault="silence")}) as server:
         request = upload(tmp_path, f"{server.url}/", 20_000)
         error = refused(request, a_client(0.1))
@@ -91,7 +91,7 @@ def test_an_upload_has_time_by_its_size(tmp_path: Path) -> None:
 
 
 def test_no_connection() -> None:
-    """A port that nobody listens on is reported with the system's words; nothing was sent."""
+    """A port on which no server listens is reported with the system's words; nothing was sent."""
     port = closed_port()
     error = refused(mint(f"http://127.0.0.1:{port}/", 2), a_client())
 
@@ -109,7 +109,7 @@ def test_a_host_that_is_unknown() -> None:
 
 
 def test_an_url_that_httpx_refuses() -> None:
-    """A URL that httpx does not take is reported as a failure, and not tried again."""
+    """A URL that httpx rejects is reported as a failure, and not retried."""
     error = refused(get("https://index_\u00e4.test/"), a_client())
 
     assert (("connection-lost",), "InvalidCodepoint", False) == (
@@ -120,7 +120,7 @@ def test_an_url_that_httpx_refuses() -> None:
 
 
 def test_an_early_reply_is_read(tmp_path: Path) -> None:
-    """A refusal that comes before the file was read, with the connection closed, is the reply."""
+    """A rejection that arrives before the file was read, with the connection closed, is the reply."""
     answer = Answer(403, b'{"code": "403 no"}', fault="early")
     with Scripted({"POST /": answer}) as server, a_client() as client:
         reply = client.send(upload(tmp_path, f"{server.url}/", 8_000_000))
@@ -130,7 +130,7 @@ def test_an_early_reply_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_reply_too_long(packed: bool) -> None:
-    """A reply that is too long, or unpacks to one, is given up, and not tried again."""
+    """A reply that is too long, or unpacks to one, is abandoned, and not retried."""
     body = b"x" * 1001
     answer = Answer(body=gzip.compress(body), headers={"Content-Encoding": "gzip"}) if packed else Answer(body=body)
     with Scripted({"GET /": answer}) as server:
@@ -141,13 +141,13 @@ def test_a_reply_too_long(packed: bool) -> None:
 
 
 def test_a_reply_as_long_as_it_may_be() -> None:
-    """The limit itself is no excess."""
+    """A reply of exactly the limit is read."""
     with Scripted({"GET /": Answer(body=b"x" * 1000)}) as server, a_client() as client:
         assert len(client.send(get(f"{server.url}/")).body) == 1000
 
 
 def test_a_reply_that_is_packed_wrongly() -> None:
-    """A reply that cannot be unpacked is reported as that."""
+    """A reply that cannot be unpacked is reported as such."""
     answer = Answer(body=b"no gzip", headers={"Content-Encoding": "gzip"})
     with Scripted({"GET /": answer}) as server:
         error = refused(get(f"{server.url}/", 2), a_client())
@@ -156,7 +156,7 @@ def test_a_reply_that_is_packed_wrongly() -> None:
 
 
 def test_a_file_that_changed_is_not_uploaded(tmp_path: Path) -> None:
-    """The error of the file comes through as it is, at the first try."""
+    """The error of the file is raised unchanged, at the first try."""
     with Scripted({"POST /": Answer()}) as server, a_client() as client:
         request = upload(tmp_path, f"{server.url}/", tries=5)
         form = form_of(request)
@@ -171,7 +171,7 @@ def test_a_file_that_changed_is_not_uploaded(tmp_path: Path) -> None:
 
 
 class Resolver:
-    """A name server that says what a test needs, when it needs it."""
+    """A name server that answers as scripted, when the test lets it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
         self.addresses = addresses
@@ -184,7 +184,7 @@ class Resolver:
 
 
 def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The deadline holds while a name is looked up; a body that was not begun by then is never sent."""
+    """The deadline applies while a name is looked up; a body that has not started by then is never sent."""
     with Scripted({"POST /": Answer()}) as server:
         resolver = Resolver(monkeypatch, ("127.0.0.1", server.port))
         with a_client(0.2) as client:
@@ -198,7 +198,7 @@ def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(name="silent")
 def _silent() -> Iterator[tuple[str, int]]:
-    """An address that does not answer: as many wait there as the system lets wait."""
+    """An address that does not answer: its queue of connections is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         address = listener.getsockname()
@@ -213,7 +213,7 @@ def _silent() -> Iterator[tuple[str, int]]:
 
 
 def test_addresses_that_are_silent(silent: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many addresses a host has, there is one deadline for all of them."""
+    """One deadline covers all addresses of a host."""
     Resolver(monkeypatch, *[silent] * 10_000).answers.set()
     error = refused(mint(f"http://localhost:{silent[1]}/"), a_client(0.2))
 
@@ -221,7 +221,7 @@ def test_addresses_that_are_silent(silent: tuple[str, int], monkeypatch: pytest.
 
 
 def test_a_reply_that_was_given_up_is_read_no_further() -> None:
-    """The connection of a reply that came too late is closed at its next piece."""
+    """The connection of a reply that arrives too late is closed at its next piece."""
     answer = Answer(body=b"x" * 10**6, fault="bytewise")
     with Scripted({"GET /": answer}) as server, a_client(1.0) as client:
         with pytest.raises(NetworkError):
@@ -232,7 +232,7 @@ def test_a_reply_that_was_given_up_is_read_no_further() -> None:
 
 
 def test_an_upload_that_was_given_up_is_sent_no_further(tmp_path: Path) -> None:
-    """A body that is too slow ends with the piece that is under way, and tells no progress any more."""
+    """A body that is too slow stops after the piece in flight, and reports no more progress."""
     told: list[int] = []
     goes_on = threading.Event()
 
@@ -258,7 +258,7 @@ def test_an_upload_that_was_given_up_is_sent_no_further(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["", "early", "no reply", "cut", "bytewise"])
 def test_nothing_is_left_of_an_upload(fault: Fault, tmp_path: Path) -> None:
-    """However an upload ends, its file is closed and no thread hashes it any more, without a garbage collector."""
+    """However an upload ends, its file is closed and no thread hashes it, without a garbage collector."""
     answer = Answer(403, b'{"code": "403 no"}', fault=fault)
     gc.disable()
     try:
@@ -274,7 +274,7 @@ def test_nothing_is_left_of_an_upload(fault: Fault, tmp_path: Path) -> None:
 
 
 def _open_files(folder: Path) -> list[str]:
-    """The files in *folder* that this process holds open."""
+    """Return the files in *directory* that this process has open."""
     found = []
     for link in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):
@@ -292,7 +292,7 @@ def _hashing_threads() -> list[str]:
 @pytest.mark.parametrize("scheme", ["http", "HTTP"])
 @pytest.mark.parametrize("addresses", [["192.0.2.1"], ["127.0.0.1", "192.0.2.1"], ["::1", "2001:db8::1"]])
 def test_plain_http_stays_on_this_machine(addresses: list[str], scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where `localhost` is another machine too, nothing is sent by plain http."""
+    """If `localhost` is another machine, too, nothing is sent over plain HTTP."""
     Resolver(monkeypatch, *[(address, 80) for address in addresses]).answers.set()
     error = refused(mint(f"{scheme}://localhost:80/"), a_client())
 
@@ -311,7 +311,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _assert_no_secret(error: TrustedPublishError) -> None:
-    # The frames of the tests hold what they made; those of the client must not.
+    # The frames of the tests hold the token; those of the client must not.
     assert error.__traceback__ is not None
     trace = error.__traceback__
     while trace.tb_next is not None and "tests" in trace.tb_frame.f_code.co_filename:
@@ -335,7 +335,7 @@ def _assert_no_secret(error: TrustedPublishError) -> None:
     ],
 )
 def test_no_secret_in_any_error(make: Callable[[Path, str], Request], answer: Answer, tmp_path: Path) -> None:
-    """Neither text, nor cause, nor a traceback with locals shows a token, whatever goes wrong."""
+    """No message, cause, or traceback with locals shows a token, whatever goes wrong."""
     with Scripted({"POST /": answer}) as server:
         request = make(tmp_path, f"{server.url}/")
         error = refused(request, a_client(0.3 if answer.fault == "silence" else 20.0))
@@ -344,12 +344,12 @@ def test_no_secret_in_any_error(make: Callable[[Path, str], Request], answer: An
 
 
 def test_no_secret_where_nobody_listens(tmp_path: Path) -> None:
-    """So it is when there is no connection."""
+    """Nor does the error of a refused connection."""
     _assert_no_secret(refused(upload(tmp_path, f"http://127.0.0.1:{closed_port()}/"), a_client()))
 
 
 def test_no_secret_where_a_file_changed(tmp_path: Path) -> None:
-    """So it is when the error comes from the file, through the frames of the HTTP library."""
+    """Nor does an error of the file, raised through the frames of the HTTP library."""
     with Scripted({"POST /": Answer()}) as server, a_client() as client:
         request = upload(tmp_path, f"{server.url}/")
         form_of(request).distribution.path.unlink()
@@ -360,7 +360,7 @@ def test_no_secret_where_a_file_changed(tmp_path: Path) -> None:
 
 
 def test_no_secret_in_an_impossible_header(tmp_path: Path) -> None:
-    """So it is when the HTTP library refuses what is to be sent, and cites it."""
+    """Nor does the HTTP library's own error, which quotes the header that it refuses to send."""
     with Scripted({"POST /": Answer()}) as server:
         request = upload(tmp_path, f"{server.url}/")
         broken = Upload(form_of(request).distribution, "\r\nx: y", b"head")

@@ -1,4 +1,4 @@
-"""Which certificates are trusted, and which one is shown to the index."""
+"""Which certificates are trusted, and which one the index gets to see."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_large_upload_over_tls(authority: Authority, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["", "SSL_CERT_FILE"])
 def test_an_unknown_ca(authority: Authority, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate of a CA that is not trusted is refused at the first try; the variable that names the CAs is reported."""
+    """A certificate of an untrusted CA is rejected at the first try; the variable that names the CAs is reported."""
     trusted = ""
     if variable:
         (tmp_path / "other").mkdir()
@@ -57,7 +57,7 @@ def test_an_unknown_ca(authority: Authority, variable: str, tmp_path: Path, monk
 
 
 def test_a_certificate_for_another_host(authority: Authority) -> None:
-    """A trusted certificate of another host is refused as well."""
+    """A trusted certificate of another host is rejected, too."""
     certificates = Certificates(str(authority.file))
     with Scripted({"GET /": Answer()}, authority.server("other.test")) as server:
         error = refused(get(f"{server.url}/", 4), a_client(20.0, certificates))
@@ -69,7 +69,7 @@ def test_a_certificate_for_another_host(authority: Authority) -> None:
 
 @pytest.mark.parametrize("together", [False, True])
 def test_a_client_certificate(authority: Authority, together: bool) -> None:
-    """`client-cert` and `client-key` are shown to an index that asks; one file may hold both."""
+    """`client-cert` and `client-key` are sent to an index that requests them; one file may hold both."""
     certificate, key = authority.issue("client", "client.test")
     if together:
         certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
@@ -80,7 +80,7 @@ def test_a_client_certificate(authority: Authority, together: bool) -> None:
 
 
 def test_a_client_certificate_that_is_missing(authority: Authority) -> None:
-    """An index that asks for a certificate and gets none ends the connection."""
+    """An index that requires a certificate closes the connection without one."""
     certificates = Certificates(str(authority.file))
     with Scripted({"GET /": Answer()}, authority.server(asks=True)) as server:
         error = refused(get(f"{server.url}/"), a_client(20.0, certificates))
@@ -92,7 +92,7 @@ def test_a_client_certificate_that_is_missing(authority: Authority) -> None:
     ("files", "said"),
     [
         pytest.param({"ca_cert": "none.pem"}, "No such file or directory", id="no CA"),
-        pytest.param({"ca_cert": "junk.pem"}, "no certificate or crl found", id="CA that is no certificate"),
+        pytest.param({"ca_cert": "junk.pem"}, "no certificate or crl found", id="CA that is not a certificate"),
         pytest.param({"ca_cert": "\0.pem"}, "ValueError", id="impossible path"),
         pytest.param({"client_cert": "none.pem"}, "No such file or directory", id="no certificate"),
         pytest.param({"client_cert": "client.pem"}, "PEM lib", id="certificate without a key"),
@@ -102,7 +102,7 @@ def test_a_client_certificate_that_is_missing(authority: Authority) -> None:
     ],
 )
 def test_certificate_files_that_cannot_be_used(files: dict[str, str], said: str, authority: Authority) -> None:
-    """What is wrong with a certificate file is reported before anything is sent, with the files that were named."""
+    """A problem with a certificate file is reported before anything is sent, with the names of the files."""
     authority.issue("client", "client.test")
     authority.issue("other", "client.test")
     authority.issue("locked", "client.test", b"sesame")
@@ -119,7 +119,7 @@ def test_certificate_files_that_cannot_be_used(files: dict[str, str], said: str,
 
 
 def test_a_variable_that_names_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CA file that a variable names is reported with the variable."""
+    """A CA file named by a variable is reported with the variable."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     with pytest.raises(NetworkError) as raised:
         a_client()

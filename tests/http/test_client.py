@@ -1,4 +1,4 @@
-"""What is sent, what comes back, and when a request is tried again."""
+"""Requests, replies, and which requests are retried."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tests.http.making import (
 )
 from tests.support.scripted import Answer, Scripted
 
-# What is sent, and what comes back
+# Requests and replies
 
 
 def test_a_reply() -> None:
-    """Status, body, media type, reason, location and Retry-After come back; the type without its parameters."""
+    """Status, body, media type, reason, location and Retry-After are read; the type without its parameters."""
     headers = {"Location": "/x", "Retry-After": "7"}
     answer = Answer(403, b"\x00body", "Text/HTML; charset=UTF-8", headers, reason="Nope")
     with Scripted({"GET /a?b=c": answer}) as server, a_client() as client:
@@ -54,7 +54,7 @@ def test_a_reply_without_headers() -> None:
 
 
 def test_what_a_question_sends() -> None:
-    """A question names what it accepts and who asks, and holds no credentials."""
+    """A GET request names the accepted type and the user agent, and holds no credentials."""
     with Scripted({"GET /": Answer()}) as server, a_client() as client:
         client.send(get(f"{server.url}/"))
 
@@ -72,7 +72,7 @@ def test_what_a_question_sends() -> None:
     ],
 )
 def test_what_a_question_with_a_credential_sends(credential: dict[str, Secret], header: str) -> None:
-    """A credential goes into the header ``Authorization``."""
+    """A credential is sent in the header ``Authorization``."""
     with Scripted({"GET /": Answer()}) as server, a_client() as client:
         client.send(Request(ASKING, f"{server.url}/", **credential))  # type: ignore[arg-type]
 
@@ -80,7 +80,7 @@ def test_what_a_question_with_a_credential_sends(credential: dict[str, Secret], 
 
 
 def test_what_a_mint_request_sends() -> None:
-    """The identity token goes into a JSON body, and nowhere else."""
+    """The identity token is sent in a JSON body, and nowhere else."""
     with Scripted({"POST /": Answer()}) as server, a_client() as client:
         client.send(mint(f"{server.url}/"))
 
@@ -134,7 +134,7 @@ def test_redirects_are_not_followed(status: int) -> None:
     ],
 )
 def test_statuses_that_are_tried_again(status: int, after: dict[str, str]) -> None:
-    """These statuses may be others the next time, whatever the wait that is asked for."""
+    """These statuses are temporary, whatever the requested wait."""
     script = {"GET /": [Answer(status, headers=after), Answer(status, headers=after), Answer(200)]}
     with Scripted(script) as server, a_client() as client:
         reply = client.send(get(f"{server.url}/", 4))
@@ -152,7 +152,7 @@ def test_statuses_that_stand(status: int) -> None:
 
 
 def test_the_last_reply_counts() -> None:
-    """When all tries were answered badly, the last answer is what is judged."""
+    """When every try gets a bad reply, the last reply counts."""
     script = {"GET /": [Answer(500), Answer(503), Answer(502, b"last")]}
     with Scripted(script) as server, a_client() as client:
         reply = client.send(get(f"{server.url}/", 3))
@@ -161,7 +161,7 @@ def test_the_last_reply_counts() -> None:
 
 
 def test_an_upload_is_sent_from_its_start_at_each_try(tmp_path: Path) -> None:
-    """Each try has the whole form again, also after the connection broke in the middle."""
+    """Each try sends the whole form again, even after a connection that broke in the middle."""
     script = {"POST /": [Answer(503), Answer(fault="no reply"), Answer(body=b"x" * 9, fault="cut"), Answer()]}
     with Scripted(script) as server, a_client() as client:
         request = upload(tmp_path, f"{server.url}/", 200_000, tries=5)
@@ -171,7 +171,7 @@ def test_an_upload_is_sent_from_its_start_at_each_try(tmp_path: Path) -> None:
 
 
 def test_a_request_is_made_for_each_try() -> None:
-    """`send_made` calls for the request of each try."""
+    """`send_made` makes a new request for each try."""
     with Scripted({"GET /1": Answer(503), "GET /2": Answer(fault="no reply"), "GET /3": Answer()}) as server:
         numbers = iter("123")
         with a_client() as client:
@@ -181,7 +181,7 @@ def test_a_request_is_made_for_each_try() -> None:
 
 
 class Around:
-    """Keeps how each try ended, and whether one is under way."""
+    """Records how each try ended, and whether one is in flight."""
 
     def __init__(self) -> None:
         self.tries: list[str] = []
@@ -199,7 +199,7 @@ class Around:
 
 
 def test_around_each_try() -> None:
-    """What goes around a try learns whether it went badly: a reply of 5xx, or none."""
+    """The context around a try learns whether the try failed: with a 5xx reply, or without a reply."""
     around = Around()
     script = {"GET /": [Answer(503), Answer(429), Answer(fault="no reply"), Answer(404)]}
     with Scripted(script) as server, a_client() as client:
@@ -209,7 +209,7 @@ def test_around_each_try() -> None:
 
 
 def test_the_retries_of_a_run_are_limited() -> None:
-    """Each try that goes badly takes one of those that a run has; then every request has one try alone."""
+    """Each failed try uses up one of the run's retries; without any left, every request has a single try."""
     with Scripted({"GET /": Answer(503), "GET /lost": Answer(fault="no reply")}) as server, a_client() as client:
         for _ in range(RETRIES // 4):
             client.send(get(f"{server.url}/", 4))
@@ -222,7 +222,7 @@ def test_the_retries_of_a_run_are_limited() -> None:
 
 
 def test_refusals_take_nothing_from_the_retries() -> None:
-    """What is not tried again costs nothing: a later fault still has its tries."""
+    """A final reply uses up no retry: a later fault still has all of them."""
     script = {"GET /": [*[Answer(404)] * (RETRIES + 1), Answer(503), Answer(200)]}
     with Scripted(script) as server, a_client() as client:
         statuses = [client.send(get(f"{server.url}/", 2)).status for _ in range(RETRIES + 2)]
@@ -257,7 +257,7 @@ def test_retries_are_reported() -> None:
 
 @pytest.mark.parametrize("answer", [Answer(503), Answer(fault="no reply"), Answer(fault="silence")])
 def test_last_words(answer: Answer) -> None:
-    """When the run is stopped, the last request has one try, and the seconds that are given."""
+    """When the run is stopped, the last request has one try within the given seconds."""
     with Scripted({"GET /": answer}) as server, a_client(300.0) as client, contextlib.suppress(NetworkError):
         client.hurry(0.3)
         client.send(Request(ASKING, f"{server.url}/", last=True))
@@ -286,7 +286,7 @@ def _date(seconds: float) -> str:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_long_wait_ends_the_run(status: int) -> None:
-    """No job stands idle for hours: the error says until when, and is not tried again."""
+    """A job does not wait for hours: the error says until when, and the request is not retried."""
     until = int(time.time()) + 7200
     with Scripted({"POST /": Answer(status, headers={"Retry-After": _date(until)})}) as server:
         error = refused(mint(f"{server.url}/", 4), a_client())
@@ -301,14 +301,14 @@ def test_a_long_wait_ends_the_run(status: int) -> None:
     ("after", "ends"),
     [
         pytest.param("121", True, id="two minutes and a second"),
-        pytest.param("9" * 400, True, id="seconds without end"),
-        pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", True, id="date without end"),
-        pytest.param("-5", False, id="less than none"),
+        pytest.param("9" * 400, True, id="infinite seconds"),
+        pytest.param("Fri, 31 Dec 9999 23:59:59 GMT", True, id="date out of range"),
+        pytest.param("-5", False, id="negative seconds"),
         pytest.param("Fri, 31 Dec 1999 23:59:59 GMT", False, id="date in the past"),
-        pytest.param("Fri, 31 Dec 1999 23:59:59 -0000", False, id="date of no zone"),
-        pytest.param("Mon, 01 Jan 0001 00:00:00 -0000", False, id="date before all"),
-        pytest.param("Fri, 31 Dec 1999 23:59:59 +99999999999999", False, id="zone without end"),
-        pytest.param("1.5", False, id="no whole number"),
+        pytest.param("Fri, 31 Dec 1999 23:59:59 -0000", False, id="date without a zone"),
+        pytest.param("Mon, 01 Jan 0001 00:00:00 -0000", False, id="date before year 1"),
+        pytest.param("Fri, 31 Dec 1999 23:59:59 +99999999999999", False, id="zone out of range"),
+        pytest.param("1.5", False, id="not an integer"),
         pytest.param("", False, id="blank"),
     ],
 )
@@ -325,7 +325,7 @@ def test_retry_after(after: str, ends: bool) -> None:
 @example("Mon, 01 Jan 0000 00:00:00 GMT")
 @settings(max_examples=30, deadline=None)
 def test_any_retry_after(after: str) -> None:
-    """Whatever the header says, the reply or the one error comes out."""
+    """Whatever the header says, the result is the reply or the one error."""
     with Scripted({"GET /": Answer(429, headers={"Retry-After": after})}) as server, a_client() as client:
         try:
             found = str(client.send(get(f"{server.url}/")).status)
@@ -339,7 +339,7 @@ def test_any_retry_after(after: str) -> None:
 
 
 def test_a_lost_reply_is_not_forgotten() -> None:
-    """When the reply to the first try was lost and the second found nobody, the index may have acted."""
+    """If the first reply was lost and the second connection refused, the index may have acted."""
     with Scripted({"POST /": Answer(fault="no reply")}) as server:
         urls = iter([f"{server.url}/", *[f"http://127.0.0.1:{closed_port()}/"] * 3])
         with a_client() as client, pytest.raises(NetworkError) as raised:
@@ -352,13 +352,13 @@ def test_a_lost_reply_is_not_forgotten() -> None:
     ("answers", "expected"),
     [
         pytest.param([Answer(404)], (404, False), id="at once"),
-        pytest.param([Answer(503), Answer(404)], (404, False), id="after a fault that was told"),
-        pytest.param([Answer(fault="no reply"), Answer(404)], (404, True), id="after a lost one"),
-        pytest.param([Answer(fault="no reply"), Answer(503)], (503, True), id="after a lost one, and faults"),
+        pytest.param([Answer(503), Answer(404)], (404, False), id="after a fault with a reply"),
+        pytest.param([Answer(fault="no reply"), Answer(404)], (404, True), id="after a lost reply"),
+        pytest.param([Answer(fault="no reply"), Answer(503)], (503, True), id="after a lost reply, and faults"),
     ],
 )
 def test_a_reply_after_a_lost_one(answers: list[Answer], expected: tuple[int, bool]) -> None:
-    """A reply says whether the index may have acted on an earlier try."""
+    """A reply records whether the index may have acted on an earlier try."""
     with Scripted({"POST /": answers}) as server, a_client() as client:
         reply = client.send(mint(f"{server.url}/", 4))
 
@@ -366,7 +366,7 @@ def test_a_reply_after_a_lost_one(answers: list[Answer], expected: tuple[int, bo
 
 
 def test_nobody_there_is_no_lost_reply() -> None:
-    """A try that found nobody is no reason to think that the index has acted."""
+    """After a refused connection, the index has certainly not acted."""
     with Scripted({"POST /": Answer(404)}) as server:
         urls = iter([f"http://127.0.0.1:{closed_port()}/", f"{server.url}/"])
         with a_client() as client:
@@ -376,7 +376,7 @@ def test_nobody_there_is_no_lost_reply() -> None:
 
 
 def test_a_reply_knows_what_was_sent(tmp_path: Path) -> None:
-    """A reply that repeats a token, of its own request or of one before, does not show it."""
+    """A reply that repeats a token, of its own request or of an earlier one, does not show it."""
     said = f"no {IDENTITY_TOKEN}, pypi-sesame-street, {BASIC}"
     answer = Answer(403, said.encode(), "text/plain", {"Location": f"https://index.test/{IDENTITY_TOKEN}"})
     with Scripted({"GET /": answer, "POST /": answer}) as server, a_client() as client:

@@ -27,5 +27,5 @@ from hatch_trusted_publish.http.loopback import is_loopback
     ],
 )
 def test_loopback(expected: bool, host: str) -> None:
-    """This machine is known by its names and addresses, and by nothing that resembles them."""
+    """Loopback names and addresses are recognized; similar ones are not."""
     assert expected is is_loopback(host)

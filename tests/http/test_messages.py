@@ -27,7 +27,7 @@ ANY_REPLY = st.builds(
 
 
 def test_json_object_is_read() -> None:
-    """An object comes back as it is, whatever the media type says."""
+    """An object is returned unchanged, whatever the media type."""
     body = '{"a": [1, "ü"], "b": {"c": "\\ud83d\\ude00"}}'.encode()
     assert {"a": [1, "ü"], "b": {"c": "\U0001f600"}} == json_object(Reply(200, body, "text/html"))
 
@@ -49,17 +49,17 @@ def test_any_object_can_be_printed(value: object) -> None:
         pytest.param(b"", id="empty"),
         pytest.param(b"<html>", id="html"),
         pytest.param(b'["audience"]', id="list"),
-        pytest.param(b'"audience"', id="text"),
+        pytest.param(b'"audience"', id="string"),
         pytest.param(b"null", id="null"),
         pytest.param(b'{"a": 1, "a": 1}', id="key twice"),
         pytest.param(b'{"x": {"a": 1, "a": 2}}', id="key twice, deeper"),
         pytest.param(b'{"a": NaN}', id="NaN"),
         pytest.param(b'{"a": Infinity}', id="Infinity"),
         pytest.param(b'{"a": -Infinity}', id="-Infinity"),
-        pytest.param(b'{"a": "\xff"}', id="no utf-8"),
+        pytest.param(b'{"a": "\xff"}', id="not UTF-8"),
         pytest.param(rb'{"a": "x\ud83d"}', id="half a surrogate pair"),
         pytest.param(rb'{"\udfff": 1}', id="half a surrogate pair as a key"),
-        pytest.param(rb'{"a": [{"b": "\udc00\ud800"}]}', id="halves the wrong way round"),
+        pytest.param(rb'{"a": [{"b": "\udc00\ud800"}]}', id="surrogates in the wrong order"),
         pytest.param('{"a": 1}'.encode("utf-16"), id="utf-16"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', id="byte order mark"),
         pytest.param(b'{"a": 1} {"a": 2}', id="two objects"),
@@ -68,7 +68,7 @@ def test_any_object_can_be_printed(value: object) -> None:
     ],
 )
 def test_json_object_refuses(body: bytes) -> None:
-    """What is no object, or could be read in two ways, has no members."""
+    """A value that is not an object, or is ambiguous, has no members."""
     assert {} == json_object(Reply(200, body))
 
 
@@ -81,13 +81,13 @@ def test_json_object_refuses(body: bytes) -> None:
         pytest.param(Reply(400, b'{"message": "m", "title": "t"}'), "m", id="message"),
         pytest.param(Reply(400, b'{"title": "t"}'), "t", id="title"),
         pytest.param(Reply(400, b'{"code": 17, "message": "m"}'), "m", id="code that is a number"),
-        pytest.param(Reply(400, b'{"code": {"a": ["m"]}}', reason="Bad"), "Bad", id="no text at all"),
+        pytest.param(Reply(400, b'{"code": {"a": ["m"]}}', reason="Bad"), "Bad", id="no string at all"),
         pytest.param(Reply(400, b'{"code": "400 "}', reason="Bad"), "Bad", id="blank code"),
         pytest.param(Reply(400, b"{}", reason="Bad"), "Bad", id="empty object"),
         pytest.param(Reply(500, b"<html>no", "text/html", "Oh"), "Oh", id="HTML"),
         pytest.param(Reply(500, b"  plain\n words \xff", "text/plain", "Oh"), "plain words \ufffd", id="plain text"),
-        pytest.param(Reply(500, b" \n", "text/plain", "Oh"), "Oh", id="blank text"),
-        pytest.param(Reply(500, b""), "", id="nothing"),
+        pytest.param(Reply(500, b" \n", "text/plain", "Oh"), "Oh", id="blank body"),
+        pytest.param(Reply(500, b""), "", id="empty body"),
         pytest.param(
             Reply(400, b'{"code": "\\u001b[31m\\n::error::x\\n##[group]"}'),
             "?[31m ::error::x ##[group]",
@@ -96,21 +96,21 @@ def test_json_object_refuses(body: bytes) -> None:
     ],
 )
 def test_message(reply: Reply, expected: str) -> None:
-    """What the index says in words, from where there are words, and inert."""
+    """The index's own words are found wherever they are, and made safe."""
     assert expected == message(reply)
 
 
 @given(ANY_REPLY)
 @settings(max_examples=100, deadline=None)
 def test_message_of_anything_is_one_short_line(reply: Reply) -> None:
-    """No reply makes the message fail, break a line or run long."""
+    """No reply makes the message fail, span lines or become long."""
     said = message(reply)
 
     assert (True, True) == (said.isprintable(), len(said) <= 1000)
 
 
 def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:
-    """Neither what is asked nor what is answered shows a token in its repr."""
+    """Neither a request nor a reply shows a token in its repr."""
     distribution = Distribution.read(make_wheel(tmp_path), "x.whl")
     token = Secret("pypi-sesame")
     everything = (
@@ -129,7 +129,7 @@ def test_secrets_are_not_in_reprs(tmp_path: Path) -> None:
 
 
 def test_an_upload_is_as_long_as_it_says(tmp_path: Path) -> None:
-    """The form has its head, the file and the digest behind it; its length is known before the digest is."""
+    """The form has its head, the file and the digest after it; its length is known before the digest is."""
     path = make_wheel(tmp_path)
     content = path.read_bytes()
     distribution = Distribution.read(path, "x.whl")
@@ -148,7 +148,7 @@ def test_an_upload_is_as_long_as_it_says(tmp_path: Path) -> None:
 
 
 def test_an_upload_of_a_file_that_changed(tmp_path: Path) -> None:
-    """The digest of a file that has changed is not sent: the form does not come to its end."""
+    """The digest of a file that has changed is not sent: the form stays incomplete."""
     path = make_wheel(tmp_path)
     upload = Upload(Distribution.read(path, "x.whl"), "b", b"head")
     path.write_bytes(b"other")
@@ -161,7 +161,7 @@ def test_an_upload_of_a_file_that_changed(tmp_path: Path) -> None:
 
 
 def test_an_upload_that_is_given_up(tmp_path: Path) -> None:
-    """Where a reply came early, closing the form ends the threads that hash its file."""
+    """After an early reply, closing the form ends the threads that hash its file."""
     before = threading.enumerate()
     noise = random.Random(0).randbytes(IN_A_THREAD)
     upload = Upload(Distribution.read(make_wheel(tmp_path, members={"noise": noise}), "x.whl"), "b", b"head")
@@ -174,7 +174,7 @@ def test_an_upload_that_is_given_up(tmp_path: Path) -> None:
 
 
 def test_an_upload_tells_how_far_it_has_come(tmp_path: Path) -> None:
-    """What was sent of the file is reported after each piece, and each try begins at nothing."""
+    """The bytes sent are reported after each piece, and each try starts at zero."""
     wheel = Distribution.read(make_wheel(tmp_path, members={"noise": random.Random(0).randbytes(3 * CHUNK)}), "x.whl")
     told: list[int] = []
     upload = Upload(wheel, "b", b"head", told.append)
@@ -197,11 +197,11 @@ def test_an_upload_tells_how_far_it_has_come(tmp_path: Path) -> None:
         pytest.param("x" * 990 + "pypi-sesame" + "x" * 9000, ["pypi-sesame"], "x" * 990 + "***xxxxxx…", id="cut"),
         pytest.param("\x1b[2J\n::pypi-sesame::", ["pypi-sesame"], "?[2J ::***::", id="hostile"),
         pytest.param("no secret.", [], "no secret", id="none"),
-        pytest.param(17, ["pypi-sesame"], "17", id="not a text"),
+        pytest.param(17, ["pypi-sesame"], "17", id="not a string"),
     ],
 )
 def test_said(text: object, secrets: list[str], expected: str) -> None:
-    """A text of a reply is inert, and what the request held is struck out before anything is cut."""
+    """A string in a reply is made safe, and the request's secrets are removed before anything is cut."""
     assert expected == Reply(400, b"", secrets=tuple(map(Secret, secrets))).said(text)
 
 
@@ -219,5 +219,5 @@ def test_message_without_secrets(reply: Reply) -> None:
 
 
 def test_form_field() -> None:
-    """A part of a form is reported apart by the boundary and has one name."""
+    """Each part of a form is set apart by the boundary and has one name."""
     assert b'--b\r\nContent-Disposition: form-data; name="n"\r\n\r\nv\r\n' == form_field("b", "n", "v")

@@ -14,7 +14,7 @@ from tests.support.scripted import Answer, Fault, Scripted, Tunnel
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("scheme", ["http://", ""])
 def test_a_proxy(variable: str, scheme: str, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy of the environment is used, with its password; the request itself is encrypted through it."""
+    """The proxy of the environment is used, with its password; the request is encrypted end to end."""
     with (
         Scripted({"POST /": Answer(body=b"by proxy")}, authority.server("index.test")) as server,
         Tunnel(server.port) as tunnel,
@@ -29,7 +29,7 @@ def test_a_proxy(variable: str, scheme: str, authority: Authority, monkeypatch: 
 
 @pytest.mark.parametrize("exception", ["index.test", ".test", "*"])
 def test_hosts_without_a_proxy(exception: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`NO_PROXY` names hosts that are asked themselves."""
+    """`NO_PROXY` names hosts that are contacted directly."""
     with Scripted({}) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", exception)
@@ -43,7 +43,7 @@ def test_hosts_without_a_proxy(exception: str, monkeypatch: pytest.MonkeyPatch) 
 def test_this_machine_needs_no_proxy(
     host: str, tls: bool, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No proxy sees what is for this machine, whatever the variables say."""
+    """No proxy gets requests to this machine, whatever the variables say."""
     with Scripted({}) as proxy, Scripted({"POST /": Answer()}, authority.server(host) if tls else None) as server:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
@@ -54,7 +54,7 @@ def test_this_machine_needs_no_proxy(
 
 
 def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a proxy says is reported, without its password, also where it repeats that; the token went nowhere."""
+    """The proxy's words are reported without its password, even if it repeats that; no token was sent."""
     reason = "no sesame, s e s a m e or dXNlcjpzZXNhbWU="
     with Scripted(lambda _: Answer(407, reason=reason)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:sesame@127.0.0.1:{proxy.port}")
@@ -73,7 +73,7 @@ def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that nobody listens on is reported as that."""
+    """A proxy on whose port no server listens is reported as such."""
     port = closed_port()
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
     error = refused(mint("https://index.test/"), a_client())
@@ -96,7 +96,7 @@ def test_a_proxy_that_is_slow(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("url", ["ftp://user:sesame@proxy.test", "http://proxy.test:port", "socks5://user:sesame@h:1"])
 def test_a_proxy_that_cannot_be_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A URL that is no proxy's is reported, without the password that may be in it."""
+    """A URL that is not a proxy's is reported, without the password that may be in it."""
     monkeypatch.setenv("ALL_PROXY", url)
 
     with pytest.raises(NetworkError) as raised:

@@ -1,4 +1,4 @@
-"""When something is tried again, and how long is waited before."""
+"""When a call is retried, and how long the wait before it is."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hatch_trusted_publish.http.retries import SMALL_REQUEST, UPLOAD, Budget, ca
 
 
 class Flaky(Exception):
-    """What goes wrong."""
+    """A failure."""
 
 
 class Seen(BaseException):
-    """Ends a test where the waiting would begin."""
+    """Ends a test where the waiting would start."""
 
 
 class Service:
-    """Fails a number of times, and works from then on."""
+    """Fails a number of times, and succeeds from then on."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
@@ -43,13 +43,13 @@ def test_tries() -> None:
 
 @pytest.mark.parametrize("failures", range(SMALL_REQUEST))
 def test_works_in_the_end(failures: int) -> None:
-    """Failures that are fewer than the tries are made up for, with no call too many."""
+    """A call that fails fewer times than it is tried succeeds, without an extra call."""
     assert f"done by call {failures + 1}" == call(SMALL_REQUEST, lambda _: True, Service(failures))
 
 
 @pytest.mark.parametrize("tries", [1, SMALL_REQUEST, UPLOAD])
 def test_gives_up(tries: int) -> None:
-    """After the last try its own exception comes out."""
+    """After the last try its own exception is raised."""
     service = Service(99)
     with pytest.raises(Flaky) as caught:
         call(tries, lambda _: True, service)
@@ -57,7 +57,7 @@ def test_gives_up(tries: int) -> None:
 
 
 def test_some_failures_are_final() -> None:
-    """What cannot pass is not tried again."""
+    """A permanent failure is not retried."""
     service = Service(99)
     with pytest.raises(Flaky):
         call(UPLOAD, lambda error: "failure 1" in str(error), service)
@@ -65,7 +65,7 @@ def test_some_failures_are_final() -> None:
 
 
 def wait_after(failures: int, answer: bool | float = True) -> float:
-    """The seconds that would be waited after a number of failures, where those before were not waited for."""
+    """Return the wait in seconds after a number of failures; earlier waits are skipped."""
     waits: list[float] = []
 
     def note(message: Message) -> None:
@@ -89,7 +89,7 @@ def test_schedule(failures: int, low: float, high: float) -> None:
 
 @pytest.mark.parametrize("seconds", [0.5, 120.0])
 def test_a_wait_that_was_asked_for(seconds: float) -> None:
-    """Seconds that the other side names are waited as they are, longer than the schedule's 20 as well."""
+    """The wait that the server asks for is used as it is, even above the schedule's 20 seconds."""
     assert seconds == wait_after(1, seconds)
 
 
@@ -114,7 +114,7 @@ def test_retries_are_reported(error: Exception, reason: Message | str) -> None:
 
 
 def test_a_budget() -> None:
-    """There are as many retries as that, for all threads together, and none once it was ended."""
+    """All threads together share the retries of the budget; once it has ended, there are none."""
     budget = Budget(100)
     taken: list[bool] = []
     threads = [threading.Thread(target=_take, args=(budget, 60, taken.append)) for _ in range(2)]
@@ -130,7 +130,7 @@ def test_a_budget() -> None:
 
 
 def test_a_good_reply_refills_the_budget() -> None:
-    """A server that replies in between is not one that is down."""
+    """A server that replies in between is not down."""
     budget = Budget(2)
 
     assert [True, True, False] == [budget.take() for _ in range(3)]
