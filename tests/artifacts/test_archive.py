@@ -1,4 +1,4 @@
-"""The core metadata inside broken, odd and hostile archives."""
+"""The core metadata inside broken, unusual and hostile archives."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ TarMember = tuple[tarfile.TarInfo, bytes]
 
 
 def zip_of(*members: ZipMember) -> bytes:
-    """A zip file with exactly these members."""
+    """Return a zip file with exactly these members."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of two members of one name, which are meant
+        warnings.simplefilter("ignore", UserWarning)  # two members of one name are intended
         for info, data in members:
             archive.writestr(info, data)
     return file.getvalue()
@@ -53,7 +53,7 @@ def entry(name: str = METADATA, data: bytes | None = None, compression: int = zi
 
 
 def link(name: str = METADATA) -> ZipMember:
-    """METADATA as a symbolic link, as zip files of Unix have them."""
+    """Return METADATA as a symbolic link, as zip files of Unix store it."""
     info, _ = entry(name)
     info.create_system = 3
     info.external_attr = 0o120777 << 16
@@ -61,7 +61,7 @@ def link(name: str = METADATA) -> ZipMember:
 
 
 def patched(data: bytes, local: tuple[int, bytes], central: tuple[int, bytes]) -> bytes:
-    """A zip file of one member with other bytes at offsets of its two headers."""
+    """Return a zip file of one member with other bytes at offsets of its two headers."""
     changed = bytearray(data)
     for magic, (offset, value) in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
         start = data.index(magic) + offset
@@ -79,7 +79,7 @@ def member(name: str = PKG_INFO, data: bytes | None = None, **changes: object) -
 
 
 def tar_of(*members: TarMember, end: bytes = bytes(1024)) -> bytes:
-    """A gzipped tar file of these members, whatever their headers claim."""
+    """Return a gzipped tar file of these members, whatever their headers claim."""
     blocks = [info.tobuf() + data + bytes(-len(data) % 512) for info, data in members]
     return gzip.compress(b"".join([*blocks, end]), 1)
 
@@ -91,7 +91,7 @@ def broken_header() -> bytes:
 
 
 def sparse_header(*, is_extended: bool) -> bytes:
-    """The header of a GNU sparse file, old style."""
+    """Return the header of a GNU sparse file, old style."""
     header = bytearray(tarfile.TarInfo(PKG_INFO).tobuf(tarfile.GNU_FORMAT))
     header[156:157] = tarfile.GNUTYPE_SPARSE
     header[482] = is_extended
@@ -101,7 +101,7 @@ def sparse_header(*, is_extended: bool) -> bytes:
 
 
 def global_header(number: int) -> TarMember:
-    """A pax header of half a megabyte that holds for all that follows, under a key of its own."""
+    """Return a pax header of half a megabyte that applies to all members after it, under its own key."""
     record = b"500013 a%d=%s\n" % (number, b"x" * 500_000)
     return member("g", record, type=tarfile.XGLTYPE)
 
@@ -136,7 +136,7 @@ SOUND_SDIST = tar_of(member("sample-1.0/sample.py", b"pass"), member())
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        pytest.param(b"no zip", wheel("broken-wheel", said="File is not a zip file"), id="no zip"),
+        pytest.param(b"no zip", wheel("broken-wheel", said="File is not a zip file"), id="not a zip"),
         pytest.param(b"", wheel("broken-wheel", said="File is not a zip file"), id="empty"),
         pytest.param(SOUND_WHEEL[:-30], wheel("broken-wheel", said="File is not a zip file"), id="truncated"),
         pytest.param(
@@ -207,19 +207,19 @@ SOUND_SDIST = tar_of(member("sample-1.0/sample.py", b"pass"), member())
         pytest.param(
             zip_of(entry(data=bytes(LARGEST_METADATA + 1), compression=zipfile.ZIP_DEFLATED)),
             wheel("large-metadata", limit=4),
-            id="one byte too many",
+            id="one byte above the limit",
         ),
     ],
 )
 def test_bad_wheel(tmp_path: Path, data: bytes, message: Message) -> None:
-    """A broken, odd or hostile wheel is refused with the reason."""
+    """A broken, unusual or hostile wheel is refused with the reason."""
     assert message == refusal(written(tmp_path, WHEEL, data))
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        pytest.param(b"no gzip", sdist("broken-sdist", said="Not a gzipped file (b'no')"), id="no gzip"),
+        pytest.param(b"no gzip", sdist("broken-sdist", said="Not a gzipped file (b'no')"), id="not gzip"),
         pytest.param(b"", sdist("broken-sdist", said="empty file"), id="empty"),
         pytest.param(
             SOUND_SDIST[:-12],
@@ -229,7 +229,7 @@ def test_bad_wheel(tmp_path: Path, data: bytes, message: Message) -> None:
         pytest.param(
             SOUND_SDIST[:-4],
             sdist("broken-sdist", said="Compressed file ended before the end-of-stream marker was reached"),
-            id="truncated behind the archive's end",
+            id="truncated after the archive's end",
         ),
         pytest.param(
             SOUND_SDIST[:-8] + bytes(8),
@@ -239,12 +239,12 @@ def test_bad_wheel(tmp_path: Path, data: bytes, message: Message) -> None:
         pytest.param(
             SOUND_SDIST + b"more",
             sdist("broken-sdist", said="Not a gzipped file (b'mo')"),
-            id="something behind the gzip",
+            id="data after the gzip",
         ),
         pytest.param(
             gzip.compress(b"no tar" * 100),
             sdist("broken-sdist", said="invalid header"),
-            id="no tar",
+            id="not a tar",
         ),
         pytest.param(
             tar_of(member(data=b"", size=600), end=bytes(512)),
@@ -264,7 +264,7 @@ def test_bad_wheel(tmp_path: Path, data: bytes, message: Message) -> None:
         pytest.param(
             tar_of(member(), end=bytes(1024) + b"more"),
             sdist("broken-sdist", said="a broken header, or data after the end"),
-            id="something behind the end",
+            id="data after the end",
         ),
         pytest.param(
             gzip.compress(sparse_header(is_extended=True)),
@@ -281,7 +281,7 @@ def test_bad_wheel(tmp_path: Path, data: bytes, message: Message) -> None:
         pytest.param(
             tar_of(member(), member("other-1.0/PKG-INFO")),
             sdist("repeated-metadata", expected="PKG-INFO"),
-            id="PKG-INFO in two folders",
+            id="PKG-INFO in two directories",
         ),
         *[
             pytest.param(
@@ -310,7 +310,7 @@ def test_bad_wheel(tmp_path: Path, data: bytes, message: Message) -> None:
         pytest.param(
             tar_of(member(data=bytes(LARGEST_METADATA + 1))),
             sdist("large-metadata", limit=4),
-            id="one byte too many",
+            id="one byte above the limit",
         ),
         pytest.param(
             tar_of(member("h", data=b"", type=tarfile.XHDTYPE, size=1024**3)),
@@ -330,12 +330,12 @@ def test_bad_wheel(tmp_path: Path, data: bytes, message: Message) -> None:
     ],
 )
 def test_bad_sdist(tmp_path: Path, data: bytes, message: Message) -> None:
-    """A broken, odd or hostile sdist is refused with the reason."""
+    """A broken, unusual or hostile sdist is refused with the reason."""
     assert message == refusal(written(tmp_path, SDIST, data))
 
 
 def negative(kind: bytes) -> bytes:
-    """An sdist with a member whose size is written as a number below zero (GNU's base-256)."""
+    """Return an sdist with a member whose size is written as a negative number (GNU's base-256)."""
     header = bytearray(member("sample-1.0/x", data=b"", type=kind)[0].tobuf())
     header[124:136] = struct.pack(">12s", b"\xff" * 10 + b"\xfc\x00")
     header[148:156] = b" " * 8
@@ -347,7 +347,7 @@ def negative(kind: bytes) -> bytes:
     "kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME], ids=["file", "pax", "long name"]
 )
 def test_negative_size(tmp_path: Path, kind: bytes) -> None:
-    """A size below zero neither leads back to the same header for ever, nor reads all that there is."""
+    """A negative size neither loops over the same header nor reads without a limit."""
     path = written(tmp_path, SDIST, negative(kind))
 
     assert SDIST == refusal(path).facts["file"]
@@ -384,7 +384,7 @@ def test_negative_size(tmp_path: Path, kind: bytes) -> None:
             ),
             id="global pax headers",
         ),
-        pytest.param(SDIST, lambda: tar_of(member(), end=bytes(1024) + bytes(BOMB) + b"x"), id="behind the end"),
+        pytest.param(SDIST, lambda: tar_of(member(), end=bytes(1024) + bytes(BOMB) + b"x"), id="data after the end"),
     ],
 )
 def test_bounded_memory(tmp_path: Path, name: str, data: Callable[[], bytes]) -> None:
@@ -398,7 +398,7 @@ def test_bounded_memory(tmp_path: Path, name: str, data: Callable[[], bytes]) ->
         tracemalloc.stop()
 
     assert peak < LITTLE
-    assert message.facts.get("said") != ""  # some errors of zipfile say nothing
+    assert message.facts.get("said") != ""  # some errors of zipfile have no text
 
 
 @pytest.mark.slow
@@ -431,7 +431,7 @@ def test_many_members(tmp_path: Path) -> None:
     "form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["ustar", "gnu", "pax"]
 )
 def test_sound_sdist(members: list[TarMember], form: Literal[0, 1, 2]) -> None:
-    """PKG-INFO is found in what the usual tools write."""
+    """PKG-INFO is found in the output of common tools."""
     try:
         blocks = [info.tobuf(form) + data + bytes(-len(data) % 512) for info, data in members]
     except ValueError:  # ustar has no room for long names
@@ -443,7 +443,7 @@ def test_sound_sdist(members: list[TarMember], form: Literal[0, 1, 2]) -> None:
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
 def test_largest_metadata(compression: int) -> None:
-    """What is just small enough is read whole, and other dist-infos do not disturb."""
+    """Metadata just below the limit are read whole, and other dist-infos are ignored."""
     content = core_metadata(description="x" * (LARGEST_METADATA - len(core_metadata())))
     data = zip_of(entry(data=content, compression=compression), entry("sample/x-1.dist-info/METADATA"))
 
@@ -453,7 +453,7 @@ def test_largest_metadata(compression: int) -> None:
 
 
 def with_checksums(data: bytes) -> bytes:
-    """A tar file in which every block that looks like a header has its right checksum."""
+    """Return a tar file in which every block that looks like a header has the right checksum."""
     blocks = []
     for start in range(0, len(data), 512):
         block = bytearray(data[start : start + 512])
@@ -523,7 +523,7 @@ def test_any_sdist(
 
 
 def test_files_that_are_looked_for() -> None:
-    """Of the names in an sdist, those that were asked for are told, without its top folder."""
+    """The requested names that an sdist contains are returned, without its top-level directory."""
     data = tar_of(member(data=core_metadata()), member("sample-1.0/notes.txt"), member("./sample-1.0/a/b.py"))
     held = sdist_metadata(io.BytesIO(data), SDIST, {"notes.txt", "a/b.py", "PKG-INFO.txt", "elsewhere"})[1]
     assert ["notes.txt", "a/b.py"] == held
@@ -531,7 +531,7 @@ def test_files_that_are_looked_for() -> None:
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["gnu", "pax"])
 def test_files_that_are_looked_for_in_ascii(tmp_path: Path, form: int) -> None:
-    """The names in an sdist are in UTF-8, whatever else is not on this machine."""
+    """The names in an sdist are read as UTF-8, whatever the encoding of this machine."""
     with tarfile.open(tmp_path / SDIST, "w:gz", format=form, encoding="utf-8") as archive:
         for info, data in (member(), member("sample-1.0/ü")):
             archive.addfile(info, io.BytesIO(data))

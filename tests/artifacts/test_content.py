@@ -1,4 +1,4 @@
-"""The bytes of a file, as they were when it was read first; their digest comes along."""
+"""The bytes of a file, as they were when it was first read, and their digest."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def threads_more_than(before: list[threading.Thread]) -> list[threading.Thread]:
 
 @SIZES
 def test_chunks(size: int, tmp_path: Path) -> None:
-    """The bytes are those of the file, as often as they are asked for, in chunks of bounded size."""
+    """The bytes are those of the file, on every read, in chunks of bounded size."""
     data = noise(size)
     content = write(tmp_path, data)
     lengths = [len(chunk) for chunk in content.chunks()]
@@ -62,13 +62,13 @@ def test_chunks(size: int, tmp_path: Path) -> None:
 
 @SIZES
 def test_hashed_while_handed_out(size: int, tmp_path: Path) -> None:
-    """The digest is known when the bytes are through, and not before; no thread is left."""
+    """The digest is known after the last byte, and not before; no thread is left."""
     before = threading.enumerate()
     data = noise(size)
     content = write(tmp_path, data)
     seen = [content.known_sha256 for _ in content.chunks()]
 
-    # The last block comes when the file is known to be whole.
+    # The last block arrives after the file has been checked for changes.
     assert {None} == set(seen[:-1])
     assert (digest(data), digest(data)) == (content.known_sha256, content.sha256())
     assert [] == threads_more_than(before)
@@ -76,7 +76,7 @@ def test_hashed_while_handed_out(size: int, tmp_path: Path) -> None:
 
 @SIZES
 def test_a_digest_that_is_known(size: int, tmp_path: Path) -> None:
-    """A file that was handed out once is not read again for its digest."""
+    """A file that was read once is not read again for its digest."""
     data = noise(size)
     content = write(tmp_path, data)
     for _ in content.chunks():
@@ -88,7 +88,7 @@ def test_a_digest_that_is_known(size: int, tmp_path: Path) -> None:
 
 @SIZES
 def test_a_digest_alone(size: int, tmp_path: Path) -> None:
-    """A digest that is asked for first is read for, once."""
+    """A digest requested before the bytes takes one read."""
     data = noise(size)
     content = write(tmp_path, data)
 
@@ -98,7 +98,7 @@ def test_a_digest_alone(size: int, tmp_path: Path) -> None:
 
 
 def test_not_hashed_again(tmp_path: Path) -> None:
-    """Bytes whose digest is known are handed out without hashing: no thread is begun for it."""
+    """Bytes whose digest is known are not hashed again: no thread starts."""
     content = write(tmp_path, noise(LARGE))
     known = content.sha256()
     before = threading.enumerate()
@@ -121,7 +121,7 @@ def test_the_digest_of_a_file_that_is_gone(tmp_path: Path) -> None:
 @SIZES
 @pytest.mark.parametrize("taken", [0, 1, 3])
 def test_closed_early(size: int, taken: int, tmp_path: Path) -> None:
-    """Bytes that nobody wants any more leave no thread and no file behind, and no digest of half a file."""
+    """Closing early leaves no thread, no open file, and no digest of half a file."""
     before, files = threading.enumerate(), open_files()
     data = noise(size)
     content = write(tmp_path, data)
@@ -132,14 +132,14 @@ def test_closed_early(size: int, taken: int, tmp_path: Path) -> None:
 
     assert ([], None) == (threads_more_than(before), content.known_sha256)
     assert files == open_files()
-    # And another pass is as good as ever.
+    # A second read still works.
     assert (data, digest(data)) == (b"".join(content.chunks()), content.sha256())
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.binary(max_size=300) | st.integers(0, 3 * CHUNK).map(noise))
 def test_any_size(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    """Files of any size come through whole, the empty one too."""
+    """Files of any size are read whole, including an empty one."""
     content = write(tmp_path_factory.getbasetemp(), data)
     came = b"".join(content.chunks())
 
@@ -161,7 +161,7 @@ def test_memory_is_flat(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
 
-    # Four that wait, one that is hashed, one that is held back, one that is read.
+    # Four in the queue, one being hashed, one held back, one being read.
     assert most < 12 * CHUNK
 
 
@@ -178,7 +178,7 @@ def shrink(path: Path) -> None:
 
 
 def rewrite(path: Path) -> None:
-    """Other bytes at the end, and the stamp as it was."""
+    """Write other bytes at the end, and keep the modification time."""
     status = path.stat()
     with path.open("r+b") as file:
         file.seek(-1, os.SEEK_END)
@@ -212,7 +212,7 @@ def pipe(path: Path) -> None:
 
 
 def drain(chunks: Iterator[bytes]) -> tuple[int, Message]:
-    """How many bytes came, and the error that ended it."""
+    """Return how many bytes arrived, and the error that ended the read."""
     came: list[bytes] = []
     with pytest.raises(DistributionError) as caught:
         came.extend(chunks)
@@ -234,7 +234,7 @@ def drain(chunks: Iterator[bytes]) -> tuple[int, Message]:
     ],
 )
 def test_changed_before(size: int, change: Callable[[Path], None], message: Message, tmp_path: Path) -> None:
-    """Of a file that has changed since it was read, not a byte is handed out, and no thread is left."""
+    """If a file has changed since it was read, not a byte is returned, and no thread is left."""
     before = threading.enumerate()
     content = write(tmp_path, noise(size))
     change(tmp_path / NAME)
@@ -244,7 +244,7 @@ def test_changed_before(size: int, change: Callable[[Path], None], message: Mess
 
 
 def test_stamp_on_windows() -> None:
-    """Where the time of change is that of creation, a file that was written to is told by that of modification."""
+    """If the change time is the creation time, a rewritten file is recognized by its modification time."""
     before, after = (os.stat_result([0] * 10, {"st_mtime_ns": time, "st_ctime_ns": 1}) for time in (1, 2))
 
     assert stamp(before) != stamp(after)
@@ -253,7 +253,7 @@ def test_stamp_on_windows() -> None:
 @SIZES
 @pytest.mark.parametrize("change", [grow, shrink, touch, rewrite])
 def test_changed_meanwhile(size: int, change: Callable[[Path], None], tmp_path: Path) -> None:
-    """Of a file that changes while it is handed out, the last bytes are held back; it has no digest."""
+    """If a file changes while it is being read, its last bytes are held back, and it has no digest."""
     before = threading.enumerate()
     content = write(tmp_path, noise(size))
     chunks = content.chunks()
@@ -266,7 +266,7 @@ def test_changed_meanwhile(size: int, change: Callable[[Path], None], tmp_path: 
 
 
 def test_changed_in_a_second_pass(tmp_path: Path) -> None:
-    """A file that changes between two tries is not sent at the second."""
+    """A file that changes between two tries is not sent in the second."""
     content = write(tmp_path, noise(SMALL))
     for _ in content.chunks():
         pass
@@ -276,7 +276,7 @@ def test_changed_in_a_second_pass(tmp_path: Path) -> None:
 
 
 def test_rewritten_unseen(tmp_path: Path) -> None:
-    """Other bytes are noticed also where size and times are the same, and not a byte of a small file is handed out."""
+    """Other bytes with the same size and times are noticed, before a byte of a small file is returned."""
     content = write(tmp_path, b"small")
     rewrite(tmp_path / NAME)
 
@@ -284,7 +284,7 @@ def test_rewritten_unseen(tmp_path: Path) -> None:
 
 
 def test_changed_while_it_was_checked(tmp_path: Path) -> None:
-    """What counts is the file that was opened for the checks, and not what lies at its path by then."""
+    """The checks apply to the opened file, not to what its path points to afterwards."""
     path = tmp_path / NAME
     path.write_bytes(b"checked")
     file: BinaryIO
@@ -297,7 +297,7 @@ def test_changed_while_it_was_checked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["/dev/null", "/dev/zero"])
 def test_a_device(place: str, tmp_path: Path) -> None:
-    """A device is not read, and a link to one neither."""
+    """Neither a device nor a link to one is read."""
     (tmp_path / "link").symlink_to(place)
     for path in (Path(place), tmp_path / "link"):
         with pytest.raises(OSError, match="Not a regular file"):

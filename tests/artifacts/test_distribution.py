@@ -1,4 +1,4 @@
-"""One wheel or sdist → `Distribution`, and where they are found."""
+"""One wheel or sdist → `Distribution`, and where distributions are found."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def refusal(path: Path) -> Message:
 
 
 def values(distribution: Distribution, name: str) -> list[str]:
-    """What the upload form has in the fields of this name."""
+    """Return the values of a field in the upload form."""
     return [value for field, value in distribution.fields if field == name]
 
 
 def test_wheel(tmp_path: Path) -> None:
-    """Everything that is known of a wheel."""
+    """A wheel's values, from its name, its bytes and its metadata."""
     metadata = core_metadata("A.Sample", "2026.08.10", ["Summary: Short", "Requires-Dist: attrs"], description="Long")
     path = make_wheel(tmp_path, "a-sample", "2026.8.10", "py2.py3-none-any", metadata)
     found = Distribution.read(path, "dist/a.whl")
@@ -67,7 +67,7 @@ def test_wheel(tmp_path: Path) -> None:
 
 
 def test_bytes(tmp_path: Path) -> None:
-    """Size and digest are those of the file; the digest is computed when it is asked for."""
+    """Size and digest are those of the file; the digest is computed on request."""
     path = make_wheel(tmp_path)
     wheel = read(path)
     before = wheel.content.known_sha256
@@ -80,7 +80,7 @@ def test_bytes(tmp_path: Path) -> None:
 
 
 def test_sdist(tmp_path: Path) -> None:
-    """What is different of an sdist."""
+    """An sdist's values, where they differ from a wheel's."""
     sdist = read(make_sdist(tmp_path))
 
     assert ("sdist", "source") == (sdist.filetype, sdist.python_tag)
@@ -88,7 +88,7 @@ def test_sdist(tmp_path: Path) -> None:
 
 
 def test_a_field_many_times(tmp_path: Path) -> None:
-    """A field may be there as often as it likes, and its lines may be folded."""
+    """A field may be given any number of times, and its lines may be folded."""
     fields = [
         *(f"Classifier: {number}\n  more {number}" for number in range(200)),
         *(f"X-{number}: x" for number in range(96)),
@@ -107,7 +107,7 @@ def test_a_folded_content_type(tmp_path: Path) -> None:
 
 
 def test_build_tag(tmp_path: Path) -> None:
-    """A build tag is not taken for the Python tag."""
+    """A build tag is not mistaken for the Python tag."""
     wheel = read(make_wheel(tmp_path, tag="7-cp311-abi3-manylinux_2_17_x86_64.linux_x86_64"))
 
     assert wheel.python_tag == "cp311"
@@ -116,7 +116,7 @@ def test_build_tag(tmp_path: Path) -> None:
 def test_form_fields_are_complete() -> None:
     """Every core metadata field that `packaging` knows has a place in the upload form.
 
-    A newer `packaging` with a field more makes this fail: add it to FORM_FIELDS once PyPI's form has it.
+    If this fails because a newer `packaging` has another field: add it to FORM_FIELDS once PyPI's form has it.
     (`packaging` 26.3 knows metadata version 2.6, which has the fields of 2.5.)
     """
     assert set(RawMetadata.__annotations__) == set(FORM_FIELDS)
@@ -124,7 +124,7 @@ def test_form_fields_are_complete() -> None:
 
 
 def header(key: str) -> str:
-    """How the field of the form is written in METADATA (in lower case)."""
+    """Return a form field's name as METADATA spells it (in lower case)."""
     return {"classifiers": "classifier", "project_urls": "project-url"}.get(key, FORM_FIELDS[key].replace("_", "-"))
 
 
@@ -133,7 +133,7 @@ ONCE = sorted(key for key, kind in get_type_hints(RawMetadata).items() if kind i
 
 @pytest.mark.parametrize("key", ONCE)
 def test_given_twice(tmp_path: Path, key: str) -> None:
-    """A field that must be given once and is given twice is not dropped, but refused by its name."""
+    """A single-value field that is given twice is an error with its name, and not dropped."""
     metadata = core_metadata(fields=[f"{header(key).title()}: one", f"{header(key)}: two"])
 
     expected = Message("unreadable-fields", file=SDIST, fields=[header(key)])
@@ -142,7 +142,7 @@ def test_given_twice(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize("key", sorted(FORM_FIELDS.keys() - {"description"}))
 def test_not_in_utf8(tmp_path: Path, key: str) -> None:
-    """A field of bytes that are no UTF-8 is not dropped, but refused by its name."""
+    """A field that is not UTF-8 is an error with its name, and not dropped."""
     metadata = core_metadata().replace(b"\n\n", f"\n{header(key)}: \n\n".encode().replace(b": ", b": caf\xe9"), 1)
 
     expected = Message("unreadable-fields", file=WHEEL, fields=[header(key)])
@@ -211,7 +211,7 @@ def test_not_in_utf8(tmp_path: Path, key: str) -> None:
         pytest.param(
             core_metadata(version="1" * 5000),
             ("invalid-version", {"found": "1" * 60}),
-            id="more digits than Python reads",
+            id="more digits than Python parses",
         ),
         pytest.param(
             core_metadata(name="other"),
@@ -229,14 +229,14 @@ def test_not_in_utf8(tmp_path: Path, key: str) -> None:
 def test_bad_metadata(
     tmp_path: Path, make: Callable[..., Path], name: str, metadata: bytes, reason: tuple[str, dict[str, object]]
 ) -> None:
-    """Core metadata that are wrong or not those of the file's name are refused, with the reason."""
+    """Core metadata that are wrong or contradict the file name are refused, with the reason."""
     code, facts = reason
     assert Message(code, file=name, **facts) == refusal(make(tmp_path, metadata=metadata))
 
 
 @pytest.mark.parametrize("filename", ["sample.whl", "docs.tar.gz"])
 def test_bad_filename(tmp_path: Path, filename: str) -> None:
-    """A file's name is checked before its content."""
+    """A file name is checked before the file's content."""
     make = make_wheel if filename.endswith(".whl") else make_sdist
 
     assert "invalid-file-name" == refusal(make(tmp_path, filename=filename)).code
@@ -281,7 +281,7 @@ def test_newer_metadata_version(tmp_path: Path, fields: list[str], named: list[s
 
 
 def test_newer_metadata_version_alone(tmp_path: Path) -> None:
-    """Where every field is uploaded, there is no warning."""
+    """If every field is uploaded, there is no warning."""
     assert () == read(make_wheel(tmp_path, metadata=core_metadata(metadata_version="9.9"))).warnings
 
 
@@ -301,7 +301,7 @@ def test_a_label_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("description", ["", "One: line", "\n\nTwo\n", " Three é 😀"])
 def test_description(tmp_path: Path, end: str, description: str) -> None:
-    """The description is what follows the first empty line, whatever ends the lines."""
+    """The description follows the first empty line, whatever the line endings."""
     text = core_metadata(fields=["Summary: a"], description=description).decode().replace("\n", end)
     wheel = read(make_wheel(tmp_path, metadata=text.encode()))
 
@@ -317,7 +317,7 @@ def test_a_line_that_is_no_field(tmp_path: Path) -> None:
 
 
 def test_memory(tmp_path: Path) -> None:
-    """Of large core metadata, little is kept."""
+    """Reading large core metadata keeps little in memory."""
     metadata = core_metadata(description="A sentence that a README could have. " * 50_000)
     paths = [make_wheel(tmp_path, tag=f"py3-none-linux_{number}", metadata=metadata) for number in range(8)]
     tracemalloc.start()
@@ -413,7 +413,7 @@ def test_unreadable(tmp_path: Path) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A project with built files, and with what else can lie around."""
+    """Return a project with built files, and with other files next to them."""
     dist = tmp_path / "project" / "dist"
     make_wheel(dist)
     make_sdist(dist)
@@ -430,12 +430,12 @@ def root(tmp_path: Path) -> Path:
     ("artifacts", "shown"),
     [
         pytest.param([], [f"dist/{WHEEL}", f"dist/{SDIST}"], id="dist by default"),
-        pytest.param(["dist"], [f"dist/{WHEEL}", f"dist/{SDIST}"], id="folder"),
+        pytest.param(["dist"], [f"dist/{WHEEL}", f"dist/{SDIST}"], id="directory"),
         pytest.param(
-            ["dist/", "./old"], [f"dist/{WHEEL}", f"dist/{SDIST}", "old/sample-0.9-py3-none-any.whl"], id="folders"
+            ["dist/", "./old"], [f"dist/{WHEEL}", f"dist/{SDIST}", "old/sample-0.9-py3-none-any.whl"], id="directories"
         ),
         pytest.param([f"dist/{SDIST}"], [f"dist/{SDIST}"], id="file"),
-        pytest.param([f"./dist//{SDIST}"], [f"dist/{SDIST}"], id="odd spelling"),
+        pytest.param([f"./dist//{SDIST}"], [f"dist/{SDIST}"], id="unusual spelling"),
         pytest.param(
             [f"dist/{WHEEL}", "dist", f"dist/../dist/{WHEEL}"], [f"dist/../dist/{WHEEL}", f"dist/{SDIST}"], id="twice"
         ),
@@ -443,7 +443,7 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_find(root: Path, artifacts: list[str], shown: list[str]) -> None:
-    """A folder stands for the wheels and sdists in it, and each file is taken once."""
+    """A directory stands for the wheels and sdists in it, and each file is listed once."""
     found = find(artifacts, root)
 
     assert sorted(shown) == sorted(text for _, text in found)
@@ -451,7 +451,7 @@ def test_find(root: Path, artifacts: list[str], shown: list[str]) -> None:
 
 
 def test_find_by_absolute_path(root: Path, tmp_path: Path) -> None:
-    """Absolute paths are told relative to the project where they are in it."""
+    """An absolute path is shown relative to the project if it is inside."""
     elsewhere = make_wheel(tmp_path / "elsewhere")
     paths = [root / "dist" / WHEEL, elsewhere]
 
@@ -475,12 +475,12 @@ def test_find_by_absolute_path(root: Path, tmp_path: Path) -> None:
     ids=lambda value: str(value).replace("\\", "|"),
 )
 def test_shown_path(path: PurePath, root: PurePath, shown: str) -> None:
-    """Messages and reports tell a path in the same way on every system."""
+    """Messages and reports show a path in the same way on every system."""
     assert shown == shown_path(path, root)
 
 
 def test_find_links(tmp_path: Path) -> None:
-    """A link to a file is one, and links that lead nowhere are kept, to be told about when they are read."""
+    """A link to a file counts as a file; a broken link is kept, and reported when it is read."""
     dist = tmp_path / "dist"
     target = make_wheel(tmp_path / "built")
     dist.mkdir()
@@ -502,7 +502,7 @@ def named(code: str, file: str, **facts: object) -> Message:
         pytest.param(
             ["empty", "empty/"], [Message("no-files-found", places=["empty", "empty/"])], id="two empty directories"
         ),
-        pytest.param(["typo"], [named("no-such-file", "typo")], id="nothing there"),
+        pytest.param(["typo"], [named("no-such-file", "typo")], id="missing"),
         pytest.param(["dangling"], [named("dangling-link", "dangling")], id="dangling link"),
         pytest.param(
             ["loop.whl"], [named("unreadable-path", "loop.whl", said="Too many levels of symbolic links")], id="loop"
@@ -510,7 +510,7 @@ def named(code: str, file: str, **facts: object) -> Message:
         pytest.param(
             ["dist/notes.txt/x"],
             [named("unreadable-path", "dist/notes.txt/x", said="Not a directory")],
-            id="inside of a file",
+            id="path through a file",
         ),
         pytest.param(["x" * 256], [named("unreadable-path", "x" * 256, said="File name too long")], id="long name"),
         pytest.param(["x/" * 3000], [named("unreadable-path", "x/" * 3000, said="File name too long")], id="long path"),
@@ -527,7 +527,7 @@ def named(code: str, file: str, **facts: object) -> Message:
     ],
 )
 def test_find_nothing(root: Path, artifacts: list[str], problems: list[Message]) -> None:
-    """What was named and cannot be published is reported, all at once."""
+    """Every argument that cannot be published is reported, all together."""
     (root / "empty").mkdir()
     (root / "pyproject.toml").write_text("")
     (root / "dangling").symlink_to("nowhere")
@@ -539,7 +539,7 @@ def test_find_nothing(root: Path, artifacts: list[str], problems: list[Message])
 
 
 def test_find_a_nul_byte(tmp_path: Path) -> None:
-    """A path that the system cannot have is a problem as any other."""
+    """A path that the system does not allow is a problem like any other."""
     with pytest.raises(PlanError) as caught:
         find(["a\0.whl"], tmp_path)
 
@@ -562,7 +562,7 @@ def test_find_no_dist(tmp_path: Path, make: bool, problem: Message) -> None:
 
 
 def test_find_some(root: Path) -> None:
-    """A mistyped name next to good ones is an error as well: half a release is not a release."""
+    """A mistyped name next to valid ones is an error: half a release is not a release."""
     with pytest.raises(PlanError) as caught:
         find(["dist", "typo"], root)
 
@@ -572,7 +572,7 @@ def test_find_some(root: Path) -> None:
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), max_size=3))
 def test_find_anything(tmp_path_factory: pytest.TempPathFactory, artifacts: list[str]) -> None:
-    """Whatever is named, files come back or an inert error."""
+    """Any arguments yield files, or an error in plain text."""
     root = tmp_path_factory.getbasetemp() / "find"
     make_wheel(root / "dist")
     try:
@@ -585,7 +585,7 @@ def test_find_anything(tmp_path_factory: pytest.TempPathFactory, artifacts: list
 
 
 def test_untracked_files_in_an_sdist(tmp_path: Path) -> None:
-    """What Git does not know, and the sdist holds, is named in a warning."""
+    """A warning names the files in the sdist that Git does not track."""
     path = make_sdist(tmp_path, members={"notes.txt": b"", "\x1b[2J": b""})
     distribution = Distribution.read(path, "dist/x", frozenset({"notes.txt", "\x1b[2J", "other.txt"}))
     assert (Message("untracked-files", file="dist/x", files=["notes.txt", "\x1b[2J"]),) == distribution.warnings
@@ -601,7 +601,7 @@ def test_read_all(tmp_path: Path) -> None:
 
 
 def test_read_all_looks_for_untracked_files(tmp_path: Path) -> None:
-    """What the project does not hold under version control is reported, where an sdist has it."""
+    """An sdist's files that the project does not track are reported."""
     path = make_sdist(tmp_path, members={"secret.env": b"x"})
     (told,), (untold,) = (read_all([(path, SDIST)], untracked)[0] for untracked in ({"secret.env"}, set[str]()))
 
@@ -609,7 +609,7 @@ def test_read_all_looks_for_untracked_files(tmp_path: Path) -> None:
 
 
 def test_read_all_reports_each_file(tmp_path: Path) -> None:
-    """Each file that cannot be read is reported, and not only the first; the sound ones are there."""
+    """Each file that cannot be read is reported, not only the first; the readable ones are returned."""
     (tmp_path / "a.whl").write_bytes(b"")
     paths = [tmp_path / "a.whl", make_wheel(tmp_path), tmp_path / "b.tar.gz"]
 

@@ -1,4 +1,4 @@
-"""What the names of files say, and how they have to be spelled."""
+"""The parts of a file name, and its spelling."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_sound_names(filename: str, name: str, version: str) -> None:
     ],
 )
 def test_no_names(filename: str, reason: str) -> None:
-    """What is not the name of a wheel or sdist is refused with the reason."""
+    """A name that is not a wheel's or an sdist's is refused with the reason."""
     with pytest.raises(DistributionError) as caught:
         filenames.parse(filename, f"dist/{filename}")
 
@@ -59,7 +59,7 @@ def test_no_names(filename: str, reason: str) -> None:
     "filename", ["\x1b[2J-1.0.tar.gz", 'a-1.0-1"\r\n-py3-none-any.whl', "ä-1.0.tar.gz", "a b-1.0.tar.gz"]
 )
 def test_characters_of_no_name(filename: str) -> None:
-    """A name goes into the upload's form as it is, so nothing in it may end a field there."""
+    """A name is copied into the upload form, so no character in it may end a field there."""
     with pytest.raises(DistributionError) as caught:
         filenames.parse(filename, "x")
 
@@ -87,7 +87,7 @@ def test_normalized(filename: str, expected: str) -> None:
     "filename", ["sample-{}.tar.gz", "sample-{}-py3-none-any.whl", "sample-1.0-{}-py3-none-any.whl"]
 )
 def test_numbers_without_end(filename: str) -> None:
-    """A number with more digits than Python reads, as an index may list it, is no version."""
+    """A number with more digits than Python parses, as an index may list it, is not a version."""
     with pytest.raises(DistributionError) as caught:
         filenames.parse(filename.format("1" * 5000), "x")
 

@@ -1,4 +1,4 @@
-"""What PyPI looks for inside wheels and sdists."""
+"""PyPI's checks of the contents of wheels and sdists."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def zip_of(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> byte
 
 
 def tar_of(*members: tuple[str, bytes], **changes: object) -> bytes:
-    """A gzipped tar file; *changes* are to its last member."""
+    """Return a gzipped tar file; *changes* apply to its last member."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as archive:
         for number, (name, content) in enumerate(members, 1):
@@ -50,7 +50,7 @@ def tar_of(*members: tuple[str, bytes], **changes: object) -> bytes:
 
 
 def sparse() -> bytes:
-    """An sdist with a file whose holes are left out."""
+    """Return an sdist with a file whose holes are left out."""
     info = tarfile.TarInfo("a_b-1.0/x")
     info.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": "1"}
     info.size = 1
@@ -62,7 +62,7 @@ def sparse() -> bytes:
 
 
 def encrypted(data: bytes) -> bytes:
-    """The same wheel with its first member marked as encrypted."""
+    """Return the same wheel with its first member marked as encrypted."""
     changed = bytearray(data)
     for magic, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         changed[data.index(magic) + offset] |= 1
@@ -72,7 +72,7 @@ def encrypted(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        pytest.param(zip_of(NEEDED), [], id="sound"),
+        pytest.param(zip_of(NEEDED), [], id="valid"),
         pytest.param(zip_of({**NEEDED, "a.py": b"x = 1"}, zipfile.ZIP_DEFLATED), [], id="deflated"),
         pytest.param(b"no zip", [f"{BAD}File is not a zipfile"], id="not a zip file"),
         pytest.param(zip_of(NEEDED)[:-22] + b"PK\5\6" + b"\xff" * 18, [f"{BAD}None"], id="broken directory"),
@@ -151,7 +151,7 @@ def encrypted(data: bytes) -> bytes:
     ],
 )
 def test_wheel(data: bytes, expected: list[str]) -> None:
-    """PyPI's words for the contents of a wheel."""
+    """PyPI's words about the contents of a wheel."""
     assert expected == said(data, WHEEL)
 
 
@@ -161,8 +161,8 @@ GOOD = (("a_b-1.0/PKG-INFO", b""), ("a_b-1.0/a.py", b"x = 1"))
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        pytest.param(tar_of(*GOOD), [], id="sound"),
-        pytest.param(tar_of(("x/PKG-INFO", b""), ("./x/a", b"")), [], id="other top"),
+        pytest.param(tar_of(*GOOD), [], id="valid"),
+        pytest.param(tar_of(("x/PKG-INFO", b""), ("./x/a", b"")), [], id="other top-level directory"),
         pytest.param(tar_of(("./x/PKG-INFO", b""), ("x/a", b"")), [f"{BAD}PKG-INFO not found at x/PKG-INFO"], id="dot"),
         pytest.param(tar_of(*GOOD, ("a_b-1.0", b""), type=tarfile.DIRTYPE), [], id="directory"),
         pytest.param(tar_of(*GOOD, ("a_b-1.0/l", b""), type=tarfile.SYMTYPE, linkname="/etc/passwd"), [], id="link"),
@@ -195,7 +195,7 @@ GOOD = (("a_b-1.0/PKG-INFO", b""), ("a_b-1.0/a.py", b"x = 1"))
     ],
 )
 def test_sdist(data: bytes, expected: list[str]) -> None:
-    """PyPI's words for the contents of an sdist."""
+    """PyPI's words about the contents of an sdist."""
     assert expected == said(data, SDIST)
 
 
@@ -221,7 +221,7 @@ def test_zipped_sdist(files: Mapping[str, bytes], expected: list[str]) -> None:
     ],
 )
 def test_license_files(filename: str, make: Callable[[str], bytes], place: str) -> None:
-    """A license file that the metadata name must be there."""
+    """Every license file named in the metadata must exist."""
     assert [] == said(make("doc/LICENSE"), filename, "doc/LICENSE")
     assert [f"License-File LICENSE does not exist in distribution file {filename} at {place}/LICENSE"] == said(
         make("doc/LICENSE"), filename, "doc/LICENSE", "LICENSE"
@@ -231,7 +231,7 @@ def test_license_files(filename: str, make: Callable[[str], bytes], place: str) 
 @settings(deadline=None, max_examples=200)
 @given(st.sampled_from([WHEEL, SDIST]), st.lists(st.tuples(st.integers(0, 999), st.binary(max_size=8)), max_size=4))
 def test_any_archive(filename: str, changes: list[tuple[int, bytes]]) -> None:
-    """Whatever the bytes are, they are taken or refused."""
+    """Whatever the bytes are, they are accepted or rejected."""
     with warnings.catch_warnings(action="ignore"):
         data = zip_of({**NEEDED, "a.py": b"x"}) if filename == WHEEL else tar_of(*GOOD)
         for offset, new in changes:

@@ -14,7 +14,7 @@ RENDER = "See https://pypi.org/help/#description-content-type for more informati
 
 
 def said(*fields: tuple[str, str]) -> list[str]:
-    """What PyPI says to these fields; *fields* replace those of the same name."""
+    """Return PyPI's words about these fields; *fields* replace those of the same name."""
     names = {name for name, _ in fields}
     form = [*(pair for pair in FORM if pair[0] not in names), *fields]
     return [one.said for one in metadata.refusals(form)]
@@ -81,13 +81,13 @@ def test_rejected(field: str, value: str, expected: str) -> None:
 
 
 def test_two_licenses() -> None:
-    """Of License and License-Expression, PyPI accepts one."""
+    """PyPI accepts either License or License-Expression, not both."""
     expected = "License is deprecated when License-Expression is present. Only License-Expression should be present."
     assert [f"{expected} {SEE}"] == said(("license", "MIT"), ("license_expression", "MIT"))
 
 
 def test_local_version() -> None:
-    """A local version has words of its own."""
+    """A local version has its own message."""
     local = "https://packaging.python.org/en/latest/specifications/version-specifiers/#local-version-identifiers"
     expected = f"The use of local versions in '1.0+x' is not allowed. See {local} for more information."
     assert [expected] == said(("version", "1.0+x"))
@@ -95,14 +95,14 @@ def test_local_version() -> None:
 
 @pytest.mark.parametrize(("version", "is_certain"), [("2.0", True), ("2.6", False), ("9.9", False), ("x", True)])
 def test_metadata_version(version: str, is_certain: bool) -> None:
-    """A version that is newer than these rules may be accepted by now."""
+    """A metadata version newer than these rules may be accepted today."""
     (refusal,) = metadata.refusals([("metadata_version", version), *FORM[1:]])
 
     assert Refusal("bad-metadata", f"{version!r} is not a valid metadata version. {SEE}", is_certain) == refusal
 
 
 def test_order() -> None:
-    """First come metadata version, name and version, then the other fields by name, and the README."""
+    """Metadata version, name and version come first, then the other fields by name, and the README."""
     rst = [("description", "`x`_ |y|"), ("description_content_type", "text/x-rst")]
     found = said(*rst, ("summary", "x" * 600), ("home_page", "x"), ("version", "1+x"))
 
@@ -124,7 +124,7 @@ def test_order_of_classifiers() -> None:
     [("license", "MIT"), ("keywords", "a"), ("project_urls", "Home, https://example.org"), ("summary", "x")],
 )
 def test_given_twice(first: str, second: str) -> None:
-    """A form with two values where one belongs."""
+    """A single-value field with two values is rejected."""
     assert [f"{first!r} has invalid data. {SEE}"] == said((first, second), (first, second))
 
 
@@ -173,7 +173,7 @@ def test_a_large_description() -> None:
 
 
 def test_description_without_a_type() -> None:
-    """Without a content type, it is taken for reStructuredText."""
+    """A README without a content type counts as reStructuredText."""
     expected = f"The description failed to render in the default format of reStructuredText. {RENDER}"
     assert ([expected], []) == (said(("description", "`x`_")), said(("description", "x")))
 
@@ -188,7 +188,7 @@ def test_description_without_a_type() -> None:
     ],
 )
 def test_without_a_library(monkeypatch: pytest.MonkeyPatch, library: str, field: str, value: str) -> None:
-    """What a library would check is left to PyPI where it is missing."""
+    """Without its library, a check is left to PyPI."""
     assert [] != said((field, value))
     monkeypatch.setitem(sys.modules, library, None)
 
@@ -203,7 +203,7 @@ def test_without_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_renderer_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a README breaks the renderer, PyPI answers with an error."""
+    """If a README breaks the renderer, PyPI answers with an error."""
 
     def breaks(*_: object, **__: object) -> None:
         raise RecursionError
@@ -214,7 +214,7 @@ def test_a_renderer_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The libraries that are missing are named as on PyPI."""
+    """The missing libraries are named as on PyPI."""
     before = metadata.skipped()
     monkeypatch.setattr(metadata, "LIBRARIES", ("no_such_library", "packaging"))
 
@@ -222,7 +222,7 @@ def test_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_skipped_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So is the extra that renders Markdown."""
+    """A missing Markdown extra is named, too."""
     monkeypatch.setattr("readme_renderer.markdown.variants", {})
 
     assert ["readme-renderer[md]"] == metadata.skipped()

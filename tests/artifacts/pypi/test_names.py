@@ -68,7 +68,7 @@ def test_other_platforms(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", ["macosx_27_0_arm64", "macosx_31_0_universal2"])
 def test_newer_platforms(platform: str) -> None:
-    """A macOS to come may be accepted by then."""
+    """A future macOS may be accepted by then."""
     assert [("bad-platform", False)] == [
         (one.code, one.is_certain) for one in refusals(f"a_b-1.0-py3-none-{platform}.whl")
     ]
@@ -100,5 +100,5 @@ def test_newer_platforms(platform: str) -> None:
     ],
 )
 def test_names(filename: str, version: str, expected: list[str]) -> None:
-    """What PyPI says to the name of a file."""
+    """PyPI's words about the name of a file."""
     assert expected == [one.said for one in refusals(filename, version=version)]

@@ -27,7 +27,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_old_metadata(tmp_path: Path) -> None:
-    """What an old build backend writes has one reason, and not another one for the place of the license."""
+    """Metadata of an old build backend have one reason, without a second one for the place of the license."""
     metadata = core_metadata(fields=["License-File: LICENSE"], metadata_version="2.1")
     found = refusals([read(make_wheel(tmp_path, metadata=metadata))])
 
@@ -35,12 +35,12 @@ def test_old_metadata(tmp_path: Path) -> None:
 
 
 def test_sound_files(tmp_path: Path) -> None:
-    """There is nothing to say to sound files."""
+    """Valid files have no problems."""
     assert {} == refusals([read(make_wheel(tmp_path)), read(make_sdist(tmp_path))])
 
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
-    """A file that was read a moment ago may be gone."""
+    """A file that was read a moment ago may no longer exist."""
     wheel = read(make_wheel(tmp_path))
     wheel.path.unlink()
     with pytest.raises(DistributionError) as caught:

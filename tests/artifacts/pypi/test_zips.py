@@ -32,7 +32,7 @@ def local(
     method: int = 0,
     sizes: tuple[int, int] | None = None,
 ) -> bytes:
-    """The header of one file, and the file; *sizes* are what the header says, packed and unpacked."""
+    """Return the header of one file, and the file; *sizes* are those in the header, packed and unpacked."""
     packed, unpacked = (len(data), len(data)) if sizes is None else sizes
     head = struct.pack("<2x2H8x2L2H", flags, method, packed, unpacked, len(name), len(fields))
     return b"PK\3\4" + head + name + fields + data
@@ -90,7 +90,7 @@ def problem(data: bytes, sizes: Mapping[str, tuple[int, int]] = SIZES) -> str | 
     ],
 )
 def test_sound(data: bytes, sizes: Mapping[str, tuple[int, int]]) -> None:
-    """What the usual tools write is accepted."""
+    """The output of common tools is accepted."""
     assert problem(data, sizes) is None
 
 
@@ -134,7 +134,7 @@ def bad_local(head: bytes) -> bytes:
         pytest.param(FIRST + b"x" + RECORD + END, "Unknown record signature", id="between"),
         pytest.param(FIRST + RECORD + END_64 + b"PK\7\7" + END, "Unknown record signature", id="after the zip64 end"),
         pytest.param(WHOLE + b"x", "Trailing data", id="trailing"),
-        pytest.param(WHOLE[:-2] + b"\1\0", "Trailing data", id="a comment that is not there"),
+        pytest.param(WHOLE[:-2] + b"\1\0", "Trailing data", id="a missing comment"),
         pytest.param(WHOLE[:-1], "Malformed zip file", id="truncated"),
         pytest.param(FIRST[:20], "Malformed zip file", id="truncated header"),
         pytest.param(FIRST, "Malformed zip file", id="no end"),
@@ -165,7 +165,7 @@ def bad_local(head: bytes) -> bytes:
     ],
 )
 def test_two_faces(data: bytes, said: str) -> None:
-    """What the two ends do not agree on, or only one reader knows, is named in PyPI's words."""
+    """A contradiction between the two ends, or data that only one reader knows, is named in PyPI's words."""
     assert said == problem(data)
 
 
@@ -176,7 +176,7 @@ def test_two_faces(data: bytes, said: str) -> None:
     st.lists(st.tuples(st.integers(0, 999), st.binary(max_size=8), st.integers(0, 8)), max_size=3),
 )
 def test_any_zip(files: Mapping[str, bytes], method: int, changes: list[tuple[int, bytes, int]]) -> None:
-    """Whatever zipfile writes is accepted, and whatever it becomes is refused or accepted without a crash."""
+    """Output of zipfile is accepted; a changed copy is accepted or rejected without a crash."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, data in files.items():
