@@ -1,4 +1,4 @@
-"""Attestations beside the files: nothing that PyPI would refuse for its form gets into an upload."""
+"""Attestations next to the files: malformed ones, which PyPI would reject, are never uploaded."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def statement(
 
 
 def attestation(said: object, **changes: object) -> dict[str, Any]:
-    """The recorded one, with another statement."""
+    """Return the recorded attestation with another statement."""
     text = base64.b64encode(json.dumps(said).encode()).decode()
     return {**RECORDED, "envelope": {**RECORDED["envelope"], "statement": text}, **changes}
 
@@ -73,7 +73,7 @@ def sdist(tmp_path: Path) -> Distribution:
 
 
 def test_two_for_a_file(wheel: Distribution, sdist: Distribution) -> None:
-    """A publish attestation and a provenance of another tool are found by whatever name; both go into one field."""
+    """A publish attestation and another tool's provenance are found under any name; both are in one field."""
     written(wheel, json.dumps(attestation(statement(wheel)), indent=4).encode())
     written(wheel, attestation({**statement(wheel, PROVENANCE), "predicate": {"builder": {}}}), "attestation")
     found, problems = find([wheel, sdist])
@@ -87,13 +87,13 @@ def test_two_for_a_file(wheel: Distribution, sdist: Distribution) -> None:
 
 
 def test_none(wheel: Distribution) -> None:
-    """Without any there is no field, since an empty list is refused; nothing is read for it."""
+    """Without attestations there is no field, since an empty list is rejected; nothing is read."""
     assert ({wheel.filename: {}}, []) == find([wheel])
     assert ("", None) == (field([]), wheel.content.known_sha256)
 
 
 def test_a_file_that_is_not_named(wheel: Distribution, sdist: Distribution) -> None:
-    """What belongs to a file beside that this run does not publish is of another run."""
+    """An attestation of a file that this run does not publish is ignored."""
     written(sdist, b"whatever")
 
     assert ({wheel.filename: {}}, []) == find([wheel])
@@ -109,14 +109,14 @@ def test_a_file_that_is_not_named(wheel: Distribution, sdist: Distribution) -> N
     ],
 )
 def test_an_orphan(wheel: Distribution, name: str) -> None:
-    """What belongs to no file here was left by another build, or is misnamed."""
+    """An attestation of no file here is from another build, or misnamed."""
     wheel.path.with_name(name).write_bytes(b"whatever")
 
     assert [unusable(name, "attestation-of-no-file")] == find([wheel])[1]
 
 
 def test_a_second_of_one_kind(wheel: Distribution) -> None:
-    """PyPI takes one of each predicate."""
+    """PyPI accepts one attestation per predicate."""
     written(wheel, attestation(statement(wheel)), "attestation")
     path = written(wheel, attestation(statement(wheel)))
 
@@ -124,7 +124,7 @@ def test_a_second_of_one_kind(wheel: Distribution) -> None:
 
 
 def test_problems_of_all_files(wheel: Distribution, sdist: Distribution) -> None:
-    """All are told at once."""
+    """The problems of all files are reported together."""
     names = [written(wheel, b"").name, written(sdist, b"", "slsa.attestation").name]
 
     assert [unusable(name) for name in names] == find([sdist, wheel])[1]
@@ -178,7 +178,7 @@ MALFORMED: dict[str, object] = {
 
 @pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED.keys())
 def test_malformed(wheel: Distribution, content: object) -> None:
-    """What has not the form is a problem, told with the file's name, and not part of what is sent."""
+    """A malformed attestation is a problem with the file's name, and is not uploaded."""
     path = written(wheel, content)
 
     assert ({wheel.filename: {}}, [unusable(path.name)]) == find([wheel])
@@ -198,14 +198,14 @@ STATEMENTS: dict[str, Mapping[str, object]] = {
 
 @pytest.mark.parametrize("changes", STATEMENTS.values(), ids=STATEMENTS.keys())
 def test_malformed_statement(wheel: Distribution, changes: dict[str, object]) -> None:
-    """So is a statement that does not say which one file it is about."""
+    """So is a statement that does not name exactly one file."""
     path = written(wheel, attestation(statement(wheel, changes=changes)))
 
     assert [unusable(path.name)] == find([wheel])[1]
 
 
 def test_another_predicate(wheel: Distribution) -> None:
-    """A predicate that PyPI does not know is not sent there."""
+    """A predicate that PyPI does not know is not uploaded to it."""
     path = written(wheel, attestation(statement(wheel, "https://cyclonedx.org/bom\x1b[2J")))
 
     predicate = "https://cyclonedx.org/bom\x1b[2J"
@@ -214,7 +214,7 @@ def test_another_predicate(wheel: Distribution) -> None:
 
 @pytest.mark.parametrize("what", ["name", "digest"])
 def test_of_another_file(wheel: Distribution, what: str) -> None:
-    """One that was made of other bytes, or by another name, is told with both."""
+    """An attestation of other bytes, or another file name, is reported with both."""
     subject = {"name": wheel.filename, "digest": {"sha256": wheel.sha256}}
     subject |= {"name": "other.whl"} if what == "name" else {"digest": {"sha256": "0" * 64}}
     path = written(wheel, attestation(statement(wheel, changes={"subject": [subject]})))
@@ -225,7 +225,7 @@ def test_of_another_file(wheel: Distribution, what: str) -> None:
 
 
 def test_a_large_file(wheel: Distribution) -> None:
-    """No more is read than an attestation can have."""
+    """No more is read than the size limit of an attestation."""
     path = written(wheel, b" " * (LARGEST + 1))
 
     assert [unusable(path.name, "attestation-too-large", limit=LARGEST)] == find([wheel])[1]
@@ -236,7 +236,7 @@ def test_a_large_file(wheel: Distribution) -> None:
     [("folder", "Is a directory"), ("pipe", "Not a regular file"), ("link", "No such file or directory")],
 )
 def test_no_plain_file(wheel: Distribution, kind: str, said: str) -> None:
-    """What is no file is not read: a pipe would be waited for without end."""
+    """Only regular files are read: reading a pipe would never end."""
     path = wheel.path.with_name(f"{wheel.filename}.attestation")
     if kind == "folder":
         path.mkdir()
@@ -249,7 +249,7 @@ def test_no_plain_file(wheel: Distribution, kind: str, said: str) -> None:
 
 
 def test_an_unreadable_file(wheel: Distribution, tmp_path: Path) -> None:
-    """What the system says of a file that cannot be read is told; here its links lead in a circle."""
+    """The system's reason for an unreadable file is reported; here its links form a loop."""
     path = wheel.path.with_name(f"{wheel.filename}.attestation")
     path.symlink_to(tmp_path / ("x" * 300))
 
@@ -257,7 +257,7 @@ def test_an_unreadable_file(wheel: Distribution, tmp_path: Path) -> None:
 
 
 def test_kept(wheel: Distribution) -> None:
-    """What is kept beside a file is found by the next run; nothing else is left there."""
+    """A kept attestation is found by the next run; no other file is left."""
     [one] = find_one(wheel)
     path = wheel.path.with_name(f"{wheel.filename}.publish.attestation")
     path.unlink()
@@ -273,7 +273,7 @@ def find_one(wheel: Distribution) -> list[str]:
 
 
 def _refusals() -> list[Any]:
-    """What PyPI refuses of attestations: from an array of three to no JSON at all."""
+    """Return what PyPI rejects in attestations, from an array of three to invalid JSON."""
     recorded = [(name, entry.reply) for name, entry in ENTRIES.items() if name.startswith("attestations/")]
     brief = [(name, Reply(status, b"", reason=reason)) for name, status, reason in brief_uploads()]
     return [
@@ -285,7 +285,7 @@ def _refusals() -> list[Any]:
 
 @pytest.mark.parametrize("reason", _refusals())
 def test_no_file_provokes(wheel: Distribution, reason: str) -> None:
-    """None of PyPI's refusals can be had by any of these files: they are not sent, or PyPI takes them."""
+    """No file provokes one of PyPI's rejections: it is not uploaded, or PyPI accepts it."""
     publisher = GitHub("o", "1", "r", "release.yml")
     contents = [
         *MALFORMED.values(),
@@ -316,7 +316,7 @@ JSON = st.recursive(
 @settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_what_is_sent_is_well_formed(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Whatever passes, PyPI's own model takes."""
+    """Everything that passes is valid for PyPI's own model."""
     folder = tmp_path_factory.getbasetemp() / "well-formed"
     path = make_wheel(folder)
     wheel = Distribution.read(path, path.name)

@@ -1,4 +1,4 @@
-"""What this run changes about who published a project."""
+"""How this run changes a project's publisher."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def other(*before: str) -> Message:
     [
         pytest.param(SIGNED, (OURS,), [], id="the same publisher"),
         pytest.param(SIGNED, ("GitHub a/b c.yml", OURS), [], id="one of two"),
-        pytest.param(SIGNED, (), [], id="not known"),
+        pytest.param(SIGNED, (), [], id="unknown"),
         pytest.param(
             SIGNED, ("GitHub evil/sample release.yml",), [other("GitHub evil/sample release.yml")], id="other"
         ),
@@ -69,7 +69,7 @@ def other(*before: str) -> Message:
     ],
 )
 def test_changes(attestations: Attestations, before: tuple[str, ...], expected: list[Message]) -> None:
-    """A release without attestations after one with them is reported, and so is another publisher."""
+    """A release without attestations after one with them is reported; so is another publisher."""
     publishers = {SAMPLE: before} if before else {}
 
     assert expected == [*changes(NEWEST, publishers, [*FILES, OTHER], attestations, GITHUB)]
@@ -111,7 +111,7 @@ def test_own_publisher(claims: dict[str, object], expected: str) -> None:
     ],
 )
 def test_publishers_of(answer: Answer, expected: dict[str, list[str]] | None) -> None:
-    """What the index says is read, and is not worth a release where it says nothing."""
+    """The index's reply is read; a missing one does not stop a release."""
     with Scripted({"GET /integrity": answer}) as server, Client(Certificates(), 20.0, "tests/1.0") as client:
         index = Index("own", f"{server.url}/legacy/", f"{server.url}/simple/")
         found = publishers_of(index, client, {SAMPLE: (Version("1.0"), f"{server.url}/integrity")})

@@ -1,4 +1,4 @@
-"""Sigstore, asked in every way that goes well and that goes wrong; what it signs is verified as PyPI does it."""
+"""Sigstore in every kind of success and failure; its signatures are verified as PyPI verifies them."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ ONCE = ["POST " + CERTIFY, "POST " + LOG]
 
 @pytest.fixture(autouse=True)
 def _at_home(quiet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of this machine's is used."""
+    """Isolate the tests from this machine's own configuration."""
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
 
 
 @dataclass
 class Signed:
-    """What came of signing."""
+    """The result of signing."""
 
     attestations: dict[str, str] = field(default_factory=dict)
     events: Recorder = field(default_factory=Recorder)
@@ -62,7 +62,7 @@ def files(count: int = 1) -> list[Distribution]:
 def signed(
     trust_config: str | None, distributions: list[Distribution], ci: Ambient | None = None, seconds: float = 30.0
 ) -> Signed:
-    """Sign, and see what comes of it."""
+    """Sign, and return the result."""
     found = Signed()
     ci = ci or Ambient("GitHub Actions", partial(identity_token, "github"), attests=True)
     try:
@@ -79,7 +79,7 @@ def signed(
     ids=["github", "gitlab", "google"],
 )
 def test_signed_and_verified(ci: str, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is signed with an identity verifies for its publisher; one key serves all files, and the token is masked."""
+    """A signature made with an identity verifies for its publisher; one key serves all files; the token is masked."""
     tokens = []
 
     def fetch(audience: str) -> str:
@@ -98,7 +98,7 @@ def test_signed_and_verified(ci: str, publisher: Publisher, monkeypatch: pytest.
     for one in files(3):
         text = found.attestations[one.filename]
         assert PUBLISH == verifying.predicate(text, publisher, one.filename, one.sha256)
-    # The token goes to the one who certifies, and to nobody else.
+    # The token goes to Fulcio alone.
     assert [CERTIFY] == [asked.target for asked in server.asked if tokens[0] in str(asked)]
 
 
@@ -112,7 +112,7 @@ def _tampered(text: str) -> str:
 
 @dataclass(frozen=True)
 class Wrong:
-    """Something that is not as it was when it was signed."""
+    """A value that changed after signing."""
 
     publisher: Publisher
     ci: str = "github"
@@ -139,7 +139,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
 def test_what_does_not_verify(wrong: Wrong, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Another repository, workflow, CI, digest or name, a changed signature, and the public Sigstore's keys: all refused."""
+    """Another repository, workflow, CI, digest, name or signature, and the public Sigstore's keys: all rejected."""
     sigstore = Sigstore()
     [file] = files()
     with Scripted(sigstore) as server:
@@ -160,7 +160,7 @@ def test_what_does_not_verify(wrong: Wrong, monkeypatch: pytest.MonkeyPatch, tmp
 
 @dataclass(frozen=True)
 class Row:
-    """A way in which Sigstore fails one file, and what is reported."""
+    """One way in which Sigstore fails one file, and the expected report."""
 
     name: str
     path: str
@@ -187,7 +187,7 @@ def _rows() -> Iterator[Row]:
 
 @pytest.mark.parametrize("row", list(_rows()), ids=lambda row: f"{row.path}-{row.name}")
 def test_fault(row: Row) -> None:
-    """Each fault of the two services is reported as what it is; what may pass is tried again, the rest is not."""
+    """Each fault of the two services has its own report; temporary faults are retried, others are not."""
     sigstore = Sigstore({row.path: row.answer})
     with Scripted(sigstore) as server:
         found = signed(sigstore.trust_config(server.url), files())
@@ -204,7 +204,7 @@ def test_fault(row: Row) -> None:
 
 @pytest.mark.parametrize(("service", "who"), [("caUrls", FULCIO), ("rekorTlogUrls", REKOR)])
 def test_nobody_there(service: str, who: str) -> None:
-    """A service that refuses connections is named with its host."""
+    """A service that refuses connections is reported with its host."""
     sigstore = Sigstore()
     with Scripted(sigstore) as gone:
         pass
@@ -217,7 +217,7 @@ def test_nobody_there(service: str, who: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "who"), [(CERTIFY, FULCIO), (LOG, REKOR)])
 def test_silence(path: str, who: str) -> None:
-    """A service that never answers is waited for within the bound, and then no more."""
+    """The wait for a service that never answers ends at the time limit."""
     sigstore = Sigstore({path: Answer(fault="silence")})
     with Scripted(sigstore) as server:
         found = signed(sigstore.trust_config(server.url), files(), seconds=2.0)
@@ -226,7 +226,7 @@ def test_silence(path: str, who: str) -> None:
 
 
 def test_a_silent_ci() -> None:
-    """Asking the CI for the identity is within the same bound."""
+    """The same time limit covers requesting the identity from the CI."""
     answer = threading.Event()
 
     def fetch(_: str) -> str:
@@ -240,7 +240,7 @@ def test_a_silent_ci() -> None:
 
 
 def test_faults_that_pass() -> None:
-    """A service that is unwell for a moment is asked again, and the file is signed."""
+    """A service with a temporary fault is retried, and the file is signed."""
     sigstore = Sigstore({path: [Answer(503), Answer(fault="no reply")] for path in (CERTIFY, LOG)})
     with Scripted(sigstore) as server:
         found = signed(sigstore.trust_config(server.url), files())
@@ -250,7 +250,7 @@ def test_faults_that_pass() -> None:
 
 
 def test_one_file_of_three() -> None:
-    """What can be signed is handed out, also behind one that cannot; the error comes last."""
+    """Every file that can be signed is returned, even after one that cannot; the error comes last."""
     sigstore = Sigstore()
     entries = iter(range(9))
 
@@ -288,7 +288,7 @@ def test_many_files() -> None:
 
 
 def test_a_certificate_that_has_expired() -> None:
-    """A certificate that cannot be signed with any more is told with the likely reason."""
+    """A certificate that can no longer be signed with is reported with the likely reason."""
     sigstore = Sigstore(life=timedelta(seconds=-5))
     with Scripted(sigstore) as server:
         found = signed(sigstore.trust_config(server.url), files())
@@ -306,7 +306,7 @@ def test_a_certificate_that_ends_soon() -> None:
 
 
 def test_a_certificate_of_somebody_else() -> None:
-    """A certificate that is in no log of the Sigstore that is trusted is not signed with."""
+    """A certificate that is in no log of the trusted Sigstore is not used."""
     with Scripted(Sigstore()) as server:
         found = signed(Sigstore().trust_config(server.url), files())
 
@@ -316,7 +316,7 @@ def test_a_certificate_of_somebody_else() -> None:
 
 
 def test_an_identity_that_has_expired() -> None:
-    """A token that is too old is not sent."""
+    """An expired token is not sent."""
     claims = {"iss": "https://gitlab.com", "sub": "x", "aud": "sigstore", "iat": 0, "exp": 1}
     encoded = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     sigstore = Sigstore()
@@ -330,7 +330,7 @@ def test_an_identity_that_has_expired() -> None:
 
 
 def frames(error: BaseException | None) -> Iterator[FrameType]:
-    """All that a traceback with variables would show, but for this file's."""
+    """Return everything a traceback with variables would show, except for this file's frames."""
     while error is not None:
         for frame, _ in walk_tb(error.__traceback__):
             if frame.f_code.co_filename != __file__:
@@ -340,7 +340,7 @@ def frames(error: BaseException | None) -> Iterator[FrameType]:
 
 @pytest.mark.parametrize("path", [CERTIFY, LOG])
 def test_a_service_that_repeats_the_token(path: str) -> None:
-    """The identity token is in no message, whoever repeats it."""
+    """The identity token is in no message, even if a service repeats it."""
     token = identity_token("github", "sigstore")
     ci = Ambient("GitHub Actions", lambda _: token, attests=True)
     answers = [Answer.of({"message": f"what is {token}?"}, 400), Answer(200, token.encode())]
@@ -354,7 +354,7 @@ def test_a_service_that_repeats_the_token(path: str) -> None:
 
 
 def test_an_identity_that_is_refused() -> None:
-    """What the CI says goes on as it is."""
+    """The CI's own error is raised unchanged."""
 
     def fetch(_: str) -> str:
         raise IdentityError("no-ci")
@@ -364,7 +364,7 @@ def test_an_identity_that_is_refused() -> None:
 
 
 def test_no_sigstore_to_speak_of() -> None:
-    """A configuration that names no services is told, and nobody is asked."""
+    """A configuration without services is reported, and no request is sent."""
     found = signed("{}", files())
 
     assert found.problem is not None
@@ -372,7 +372,7 @@ def test_no_sigstore_to_speak_of() -> None:
 
 
 def test_keys_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The public Sigstore's keys are fetched first; where they cannot be, it is tried again, and told."""
+    """The public Sigstore's keys are fetched first; a failure is retried, then reported."""
     with Scripted({}) as gone:
         pass
     for name in ("HTTPS_PROXY", "https_proxy"):
@@ -384,7 +384,7 @@ def test_keys_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_keys_that_never_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are waited for within the bound too."""
+    """The time limit covers fetching the keys, too."""
     with Scripted(lambda _: Answer(fault="silence")) as silent:
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, silent.url)
@@ -395,7 +395,7 @@ def test_keys_that_never_come(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_nothing_is_logged_too_late() -> None:
-    """What waits for its turn when the time is up is not signed any more: an entry in the log is for ever."""
+    """Files that are still queued at the time limit are not signed: an entry in the log is permanent."""
     many = [a_distribution(f"sample-1.0-py3-none-win{number}.whl") for number in range(12)]
     sigstore = Sigstore()
     entries = iter(range(99))
@@ -414,7 +414,7 @@ def test_nothing_is_logged_too_late() -> None:
                 thread.join(30)
 
     assert Message("signing-too-slow", service=REKOR) == found.problem
-    # The first, and as many as were under way at a time.
+    # The first, and as many as were in flight at a time.
     assert 1 + 2 * AT_ONCE >= server.lines.count(ONCE[1])
 
 
@@ -428,14 +428,14 @@ def test_a_broken_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Changed(Kept):
-    """Bytes that are not what they were."""
+    """Bytes that have changed."""
 
     def sha256(self) -> str:
         raise DistributionError("file-changed", file="x")
 
 
 def test_a_file_that_has_changed() -> None:
-    """A file that is not what was checked ends the run, whatever the setting: that is no matter of signing."""
+    """A file that has changed since the checks ends the run, whatever the setting: the fault is not in signing."""
     sigstore = Sigstore()
     with Scripted(sigstore) as server, pytest.raises(DistributionError, match="file-changed"):
         signed(sigstore.trust_config(server.url), [replace(files()[0], content=Changed(b""))])

@@ -1,4 +1,4 @@
-"""Which files of a run get attestations, which go without, and which do not go at all."""
+"""Which files of a run get attestations, which are uploaded without, and which are not uploaded."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def beside(file: Distribution) -> Path:
 
 
 def as_fields(found: Attestations) -> dict[str, str]:
-    """What goes into the forms."""
+    """Return the form fields."""
     return {name: field([*texts.values()]) for name, texts in found.items()}
 
 
 def signed(
     files: list[Distribution], value: object = True, events: Recorder | None = None, name: str = "rehearsal"
 ) -> dict[str, str]:
-    """The fields of *files* when all goes well; by default nothing is kept."""
+    """Return the fields of *files* if signing succeeds; by default nothing is kept."""
     sigstore, events = Sigstore(), events or Recorder()
     with Scripted(sigstore) as server:
         signing = Signing(the_settings(value), an_index(sigstore.trust_config(server.url), name=name), files, events)
@@ -86,7 +86,7 @@ def not_signed(files: list[Distribution], reason: Message) -> Message:
 @pytest.mark.parametrize("name", ["own", "rehearsal"])
 @pytest.mark.parametrize("value", ["auto", True])
 def test_signed(files: list[Distribution], value: object, name: str, events: Recorder) -> None:
-    """All files are signed, and tokens are masked; what was signed is kept, but not what a rehearsal signs."""
+    """All files are signed, and tokens are masked; new attestations are kept, except those of a rehearsal."""
     fields = signed(files, value, events, name)
 
     assert {one.filename: 1 for one in files} == {name: len(json.loads(text)) for name, text in fields.items()}
@@ -98,7 +98,7 @@ def test_signed(files: list[Distribution], value: object, name: str, events: Rec
 
 
 def test_a_directory_that_cannot_be_written_to(files: list[Distribution], events: Recorder) -> None:
-    """An attestation that cannot be kept, here since a directory has its name, is uploaded all the same."""
+    """An attestation that cannot be kept, here because its path is a directory, is still uploaded."""
     beside(files[0]).mkdir()
     settings, index = the_settings("auto"), an_index(name="own")
     signing = Signing(settings, index, files, events)
@@ -109,7 +109,7 @@ def test_a_directory_that_cannot_be_written_to(files: list[Distribution], events
 
 
 def test_refused_by_the_index(files: list[Distribution], events: Recorder) -> None:
-    """What the index has refused is not left for the next run, unless it was there before this one."""
+    """An attestation that the index rejected is not kept for the next run, unless it existed before this one."""
     text = json.loads(signed(files)[files[0].filename])[0]
     beside(files[0]).write_text(json.dumps(text), "utf-8")
     sigstore = Sigstore()
@@ -123,7 +123,7 @@ def test_refused_by_the_index(files: list[Distribution], events: Recorder) -> No
 
 
 def test_those_that_are_there(files: list[Distribution], events: Recorder) -> None:
-    """A publish attestation that is there is uploaded, and only the other file is signed."""
+    """An existing publish attestation is uploaded, and only the other file is signed."""
     first = json.loads(signed(files)[files[0].filename])[0]
     beside(files[0]).write_text(json.dumps(first), "utf-8")
     fields = signed(files, "auto", events)
@@ -133,7 +133,7 @@ def test_those_that_are_there(files: list[Distribution], events: Recorder) -> No
 
 
 def test_all_are_there(files: list[Distribution], events: Recorder) -> None:
-    """Where nothing is left to be signed, no token is needed, also where signing is a must."""
+    """If every file is signed already, no token is needed, even with `attestations = true`."""
     for one, text in zip(files, signed(files).values(), strict=True):
         beside(one).write_text(json.dumps(json.loads(text)[0]), "utf-8")
     for value in (True, "auto"):
@@ -151,7 +151,7 @@ def test_all_are_there(files: list[Distribution], events: Recorder) -> None:
     ids=["index", "CI"],
 )
 def test_why_not(files: list[Distribution], index: Index, ci: Ambient, reason: Message, events: Recorder) -> None:
-    """Where there is nothing to fix, one line says why; what is next to the files is not uploaded either."""
+    """If you cannot fix the reason, one line reports it; existing attestations are not uploaded either."""
     text = signed(files)[files[0].filename]
     beside(files[0]).write_text(json.dumps(json.loads(text)[0]), "utf-8")
     signing = Signing(the_settings("auto"), index, files, events)
@@ -163,7 +163,7 @@ def test_why_not(files: list[Distribution], index: Index, ci: Ambient, reason: M
 
 @pytest.mark.parametrize("dry_run", ["yes", "mint"])
 def test_dry_run(files: list[Distribution], dry_run: str, events: Recorder) -> None:
-    """What is not uploaded is not signed: the log of all signatures forgets nothing."""
+    """Files that are not uploaded are not signed: the log of all signatures is permanent."""
     fields = as_fields(Signing(the_settings(True, dry_run), an_index("{}"), files, events).attest(GITHUB, files))
 
     assert ({}, Recorder()) == (fields, events)
@@ -194,7 +194,7 @@ REUSED = Message("reusable-workflow", called=CALLED, workflow=STARTED)
     ],
 )
 def test_reusable_workflow(claims: dict[str, object], expected: Message | None) -> None:
-    """PyPI mints for the workflow that is called, and verifies the one that was started."""
+    """PyPI mints for the called workflow, but verifies the one that was started."""
     assert expected == reusable_workflow(claims)
 
 
@@ -204,7 +204,7 @@ def in_reusable_workflow(audience: str) -> str:
 
 
 def test_a_reusable_workflow_does_not_sign(files: list[Distribution], events: Recorder) -> None:
-    """With `auto` the reason is reported, and Sigstore is not asked for anything; with `true` the run ends first."""
+    """With `auto` the reason is reported, and Sigstore is not contacted; with `true` the run ends first."""
     ci = Ambient("GitHub Actions", in_reusable_workflow, attests=True)
     Signing(the_settings("auto"), an_index("{}"), files, events).attest(ci, files)
     with pytest.raises(AttestationError) as raised:
@@ -219,7 +219,7 @@ def test_a_reusable_workflow_does_not_sign(files: list[Distribution], events: Re
 
 
 def test_problems_of_a_must(files: list[Distribution], events: Recorder) -> None:
-    """What is missing is a problem of the plan, next to those of the files."""
+    """Missing requirements are problems of the plan, next to those of the files."""
     files[0].path.with_name("x.attestation").touch()
     accepts, refuses = (
         Signing(the_settings(True), an_index(takes=takes), files, events).problems for takes in (True, False)
@@ -233,7 +233,7 @@ def test_problems_of_a_must(files: list[Distribution], events: Recorder) -> None
 def test_requirements(
     files: list[Distribution], ci: Ambient, kind: type[TrustedPublishError], events: Recorder
 ) -> None:
-    """A CI that cannot sign ends the run before any network; a dry run, which needs no CI, does not ask."""
+    """A CI that cannot sign ends the run before any request; a dry run, which needs no CI, does not check this."""
     with pytest.raises(kind) as raised:
         Signing(the_settings(True), an_index(), files, events).require(lambda: ci)
     if kind is AttestationError:
@@ -248,7 +248,7 @@ def test_requirements(
 
 @pytest.mark.parametrize("must", [False, True], ids=["auto", "true"])
 def test_a_failure(files: list[Distribution], must: bool, events: Recorder) -> None:
-    """If signing fails, the files go without, and a warning says so; with `true` they do not go."""
+    """If signing fails, the files are uploaded without, and a warning says so; with `true` they are not uploaded."""
     sigstore = Sigstore({LOG: Answer(400)})
     with Scripted(sigstore) as server:
         signing = Signing(the_settings(must or "auto"), an_index(sigstore.trust_config(server.url)), files, events)
@@ -276,7 +276,7 @@ def test_half_a_failure(files: list[Distribution], events: Recorder) -> None:
 
 @pytest.mark.parametrize("must", [False, True], ids=["auto", "true"])
 def test_no_identity(files: list[Distribution], must: bool, events: Recorder) -> None:
-    """Without a token to sign with, what the CI says is reported in either case."""
+    """Without a token to sign with, the CI's error is reported in either case."""
     signing = Signing(the_settings(must or "auto"), an_index(), files, events)
     with pytest.raises(IdentityError) as raised:
         GITLAB.fetch("sigstore")
@@ -290,7 +290,7 @@ def test_no_identity(files: list[Distribution], must: bool, events: Recorder) ->
 
 
 def test_the_bound(files: list[Distribution], events: Recorder) -> None:
-    """Each step has its time, whatever hangs."""
+    """Each step has its time limit, whatever hangs."""
     answer = threading.Event()
     ci = Ambient("GitHub Actions", lambda _: str(answer.wait(30)), attests=True)
     Signing(the_settings("auto"), an_index("{}"), files, events, seconds=0.1).attest(ci, files)
@@ -302,7 +302,7 @@ def test_the_bound(files: list[Distribution], events: Recorder) -> None:
 
 @pytest.mark.parametrize("audience", ["sigstore", "pypi"])
 def test_a_token_for_another_service(files: list[Distribution], audience: str, events: Recorder) -> None:
-    """A token that is not made for Sigstore does not go there; GitLab's is the variable that the audience names."""
+    """A token for another service is not sent to Sigstore; GitLab's variable is named after the audience."""
     ci = detect({"GITLAB_CI": "true", "SIGSTORE_ID_TOKEN": identity_token("gitlab", audience)}, None, NO_SERVICE, 1.0)
     signing = Signing(the_settings(True), an_index(), files, events)
     if audience == "sigstore":
@@ -313,7 +313,7 @@ def test_a_token_for_another_service(files: list[Distribution], audience: str, e
 
 
 def test_digests_are_not_computed_twice(files: list[Distribution]) -> None:
-    """A file that is signed was read for it; for the upload it is not hashed again."""
+    """A file that was read for signing is not hashed again for the upload."""
     assert [None, None] == [one.content.known_sha256 for one in files]
     signed(files)
     known = [one.content.known_sha256 for one in files]
