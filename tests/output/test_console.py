@@ -1,4 +1,4 @@
-"""Hatch's terminal, the logs of GitHub and GitLab, and what none of them may be shown."""
+"""Hatch's terminal, the logs of GitHub and GitLab, and what none of them may show."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ GITLAB = {"GITLAB_CI": "true"}
 
 @pytest.fixture(autouse=True)
 def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal as most are, whatever the tests run on."""
+    """Simulate a common terminal, whatever the tests run on."""
     monkeypatch.setenv("TERM", "xterm")
     for name in ("COLORTERM", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
 
 
 def hatch(verbosity: int = 0, *, color: bool | None = False) -> Any:
-    """Hatch, as its command line makes it."""
+    """Return Hatch's application as its command line creates it."""
     application: Any = Application
     return application(sys.exit, verbosity=verbosity, enable_color=color, interactive=False)
 
@@ -61,13 +61,13 @@ class Stream(io.TextIOWrapper):
 
 @contextmanager
 def stderr(encoding: str = "utf-8", *, tty: bool = False) -> Iterator[Stream]:
-    """Standard error is a stream of this kind."""
+    """Make standard error a stream of this kind."""
     with Stream(encoding, tty=tty) as stream, redirect_stderr(stream):
         yield stream
 
 
 def say_all(console: Console) -> None:
-    """One line of each kind."""
+    """Print one line of each kind."""
     console.show("info", "an info")
     console.folded("a title", ["a detail"])
     console.show("success", "a success")
@@ -130,7 +130,7 @@ def say_all(console: Console) -> None:
     ],
 )
 def test_lines(environ: Mapping[str, str], verbosity: int, expected: str) -> None:
-    """Each kind of line is said as its log understands it, and from its verbosity on."""
+    """Each kind of line has the log's own syntax, and appears from its verbosity on."""
     with stderr() as stream:
         say_all(Console(hatch(verbosity), environ))
         assert expected == re.sub(r":\d{10,}:", ":TIME:", stream.said)
@@ -138,7 +138,7 @@ def test_lines(environ: Mapping[str, str], verbosity: int, expected: str) -> Non
 
 @pytest.mark.parametrize("environ", [{}, GITHUB, GITLAB], ids=["no CI", "GitHub", "GitLab"])
 def test_colours(environ: Mapping[str, str]) -> None:
-    """Colours that somebody asked for do not hide a command from the CI."""
+    """Colours that you asked for do not hide a command from the CI."""
     with stderr() as stream:
         say_all(Console(hatch(color=True), environ))
         lines = stream.said.splitlines()
@@ -148,14 +148,14 @@ def test_colours(environ: Mapping[str, str]) -> None:
 
 @pytest.mark.parametrize("value", ["1", "true", "yes"])
 def test_no_colour(value: str) -> None:
-    """NO_COLOR takes the colours away whatever its value is."""
+    """NO_COLOR turns the colours off, whatever its value."""
     with stderr() as stream:
         Console(hatch(color=True), {"NO_COLOR": value}).show("success", "a success")
-        assert "\x1b[1ma success\x1b[0m\n" == stream.said  # bold is none
+        assert "\x1b[1ma success\x1b[0m\n" == stream.said  # bold is not a colour
 
 
 def test_empty_no_colour() -> None:
-    """An empty one is none."""
+    """An empty NO_COLOR has no effect."""
     with stderr() as stream:
         Console(hatch(color=True), {"NO_COLOR": ""}).show("success", "a success")
         assert "\x1b[1;36ma success\x1b[0m\n" == stream.said
@@ -174,7 +174,7 @@ def test_empty_no_colour() -> None:
 )
 @pytest.mark.parametrize("ci", [{}, GITHUB, GITLAB], ids=["no CI", "GitHub", "GitLab"])
 def test_what_the_stream_has(encoding: str, environ: Mapping[str, str], ci: Mapping[str, str], expected: str) -> None:
-    """A stream with fewer characters gets the same in those that it has, in lines and in commands."""
+    """A stream with fewer characters gets the same text in characters that it has, in lines and in commands."""
     text = "a → b… ━╌ é"
     with stderr(encoding) as stream:
         console = Console(hatch(), {**environ, **ci})
@@ -202,30 +202,30 @@ def test_what_the_stream_has(encoding: str, environ: Mapping[str, str], ci: Mapp
 )
 @pytest.mark.parametrize("verbosity", [0, -3])
 def test_masks(environ: Mapping[str, str], masked: str, verbosity: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """A token is written where GitHub reads it as a command, and nowhere else, where it would be in the log."""
+    """A token is written only where GitHub reads it as a command; anywhere else it would be in the log."""
     Console(hatch(verbosity), environ).mask(Secret("a-token"))
     expected = (masked, "")
     assert expected == capsys.readouterr()
 
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\u202egnp.exe\u2066\u2028\x9b31m\x00\x7f\ud800"
-"""What a terminal obeys or shows backwards, and what no stream can encode."""
+"""Characters that a terminal obeys or shows backwards, and that no stream can encode."""
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         pytest.param(HOSTILE, "?[2J?]0;owned???gnp.exe???31m???", id="escapes"),
-        pytest.param("'Framework :: Nope' is ##1", "'Framework :: Nope' is ##1", id="no command"),
+        pytest.param("'Framework :: Nope' is ##1", "'Framework :: Nope' is ##1", id="not a command"),
         pytest.param("::set-env name=PATH::/evil", ": :set-env name=PATH::/evil", id="GitHub"),
-        pytest.param("fine\n  ::error::no", "fine\n  : :error::no", id="GitHub, on a line of its own"),
+        pytest.param("fine\n  ::error::no", "fine\n  : :error::no", id="GitHub, on its own line"),
         pytest.param("a ##[error]no ###[group]", "a # #[error]no ## #[group]", id="GitHub and Azure, anywhere"),
         pytest.param("a ##vso[task.complete]", "a # #vso[task.complete]", id="Azure"),
     ],
 )
 @pytest.mark.parametrize("ci", [{}, GITHUB], ids=["no CI", "GitHub"])
 def test_no_text_is_obeyed(text: str, expected: str, ci: Mapping[str, str]) -> None:
-    """Foreign text keeps its meaning for people, and loses the one for terminals and CIs."""
+    """Untrusted text stays readable, and does nothing in terminals and CIs."""
     with stderr() as stream:
         console = Console(hatch(1), ci)
         console.show("info", text)
@@ -239,7 +239,7 @@ def test_no_text_is_obeyed(text: str, expected: str, ci: Mapping[str, str]) -> N
 @settings(deadline=None, max_examples=200)
 @given(text=st.text(st.characters()))
 def test_no_text_starts_a_command(text: str) -> None:
-    """Whatever is in a line, a warning or an error, GitHub gets one command for each of the latter and no other."""
+    """Whatever is in a line, GitHub gets one command for each warning or error and no other."""
     with stderr() as stream:
         console = Console(hatch(), GITHUB)
         console.show("warning", text)
@@ -259,19 +259,19 @@ def test_no_text_starts_a_command(text: str) -> None:
         pytest.param({}, False, True, 0, False, id="a file"),
         pytest.param({}, True, False, 0, False, id="--no-interactive"),
         pytest.param({"CI": "true"}, True, True, 0, False, id="a CI"),
-        pytest.param({"TERM": "dumb"}, True, True, 0, False, id="no terminal to speak of"),
+        pytest.param({"TERM": "dumb"}, True, True, 0, False, id="dumb terminal"),
         pytest.param(GITHUB, True, True, 0, False, id="GitHub"),
         pytest.param(GITLAB, True, True, 0, False, id="GitLab"),
     ],
 )
 def test_can_redraw(environ: Mapping[str, str], tty: bool, interactive: bool, verbosity: int, expected: bool) -> None:
-    """A table is for people before a terminal who want to see something."""
+    """The table is redrawn only on an interactive terminal with normal output."""
     with stderr(tty=tty):
         assert expected == Console(hatch(verbosity), environ, interactive=interactive).can_redraw
 
 
 class Lines:
-    """Lines that are asked for with a width and a height."""
+    """Lines that depend on a width and a height."""
 
     def __init__(self) -> None:
         self.lines: list[Line] = [("info", "row → one"), ("success", "row two")]
@@ -287,7 +287,7 @@ class Lines:
 
 @pytest.fixture
 def _size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal of 30 columns and 3 lines, which is less than a table can do with."""
+    """Use a terminal of 30 columns and 3 lines, which is too small for a table."""
     monkeypatch.setenv("COLUMNS", "30")
     monkeypatch.setenv("LINES", "3")
 
@@ -295,7 +295,7 @@ def _size(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_size")
 @pytest.mark.parametrize(("environ", "arrow"), [({}, "→"), ({"LC_ALL": "C"}, "->")], ids=["UTF-8", "ASCII"])
 def test_a_table(environ: Mapping[str, str], arrow: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines are drawn in one place, what is said goes above them, and at the end they stay as they are."""
+    """Lines are redrawn in place, messages go above them, and at the end they stay."""
     lines = Lines()
     with stderr(tty=True) as stream:
         console = Console(hatch(), environ)
@@ -318,7 +318,7 @@ def test_a_table(environ: Mapping[str, str], arrow: str, capsys: pytest.CaptureF
 
 @pytest.mark.usefixtures("_size")
 def test_a_table_without_colours() -> None:
-    """Nor has a table any, if nobody wants them."""
+    """Without colours, the table has none either."""
     said = {}
     for value in ("", "1"):
         with stderr(tty=True) as stream:
@@ -330,7 +330,7 @@ def test_a_table_without_colours() -> None:
 
 
 def test_the_environment_of_the_real_ci() -> None:
-    """What a rehearsal sets later does not make this a job of GitHub."""
+    """Variables that a rehearsal sets later do not make this a GitHub job."""
     environ = dict(os.environ)
     environ.pop("GITHUB_ACTIONS", None)
     with stderr() as stream:
@@ -361,7 +361,7 @@ class Broken(Stream):
 def test_standard_error_is_gone(
     error: OSError, environ: Mapping[str, str], table: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A release goes on without it: what is written to it from then on goes to nowhere."""
+    """A release continues without standard error: later output is discarded."""
     led: list[int] = []
     monkeypatch.setattr(os, "dup2", lambda _, number: led.append(number))
     stream = Broken(error)
@@ -377,7 +377,7 @@ def test_standard_error_is_gone(
 
 
 def test_what_cannot_be_written_is_dropped(tmp_path: Path) -> None:
-    """What waits in a buffer is not written again when Python ends, which would make 120 of the exit code."""
+    """Buffered output is not written again when Python exits, which would change the exit code to 120."""
     program = """
 import os, sys
 from hatch.cli.application import Application
@@ -416,7 +416,7 @@ except Interrupted as error:
 
 
 def test_a_mask_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where GitHub cannot be told to hide a token, the run ends."""
+    """If a token cannot be masked on GitHub, the run ends."""
     monkeypatch.setattr(sys, "stdout", Broken(OSError(errno.ENOSPC, "full")))
     with pytest.raises(Interrupted) as ended:
         Console(hatch(), GITHUB).mask(Secret("a-token"))

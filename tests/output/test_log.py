@@ -37,7 +37,7 @@ BEWARE: Final = Message("testpypi-advice")
 
 
 class Said(Console):
-    """A console that keeps what it was told to show."""
+    """A console that records what it shows."""
 
     def __init__(self, *, can_redraw: bool) -> None:
         self._can_redraw = can_redraw
@@ -77,7 +77,7 @@ class Recorded(Records):
 
 
 class World:
-    """A run, and what was said about it."""
+    """A run, and its output."""
 
     def __init__(self, *outcomes: Outcome, index: Index = PYPI, can_redraw: bool = False, **chosen: Any) -> None:
         self.console = Said(can_redraw=can_redraw)
@@ -90,7 +90,7 @@ class World:
 
     @property
     def said(self) -> list[tuple[str, str]]:
-        """What was said since a test asked last."""
+        """Return the output since the last call."""
         said, self.console.said = self.console.said, []
         return said
 
@@ -100,13 +100,13 @@ def line(file: str, result: Result) -> str:
 
 
 def test_it_is_events() -> None:
-    """The engine reports by this."""
+    """The engine reports through this class."""
     log: Events = World().log
     assert log
 
 
 def test_a_release_in_a_log() -> None:
-    """First the plan, then a line for each file, then how much it was and where it is."""
+    """The log has the plan, a line for each file, then the total and the URL."""
     world = World(*UPLOADS, Outcome(OLD, "there"))
     world.log.planned(world.plan)
     sizes = {WHEEL.shown: "24 B", SDIST.shown: "14 B"}
@@ -135,7 +135,7 @@ def test_a_release_in_a_log() -> None:
 
 
 def test_a_release_on_a_terminal() -> None:
-    """The table is the plan and the progress in one, and stays when the last file has ended."""
+    """The table is plan and progress in one, and stays when the last file has ended."""
     world = World(*UPLOADS, Outcome(OLD, "there"), can_redraw=True)
     world.log.planned(world.plan)
     assert ["warning", "info", "row", "row", "row", "row"] == [kind for kind, _ in world.said]
@@ -165,7 +165,7 @@ def test_an_early_end_on_a_terminal() -> None:
 
 @pytest.mark.parametrize("result", ["failed", "unknown", "differs", "not tried"])
 def test_failures_in_a_log(result: Result) -> None:
-    """The line of a file that is not on the index, or perhaps not, is an error."""
+    """The line of a file that is not on the index, or may not be, is an error."""
     world = World(*UPLOADS)
     world.log.planned(world.plan)
     world.log.started(WHEEL.filename)
@@ -174,7 +174,7 @@ def test_failures_in_a_log(result: Result) -> None:
 
 
 def test_silence() -> None:
-    """Once a minute a log shows how far the run has come: some CIs end a job that prints nothing."""
+    """Once a minute a log shows the progress: some CIs stop a job that prints nothing."""
     world = World(*UPLOADS)
     world.log.planned(world.plan)
     world.log.started(WHEEL.filename)
@@ -209,7 +209,7 @@ def test_silence() -> None:
     ],
 )
 def test_a_dry_run(dry_run: str, start: list[tuple[str, str]], end: Message, can_redraw: bool) -> None:
-    """A dry run says what would happen to each file, and draws nothing."""
+    """A dry run lists what would happen to each file, and draws no table."""
     world = World(Outcome(WHEEL), Outcome(OLD, "differs"), dry_run=dry_run, can_redraw=can_redraw)
     world.log.planned(world.plan)
     world.log.finished()
@@ -220,7 +220,7 @@ def test_a_dry_run(dry_run: str, start: list[tuple[str, str]], end: Message, can
 
 @pytest.mark.parametrize("can_redraw", [False, True], ids=["log", "terminal"])
 def test_nothing_left(can_redraw: bool) -> None:
-    """Where nothing is left to upload, the log says so, and where the release is."""
+    """If no file is left to upload, the log says so, with the URL of the release."""
     world = World(Outcome(OLD, "there"), can_redraw=can_redraw)
     world.log.planned(world.plan)
     world.log.finished()

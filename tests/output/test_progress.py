@@ -1,4 +1,4 @@
-"""How far the uploads have come: a row for each file, and a total."""
+"""The progress of the uploads: a row for each file, and a total."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.helpers import Kept, a_distribution
 
 
 class OfSize(Kept):
-    """Bytes that nothing reads."""
+    """Bytes that are never read."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -29,7 +29,7 @@ class OfSize(Kept):
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that the test advances."""
 
     now = 100.0
 
@@ -52,13 +52,13 @@ UPLOADED, ON_INDEX = str(OUTCOMES["uploaded"][1]), str(OUTCOMES["there"][1])
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that stands still."""
+    """Return a clock that stands still."""
     return Clock()
 
 
 @pytest.fixture
 def progress(clock: Clock) -> Progress:
-    """One file is there; the first of three others was uploaded in a second, and the second is half uploaded."""
+    """One file exists; of three others, the first was uploaded in a second, and the second is half uploaded."""
     planned = [Outcome(THERE, "there"), *(Outcome(one) for one in (FIRST, SECOND, SDIST))]
     progress = Progress(planned, "PyPI", clock)
     progress.started(FIRST.filename)
@@ -115,7 +115,7 @@ def shown(progress: Progress, width: int, height: int | None = None) -> list[str
     ],
 )
 def test_lines(progress: Progress, width: int, expected: list[str]) -> None:
-    """Each file has its row, and the total its rate and the time that is left, as far as there is room."""
+    """Each file has its row, and the total has rate and time left, if the width allows."""
     assert expected == shown(progress, width)
 
 
@@ -127,7 +127,7 @@ PYTHONS = ("cp310", "cp311", "cp312", "cp313", "cp313t")
 
 
 def test_many_wheels(clock: Clock) -> None:
-    """In 80 columns, 30 wheels of one project differ, and what they have in common is shown once."""
+    """In 80 columns, 30 wheels of one project differ, and their common part is shown once."""
     tags = [f"{python}-{python}-{platform}" for python in PYTHONS for platform in PLATFORMS]
     wheels = [of_size(f"pydantic_core-2.33.2-{tag}.whl", 2_000_000) for tag in tags]
     head, *rows, _ = shown(Progress([Outcome(one) for one in wheels], "PyPI", clock), 80)
@@ -143,20 +143,20 @@ def test_one_long_name(clock: Clock) -> None:
 
 
 def test_kinds(progress: Progress) -> None:
-    """Colours too tell apart what went well, what did not, and what goes on."""
+    """Colours distinguish success, failure and progress."""
     progress.ended(SECOND.filename, "failed")
     assert ["success", "success", "error", "info", "info"] == [kind for kind, _ in progress.lines(80)]
 
 
 def test_few_lines(progress: Progress) -> None:
-    """Where there is little room, uploads go first, then the files that wait."""
+    """With little height, uploads come first, then the files that wait."""
     rows = shown(progress, 80)
     assert [rows[2], rows[3], str(Message("and-more", count=2)), rows[4]] == shown(progress, 80, 4)
     assert rows == shown(progress, 80, 5)
 
 
 def test_before_the_first_byte(clock: Clock) -> None:
-    """No rate and no time are known yet."""
+    """Rate and time are not known yet."""
     progress = Progress([Outcome(FIRST)], "PyPI", clock)
     progress.started(FIRST.filename)
     expected = [
@@ -170,7 +170,7 @@ def test_before_the_first_byte(clock: Clock) -> None:
 
 @pytest.mark.parametrize(("index", "width"), [("PyPI", 40), ("TestPyPI", 40), ("TestPyPI", 80)])
 def test_a_finished_body(index: str, width: int, clock: Clock) -> None:
-    """Once every byte is on its way, the index is what a row waits for, and no time is left."""
+    """Once every byte is sent, a row waits for the index, and shows no time left."""
     progress = Progress([Outcome(FIRST)], index, clock)
     progress.started(FIRST.filename)
     clock.now += 1.0
@@ -196,7 +196,7 @@ def states(progress: Progress) -> list[str]:
 
 
 def test_the_end(progress: Progress, clock: Clock) -> None:
-    """At the end the total is gone, and one sentence says how much was uploaded and how fast."""
+    """At the end one sentence replaces the total, with the size uploaded and the rate."""
     assert not progress.is_over
     progress.ended(SECOND.filename, "unknown")
     progress.started(SDIST.filename)
@@ -211,7 +211,7 @@ def test_the_end(progress: Progress, clock: Clock) -> None:
 
 
 def test_a_short_end(clock: Clock) -> None:
-    """Less than a minute is shown to a tenth of a second, and no time at all gives a rate as well."""
+    """Less than a minute is shown to a tenth of a second; zero seconds have a rate, too."""
     progress = Progress([Outcome(FIRST)], "PyPI", clock)
     assert Message("nothing-uploaded") == progress.total()
     progress.started(FIRST.filename)
@@ -221,7 +221,7 @@ def test_a_short_end(clock: Clock) -> None:
 
 
 def test_stopped(progress: Progress) -> None:
-    """After an early end nothing moves and no time is left: files that wait are not tried, uploads have no reply."""
+    """After an early end no row moves or has time left: waiting files were not tried, uploads have no reply."""
     progress.stop()
     assert [ON_INDEX, UPLOADED, str(OUTCOMES["unknown"][1]), NOT_TRIED] == states(progress)
 
@@ -246,7 +246,7 @@ def test_bytes(count: int, expected: str) -> None:
 
 
 def test_words() -> None:
-    """Each result has a short word of its own."""
+    """Each result has its own short word."""
     words = {str(word) for _, word in OUTCOMES.values()}
     assert ({*get_args(Result)}, len(OUTCOMES)) == ({*OUTCOMES}, len(words))
     assert [] == [word for word in words if len(word) > 16]

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the report, and the files that GitHub and GitLab read after it."""
+"""The records of a run: the report, and the files that GitHub and GitLab read after it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class World:
 
 
 def github(folder: Path) -> dict[str, str]:
-    """The variables of GitHub, and the files that they name."""
+    """Return GitHub's variables, after creating the files that they name."""
     found = {name: folder / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
     for path in found.values():
         path.write_text("before\n", "utf-8")
@@ -47,7 +47,7 @@ def github(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("error", [None, "no"], ids=["success", "failure"])
 def test_github(tmp_path: Path, error: str | None) -> None:
-    """On GitHub the summary and the outputs are appended, whatever the end."""
+    """On GitHub the summary and the outputs are appended, however the run ends."""
     world = World(tmp_path, github(tmp_path))
     assert [] == world.records.finish(error)
     summary = (tmp_path / "GITHUB_STEP_SUMMARY").read_text("utf-8")
@@ -60,7 +60,7 @@ def test_github(tmp_path: Path, error: str | None) -> None:
 
 
 def test_delimiters(tmp_path: Path) -> None:
-    """What ends a value differs each time: who could guess it could write outputs."""
+    """A value's delimiter differs each time: a predictable one would let a value write outputs."""
     environ = github(tmp_path)
     World(tmp_path, environ).records.finish(None)
     World(tmp_path, environ).records.finish(None)
@@ -70,13 +70,13 @@ def test_delimiters(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("environ", [{}, {"GITHUB_STEP_SUMMARY": "", "GITHUB_OUTPUT": ""}], ids=["unset", "empty"])
 def test_elsewhere(tmp_path: Path, environ: Mapping[str, str]) -> None:
-    """Where no CI has named a file, none is written."""
+    """Without a CI's variables, no file is written."""
     assert ([], []) == (World(tmp_path, environ).records.finish(None), list(tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize("where", [None, "checkout"], ids=["the project", "CI_PROJECT_DIR"])
 def test_gitlab(tmp_path: Path, where: str | None) -> None:
-    """On GitLab the variables are where it looks for artifacts, and replace older ones."""
+    """On GitLab the variables are written where it looks for artifacts, and replace older ones."""
     folder = tmp_path / (where or "")
     folder.mkdir(exist_ok=True)
     (folder / "trusted-publish.env").write_text("OLD=1\n", "utf-8")
@@ -99,7 +99,7 @@ def test_before_the_plan(tmp_path: Path) -> None:
 
 
 def test_a_rehearsal(tmp_path: Path) -> None:
-    """A rehearsal in a CI has its report, and leaves the CI's own files alone."""
+    """A rehearsal in a CI writes its report, but none of the CI's own files."""
     environ = {**github(tmp_path), "GITLAB_CI": "true"}
     World(tmp_path, environ, Repository("rehearsal", ""), report="report.json").records.finish(None)
     names = ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "report.json"]
@@ -109,7 +109,7 @@ def test_a_rehearsal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["missing directory", "pipe", "pipe with a reader", "directory"])
 def test_what_cannot_be_written(kind: str, tmp_path: Path) -> None:
-    """The release counts: each file that cannot be written is a warning, and none makes the run wait."""
+    """Each file that cannot be written is a warning; none stops or delays the release."""
     folder = tmp_path / "there"
     paths = [folder / name for name in ("report.json", "summary", "outputs", "trusted-publish.env")]
     readers = []
@@ -129,7 +129,7 @@ def test_what_cannot_be_written(kind: str, tmp_path: Path) -> None:
 
 
 def test_links(tmp_path: Path) -> None:
-    """A checkout that holds links overwrites nothing outside."""
+    """A checkout with links does not cause any file outside to be overwritten."""
     root, home = tmp_path / "project", tmp_path / "home"
     root.mkdir()
     home.mkdir()
@@ -143,7 +143,7 @@ def test_links(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("dry_run", "expected"), [("no", False), ("yes", True), ("mint", True)])
 def test_report(tmp_path: Path, dry_run: str, expected: bool) -> None:
-    """The report says that the run has not ended until it has, and is whole at any moment."""
+    """The report is marked as unfinished until the run ends, and is complete JSON at any moment."""
     world = World(tmp_path, {}, report="report.json", dry_run=dry_run)
     path = tmp_path / "report.json"
     world.records.keep()
@@ -156,7 +156,7 @@ def test_report(tmp_path: Path, dry_run: str, expected: bool) -> None:
 
 
 def test_report_of_many_files(tmp_path: Path) -> None:
-    """While files end one after the other, the report is written every few seconds."""
+    """While files end one after another, the report is written every few seconds."""
     world = World(tmp_path, {}, report="report.json")
     path = tmp_path / "report.json"
     written = []
@@ -169,7 +169,7 @@ def test_report_of_many_files(tmp_path: Path) -> None:
 
 
 def test_report_problems(tmp_path: Path) -> None:
-    """Whether a report can be written is tried before anything is uploaded, and leaves no trace."""
+    """Before any upload, a test checks that a report can be written, and leaves no trace."""
     (tmp_path / "file").touch()
     codes = {
         "report.json": [],
@@ -185,7 +185,7 @@ def test_report_problems(tmp_path: Path) -> None:
 
 
 def test_a_report_that_a_link_leads_outside(tmp_path: Path) -> None:
-    """The path that the project names stays in the project, whatever links a checkout holds."""
+    """The path that the project sets stays in the project, whatever links a checkout holds."""
     root = tmp_path / "project"
     root.mkdir()
     (root / "out").symlink_to(tmp_path)

@@ -1,4 +1,4 @@
-"""A run → JSON, and what it says of itself after a failure."""
+"""A run → JSON, and its account of the files after a failure."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ PLAN = Plan(MAIN, (Outcome(WHEEL), Outcome(SDIST)))
     ids=["PyPI", "another index"],
 )
 def test_release_urls(index: Index, urls: list[str]) -> None:
-    """Each release has one place to look at, or its page of the simple API."""
+    """Each release has one URL: its page, or that of the simple API."""
     assert urls == release_urls(Plan(index, tuple(Outcome(one, "there") for one in (WHEEL, SDIST, OTHER))))
 
 
 @pytest.mark.parametrize(
     ("results", "expected"),
     [
-        pytest.param([], {}, id="nothing was started"),
+        pytest.param([], {}, id="no upload started"),
         pytest.param(
             [Outcome(WHEEL, "uploaded"), Outcome(SDIST, "failed", Message("why"))],
             {"on-the-index": [WHEEL.filename], "not-on-the-index": [SDIST.filename]},
@@ -62,12 +62,12 @@ def test_release_urls(index: Index, urls: list[str]) -> None:
         pytest.param(
             [Outcome(WHEEL, "there"), Outcome(SDIST, "uploaded")],
             {"on-the-index": [WHEEL.filename, SDIST.filename]},
-            id="all are there",
+            id="all uploaded",
         ),
     ],
 )
 def test_standing(results: list[Outcome], expected: dict[str, list[str]]) -> None:
-    """After a failure, every file is said to be on the index or not."""
+    """After a failure, the report says for every file whether it is on the index."""
     run = Run(PLAN, {one.distribution.filename: one for one in results})
     assert expected == {message.code: message.facts["files"] for message in standing(run)}
 
@@ -87,7 +87,7 @@ CLAIMS: Final = {
 
 
 def report_of(done: Run, error: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
-    """A report as it is read, which keeps to the schema."""
+    """Return the parsed report, after validating it against the schema."""
     assert done.plan is not None
     report = json.loads(json.dumps(as_json(done.plan, done, error, dry_run=dry_run)))
     jsonschema.Draft202012Validator(SCHEMA).validate(report)
@@ -95,7 +95,7 @@ def report_of(done: Run, error: str | None = None, *, dry_run: bool = False) -> 
 
 
 def test_json() -> None:
-    """The report has the index, the releases, each file with what became of it, and whose identity it was."""
+    """The report has the index, the releases, the outcome of each file, and the identity."""
     began = datetime(2026, 8, 10, 12, 0, 0, 1999, UTC)
     failed = Outcome(
         WHEEL, "failed", Message("interrupted"), seconds=1.23456, url="https://f/a", attestations=("a.publish",)
@@ -144,13 +144,13 @@ def test_json() -> None:
 
 
 def test_json_of_a_run_that_goes_on() -> None:
-    """While a run goes on it has no end, and before the CI was asked no identity."""
+    """An unfinished run has no end, and without a request to the CI no identity."""
     report = report_of(Run(PLAN), None, dry_run=True)
     assert (True, None, None, None) == (report["dry-run"], report["ended"], report["identity"], report["error"])
 
 
 def test_json_of_a_file_that_was_not_read(tmp_path: Path) -> None:
-    """A report does not read a whole file: its digest is null until somebody needed it."""
+    """A report does not read a whole file: the digest is null until it is computed for another reason."""
     path = make_wheel(tmp_path)
     wheel = Distribution.read(path, path.name)
     done = Run(Plan(MAIN, (Outcome(wheel),)))
@@ -159,21 +159,21 @@ def test_json_of_a_file_that_was_not_read(tmp_path: Path) -> None:
 
 
 def test_claims_in_the_schema() -> None:
-    """The schema has the claims that a report may have, and no others; never one that makes a token."""
+    """The schema has exactly the claims that a report may have; never one that identifies a token."""
     listed = {"iss", "sub"}.union(*(provider.public for provider in PROVIDERS.values()))
     assert listed == SCHEMA["properties"]["identity"]["properties"].keys()
     assert set() == listed & {"jti", "aud", "exp", "nonce"}
 
 
 def members(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each schema of an object in a schema, and of each member."""
+    """Return each object schema in a schema, and the schema of each member."""
     yield schema
     for inner in [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]:
         yield from members(inner)
 
 
 def test_schema() -> None:
-    """The schema is a sound one, describes each member, and allows no others."""
+    """The schema is valid, describes each member, and allows no others."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     objects = [one for one in members(SCHEMA) if "properties" in one]
     assert 5 == len(objects)
@@ -184,14 +184,14 @@ def test_schema() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param({"more": 1}, id="a member more"),
+        pytest.param({"more": 1}, id="an extra member"),
         pytest.param({"files": []}, id="no files"),
-        pytest.param({"identity": {"jti": "x"}}, id="a claim that is nobody's business"),
-        pytest.param({"began": "2026-08-10 12:00:00"}, id="another form of time"),
+        pytest.param({"identity": {"jti": "x"}}, id="a private claim"),
+        pytest.param({"began": "2026-08-10 12:00:00"}, id="another time format"),
     ],
 )
 def test_schema_can_fail(change: dict[str, Any]) -> None:
-    """What is no report is found."""
+    """An invalid report is found."""
     report = report_of(Run(PLAN)) | change
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(SCHEMA).validate(report)

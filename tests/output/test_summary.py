@@ -28,7 +28,7 @@ NO_RELEASE: Final = Run()
 
 
 def released(index: Index = MAIN, *others: Outcome) -> Run:
-    """Both files are on the index, the first since today."""
+    """Return a run whose two files are on the index, the first since today."""
     plan = Plan(index, (Outcome(WHEEL), Outcome(SDIST, "there"), *others))
     return Run(plan, {WHEEL.filename: Outcome(WHEEL, "uploaded")})
 
@@ -96,7 +96,7 @@ pip install --index-url 'https://index.example/a_(b)/simple/' a-b==1.0
     ],
 )
 def test_a_release(index: Index, expected: str) -> None:
-    """What was released, where it is, how it is installed, and each file with its hash."""
+    """The summary has the release, its URL, the install command, and each file with its hash."""
     assert expected == job_summary(released(index), None, dry_run=False)
 
 
@@ -119,14 +119,14 @@ pip install a-b==1.0 'other==1!2.0+x'
 
 
 def test_who_published() -> None:
-    """Once the CI was asked, the summary says who published; nothing in a claim breaks out."""
+    """Once the CI has issued an identity, the summary names the publisher; no claim breaks out."""
     done = released()
     done.claims = lambda: {"iss": "https://ci.example", "sub": "[x](y)\n# z"}
     assert r"Publishing as \[x\]\(y\) \# z, https\://ci.example" in job_summary(done, None, dry_run=False).splitlines()
 
 
 def test_links_to_files() -> None:
-    """A file whose address is known is a link."""
+    """A file whose URL is known is a link."""
     done = released()
     done.outcomes[WHEEL.filename] = replace(done.outcomes[WHEEL.filename], url="https://files.example/a b)(.whl")
     assert "| [`a_b-1.0-py3-none-any.whl`](https://files.example/a%20b%29%28.whl) |" in job_summary(
@@ -135,7 +135,7 @@ def test_links_to_files() -> None:
 
 
 def test_a_failure() -> None:
-    """After a failure there is the error, and what became of each file; no command, for it may install something else."""
+    """After a failure the summary has the error and each outcome; no command, which could install something else."""
     done = released()
     done.outcomes[WHEEL.filename] = Outcome(WHEEL, "failed")
     expected = f"""
@@ -151,7 +151,7 @@ It said ``` and
 
 
 def test_a_failure_before_the_plan() -> None:
-    """A run that ended before it had a plan has its error; one without an error, nothing."""
+    """A run that ended before its plan has its error; without an error, the summary is empty."""
     assert "\n## Release failed\n\n```text\nno\n```\n" == job_summary(NO_RELEASE, "no", dry_run=False)
 
 
@@ -168,7 +168,7 @@ def test_a_dry_run() -> None:
 def test_nothing_breaks_out(name: str, error: str) -> None:
     """Whatever an error or a name holds, the page keeps its one heading, its block, its table, and no HTML."""
     index = replace(PRIVATE, name=name)
-    # A new line, for Markdown, is also each of these.
+    # Markdown also treats each of these as a new line.
     error = re.sub(r"[\r\0]", " ", error)
     tokens = MarkdownIt("commonmark").enable("table").parse(job_summary(released(index), error, dry_run=False))
     blocks = [token.type for token in tokens if token.level == 0]
@@ -192,7 +192,7 @@ def test_nothing_breaks_out(name: str, error: str) -> None:
     ],
 )
 def test_install_command(index: Index, expected: str) -> None:
-    """The command takes the release from where it is, and nothing in it means more to a shell."""
+    """The command installs the release from its own index, and no part of it is shell syntax."""
     plan = released(index).plan
     assert plan is not None
     assert expected == install_command(plan)
@@ -208,7 +208,7 @@ def outputs_of(run: Run) -> str:
 
 
 def read(text: str) -> dict[str, str]:
-    """Outputs, as GitHub's runner reads them."""
+    """Parse outputs as GitHub's runner does."""
     lines = iter(text.split("\n"))
     found = {}
     for line in lines:
@@ -222,7 +222,7 @@ def read(text: str) -> dict[str, str]:
 
 
 def test_outputs() -> None:
-    """The outputs are the version, the address, and the files in JSON."""
+    """The outputs are the version, the URL, and the files in JSON."""
     expected = {
         "version": "1.0",
         "url": "https://pypi.org/project/a-b/1.0/",
@@ -233,21 +233,21 @@ def test_outputs() -> None:
 
 
 def test_outputs_of_several_releases() -> None:
-    """Of several releases there is a line each; a version that two have, once."""
+    """Several releases have a line each; a version that two of them share is listed once."""
     other, more = a_distribution("more-1.0.tar.gz"), Outcome(OTHER)
     found = read(outputs_of(released(MAIN, more, Outcome(other, "there"))))
     assert ("1.0\n1!2.0+x", 3) == (found["version"], len(found["url"].split("\n")))
 
 
 def test_outputs_of_a_failure() -> None:
-    """What failed, is not there for sure, or has other bytes there, is not among the files."""
+    """Files that failed, may not be on the index, or have other bytes there, are not in the outputs."""
     plan = Plan(MAIN, (Outcome(WHEEL), Outcome(SDIST), Outcome(OTHER, "differs")))
     done = Run(plan, {WHEEL.filename: Outcome(WHEEL, "failed"), SDIST.filename: Outcome(SDIST, "unknown")})
     assert [] == json.loads(read(outputs_of(done))["files"])
 
 
 def test_dotenv() -> None:
-    """GitLab gets three plain values, of the first release; no run without a plan has any."""
+    """GitLab gets three plain values, of the first release; a run without a plan has none."""
     expected = "RELEASE_NAME=a-b\nRELEASE_VERSION=1.0\nRELEASE_URL=https://pypi.org/project/a-b/1.0/\n"
     assert expected == dotenv(plan_of(released()))
     assert expected == dotenv(plan_of(released(MAIN, Outcome(OTHER))))
