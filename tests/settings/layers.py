@@ -1,4 +1,4 @@
-"""Settings of the layers that a test gives, and what is reported about them."""
+"""Settings of the layers that a test gives, and the mistakes reported in them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mistakes(
     project: Mapping[str, Any] = NOTHING,
     user: Mapping[str, Any] = NOTHING,
 ) -> list[Message]:
-    """Return what is reported about the layers."""
+    """Return the mistakes reported."""
     with pytest.raises(SettingsError) as caught:
         parse(options, flags, project, user)
     assert "settings-refused" == caught.value.message.code

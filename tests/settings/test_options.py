@@ -102,7 +102,7 @@ GOOD: list[tuple[str, object, dict[str, Any]]] = [
     ("several", False, {}),
     ("check-version", False, {"check_version": False}),
     ("check-version", True, {}),
-    # What Hatch reads itself, or adds, is neither a key of this publisher nor a mistake.
+    # Keys that Hatch reads itself, or adds, are neither keys of this publisher nor mistakes.
     ("disable", True, {}),
     ("no_prompt", True, {}),
     ("initialize_auth", False, {}),
@@ -111,10 +111,10 @@ GOOD: list[tuple[str, object, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("key", "value", "changes"), GOOD)
 def test_value(key: str, value: object, changes: dict[str, Any]) -> None:
-    """Each value of the contract can be given in the project's table, in Hatch's config file and by ``-o``."""
+    """Each value of the contract can be set in the project's table, in Hatch's config file and by ``-o``."""
     expected = replace(DEFAULT, **changes)
     assert expected == read(user={key: value})
-    if isinstance(value, str):  # what `-o` can give
+    if isinstance(value, str):  # if `-o` can express it
         assert expected == read(options={key: value})
     assert replace(expected, report_inside=key == "report") == read(project={key: value})
 
@@ -129,7 +129,7 @@ WORKFLOW_ONLY: list[tuple[str, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("key", "value", "changes"), WORKFLOW_ONLY)
 def test_workflow_only(key: str, value: str, changes: dict[str, Any]) -> None:
-    """What moves an identity or writes outside the project is not read from the project; the line to add is given."""
+    """A key that moves an identity or writes outside the project is not read from it; the line to add is shown."""
     expected = replace(DEFAULT, **changes)
     assert expected == read(options={key: value}) == read(user={key: value})
     problem = Message("workflow-only", key=f"{TABLE}.{key}", line=f"-o {key}={value}")
@@ -186,7 +186,7 @@ BAD: list[tuple[str, object, str]] = [
 
 @pytest.mark.parametrize(("key", "value", "code"), BAD)
 def test_mistake(key: str, value: object, code: str) -> None:
-    """Each mistake is reported with the full key of the place where it was made, and without secrets."""
+    """Each mistake is reported with the full key of its place, and without secrets."""
     for where, layer in (("-o ", "options"), (f"{TABLE}.", "project"), (f"{USER}.", "user")):
         problems = mistakes(**{layer: {key: value}})  # type: ignore[arg-type]
         assert [(code, f"{where}{key}")] == codes(problems)
@@ -195,14 +195,14 @@ def test_mistake(key: str, value: object, code: str) -> None:
 
 
 def test_all_keys_are_in_the_tables() -> None:
-    """Each key of the contract is tried with a value that is accepted, and with one that is not."""
+    """Each key of the contract has rows with an accepted value and with a rejected one."""
     tried = {key for key, _, _ in [*GOOD, *WORKFLOW_ONLY]} | {"publisher", "audience"}
     assert KEYS.keys() == tried - {"disable", "no_prompt", "initialize_auth"}
     assert KEYS.keys() <= {key for key, _, _ in BAD}
 
 
 def test_precedence_of_a_key() -> None:
-    """``-o`` wins over the project's table, this over Hatch's config file, this over the default."""
+    """``-o`` takes precedence over the project's table, this over Hatch's config file, this over the default."""
     user = {"existing": "fail", "timeout": 11, "report": "user.json"}
     project = {"existing": "skip", "timeout": 12}
     options = {"existing": "identical"}
@@ -233,7 +233,7 @@ def test_precedence_of_repo(expected: str, layers: dict[str, str]) -> None:
 
 
 def test_all_mistakes_at_once() -> None:
-    """A mistake does not hide behind another, nor behind a layer that wins; what is right is not mentioned."""
+    """A mistake does not hide another, nor does a layer with precedence; correct values are not mentioned."""
     found = mistakes(
         {"existing": "skip", "timeout": "long", "several": ""},
         Flags(repo="tset", user=True, auth=True, initialize_auth=True, client_key="key.pem"),
@@ -270,7 +270,7 @@ def test_all_mistakes_at_once() -> None:
     ],
 )
 def test_flag_mistake(code: str, key: str, flags: Flags) -> None:
-    """What is wrong with a flag is reported by its name; no flag brings in a password."""
+    """A mistake in a flag is reported by the flag's name; no flag sets a password."""
     assert [(code, key)] == codes(mistakes(flags=flags))
 
 
@@ -281,7 +281,7 @@ def test_a_mistake_of_auto_is_reported_once() -> None:
 
 
 def test_too_much() -> None:
-    """A number of thousands of digits and a table of as many levels, which TOML can write, are mistakes like others."""
+    """A number of thousands of digits, or a table as deeply nested, is a mistake like any other."""
     table: object = "end"
     for _ in range(100_000):
         table = {"a": table}
@@ -300,13 +300,13 @@ PROVIDERS = {
 @pytest.mark.parametrize(("provider", "fields"), PROVIDERS.items())
 @pytest.mark.parametrize("given", ["all", "none"])
 def test_publisher(provider: str, fields: tuple[str, ...], given: str) -> None:
-    """The publisher's table has a provider; each of its other fields may be left out."""
+    """The publisher's table has a provider; all its other fields are optional."""
     table = {"provider": provider, **dict.fromkeys(fields if given == "all" else (), "a")}
     assert replace(DEFAULT, publisher=table) == read(project={"publisher": table})
 
 
 def test_precedence_of_a_publisher() -> None:
-    """The table of the highest layer is taken as a whole."""
+    """The table of the highest layer replaces the others as a whole."""
     project = {"provider": "github", "workflow": "release.yml"}
     user = {"provider": "gitlab", "project": "sample", "workflow": "x.yml"}
     assert replace(DEFAULT, publisher=project) == read(project={"publisher": project}, user={"publisher": user})
@@ -337,7 +337,7 @@ def test_publisher_mistake(expected: list[tuple[str, str]], table: dict[str, obj
 
 
 def test_wait_without_listing() -> None:
-    """Nothing can be waited for on an index that is not read."""
+    """`wait` contradicts an index whose listing is not read."""
     project = {"repo": "company", "wait": 5, "repos": {"company": {"url": COMPANY_URL, "listing": "none"}}}
     assert [("wait-without-listing", f"{TABLE}.wait")] == codes(mistakes(project=project))
     assert [("wait-without-listing", "-o wait")] == codes(mistakes(options={"wait": "9"}, project=project))
@@ -395,7 +395,7 @@ FLAGS = st.builds(
 @example({}, NO_FLAGS, {"repos": {"c": {"url": "https://[::1", "audience-endpoint": "https://h:x/"}}}, {})
 @settings(deadline=None, max_examples=300)
 def test_total(options: dict[str, object], flags: Flags, project: dict[str, object], user: dict[str, object]) -> None:
-    """Whatever TOML and a command line can hold: settings that are sound, or one error whose lines are printable."""
+    """Whatever TOML and a command line can hold: valid settings, or one error whose lines are printable."""
     try:
         found = parse(options, flags, project, user)
     except SettingsError as refusal:

@@ -1,4 +1,4 @@
-"""The tables of ``repos``, and what only the workflow may decide about an index."""
+"""The tables of ``repos``, and the settings of an index that only the workflow may make."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OWN_PAIR = {"audience-endpoint": "https://index.example/a", "token-mint-endpoint
     ],
 )
 def test_repo(expected: Repository, repo: str) -> None:
-    """A name or a URL: one that is known, PyPI's too, is the index of that name; a look-alike is not PyPI."""
+    """A known name or its URL, PyPI's included, selects that index; a look-alike is not PyPI."""
     repos = {"company": {"url": COMPANY_URL, "local-versions": True}, "bare": "https://bare.example/upload"}
     assert expected == read(flags=Flags(repo=repo), project={"repos": repos}).repository
 
@@ -78,7 +78,7 @@ def test_whole_repository() -> None:
 
 
 def test_repos_are_merged() -> None:
-    """The indexes of all layers are known; of a name that two layers have, the higher one's is taken as a whole."""
+    """The indexes of all layers are known; if two layers define a name, the higher one's table is used as a whole."""
     user = {
         "repos": {
             "company": {"url": "https://old.example/", "audience": "old"},
@@ -169,7 +169,7 @@ def test_bad_url() -> None:
 
 @pytest.mark.parametrize("name", ["auto", "rehearsal", "https://upload.pypi.org/legacy/", "\x1b[2J", "a" * 101])
 def test_reserved_name(name: str) -> None:
-    """A name that has a meaning, or that a log could obey, cannot be given to an index."""
+    """A reserved name, or one that a log could obey, cannot be given to an index."""
     assert [("reserved-name", f"{TABLE}.repos.{name}")] == codes(mistakes(project={"repos": {name: COMPANY_URL}}))
 
 
@@ -209,13 +209,13 @@ def test_pypi_is_pypi(key: str, value: object) -> None:
     ],
 )
 def test_certificates(expected: Certificates, flags: Flags, table: dict[str, object]) -> None:
-    """The certificates of the command line go to the index that is chosen, and win over its table."""
+    """The certificates of the command line apply to the chosen index, and take precedence over its table."""
     project = {"repo": "company", "repos": {"company": {"url": COMPANY_URL, **table}}}
     assert expected == read(flags=flags, project=project).repository.certificates
 
 
 def test_certificates_of_auto() -> None:
-    """Each of the two indexes has its own certificates, and those of the command line go to both."""
+    """Each of the two indexes has its own certificates, and those of the command line apply to both."""
     user = {"repo": "auto", "repos": {"main": {"ca-cert": "main.pem"}, "test": {"ca-cert": "test.pem"}}}
     found = [read(user=user), read(flags=Flags(ca_cert="x.pem"), user=user)]
     paths = [
@@ -231,7 +231,7 @@ def test_key_without_certificate() -> None:
 
 
 def test_unknown_index_names_those_that_exist() -> None:
-    """The names of all layers are listed, and a secret in what was typed is not."""
+    """The names of all layers are listed, without a secret in the value you typed."""
     found = mistakes(
         flags=Flags(repo="me:hunter2@compnay"),
         project={"repos": {"company": COMPANY_URL}},
@@ -241,11 +241,11 @@ def test_unknown_index_names_those_that_exist() -> None:
     assert [Message("unknown-index", key="--repo", repo="//***@compnay", names=names)] == found
 
 
-# What a pull request could change
+# Settings that a pull request could change
 
 
 def of(**table: object) -> dict[str, object]:
-    """Settings that choose an index with this table."""
+    """Return settings that choose an index with this table."""
     return {"repo": "company", "repos": {"company": {"url": COMPANY_URL, **table}}}
 
 
@@ -254,7 +254,7 @@ def of(**table: object) -> dict[str, object]:
     ["index.example", "INDEX.example", "index.example:8443", "https://index.example", "https://index.example/team/"],
 )
 def test_own_audience(audience: str) -> None:
-    """The project may name the index's own host, which is what the index may ask for anyway."""
+    """The project may name the index's own host, an audience that the index may ask for anyway."""
     assert audience == read(project=of(audience=audience)).repository.audience
 
 
@@ -279,7 +279,7 @@ def test_own_audience(audience: str) -> None:
     ],
 )
 def test_foreign_audience(audience: str) -> None:
-    """An audience for anything else comes from the workflow; the line to add is given, safe to paste."""
+    """An audience for anything else comes from the workflow; the line to add is shown, safe to paste."""
     [problem] = mistakes(project=of(audience=audience))
     assert ("workflow-only", f"{TABLE}.repos.company.audience") == (problem.code, problem.facts["key"])
     assert problem.facts["line"].startswith(f"-r {COMPANY_URL} -o ")
@@ -294,7 +294,7 @@ def test_the_line_for_the_workflow() -> None:
 
 
 def test_audience_of_the_workflow() -> None:
-    """``-o audience`` wins over tables, and ``-r URL`` still brings the rest of the index's table."""
+    """``-o audience`` takes precedence over tables, and ``-r URL`` still uses the rest of the index's table."""
     project = {"repos": {"company": {"url": COMPANY_URL, "local-versions": True}}}
     expected = replace(COMPANY, audience="packages", local_versions=True)
     assert expected == read({"audience": "packages"}, Flags(repo=COMPANY_URL), project).repository
@@ -307,13 +307,13 @@ def test_audience_of_the_workflow() -> None:
 
 @pytest.mark.parametrize("project", [of(), {"repo": COMPANY_URL}], ids=["name", "URL"])
 def test_audience_for_a_url_of_the_project(project: dict[str, object]) -> None:
-    """A pull request that changes the URL must not get the workflow's audience sent there."""
+    """A pull request that changes the URL does not get the workflow's audience sent there."""
     [problem] = mistakes({"audience": "packages"}, project=project)
     assert Message("url-from-project", key="-o audience", line=f"-r {COMPANY_URL}") == problem
 
 
 def test_a_name_that_the_project_takes_over() -> None:
-    """The same for a name that Hatch's own config has, and the project defines again."""
+    """The same for a name in Hatch's own config that the project defines again."""
     found = mistakes({"audience": "packages"}, project={"repos": {"company": "https://evil.example/"}}, user=of())
     assert [("url-from-project", "-o audience")] == codes(found)
     assert "packages" == read({"audience": "packages"}, user=of()).repository.audience
@@ -331,18 +331,18 @@ def test_a_name_that_the_project_takes_over() -> None:
     ],
 )
 def test_bad_audience_of_the_workflow(code: str, options: dict[str, object]) -> None:
-    """PyPI's audience is fixed, and no other index gets it."""
+    """PyPI's audience is fixed, and no other index may use it."""
     assert [(code, "-o audience")] == codes(mistakes(options))
 
 
 def test_audience_in_the_project() -> None:
-    """At the top of the project's table, an audience has no place."""
+    """At the top level of the project's table, an audience is a mistake."""
     problem = Message("workflow-only", key=f"{TABLE}.audience", line="-o audience=index.example")
     assert [problem] == mistakes(project={**of(), "audience": "index.example"})
 
 
 def test_endpoints_of_the_project() -> None:
-    """The project may name endpoints on the index's own host; others are for Hatch's own config."""
+    """The project may name endpoints on the index's own host; others belong in Hatch's own config."""
     own = read(project=of(**OWN_PAIR)).repository
     assert (OWN_PAIR["audience-endpoint"], OWN_PAIR["token-mint-endpoint"]) == (
         own.audience_endpoint,
@@ -355,7 +355,7 @@ def test_endpoints_of_the_project() -> None:
 
 @pytest.mark.parametrize("name", ["main", "test", "pypi"])
 def test_certificates_of_the_project(name: str) -> None:
-    """Whoever sets the CA of PyPI reads what is sent there: the flag of the workflow does that."""
+    """A project that set the CA of PyPI could read what is sent there: only the workflow's flag sets it."""
     key = f"{TABLE}.repos.{name}.ca-cert"
     expected = [Message("workflow-only", key=key, line="--ca-cert 'my ca.pem'")]
     assert expected == mistakes(project={"repos": {name: {"ca-cert": "my ca.pem"}}})

@@ -14,7 +14,7 @@ from hatch_trusted_publish.settings.values import Parser
 
 
 def deep(levels: int) -> object:
-    """A table in a table in a table, as dotted keys of TOML can make it."""
+    """Return a table in a table in a table, as dotted keys of TOML can make it."""
     table: object = {}
     for _ in range(levels):
         table = {"a": table}
@@ -57,7 +57,7 @@ DIGEST = "0a" * 32
     ],
 )
 def test_good(expected: object, parse: Parser, value: object) -> None:
-    """A value is read from TOML with its type and from ``-o`` as a string, where that is possible."""
+    """A value is read from TOML with its type, and from ``-o`` as a string where possible."""
     read: Any = parse("-o key", value)
     assert expected == read
     assert isinstance(expected, bool) is isinstance(read, bool)
@@ -80,7 +80,7 @@ def test_good(expected: object, parse: Parser, value: object) -> None:
     ],
 )
 def test_bad(code: str, parse: Parser, values_: list[object]) -> None:
-    """A mistake is reported with its key and with what was written."""
+    """A mistake is reported with its key and its value."""
     for value in values_:
         with pytest.raises(SettingsError) as caught:
             parse("-o key", value)
@@ -90,7 +90,7 @@ def test_bad(code: str, parse: Parser, values_: list[object]) -> None:
 
 
 def test_facts() -> None:
-    """A mistake says what would be right."""
+    """A mistake says what would be correct."""
     with pytest.raises(SettingsError) as caught:
         values.one_of(False, True, "mint")("-o dry-run", "burn")
     assert Message("not-one-of", key="-o dry-run", allowed=["false", "true", "mint"], value="'burn'") == (
@@ -119,7 +119,7 @@ def test_facts() -> None:
     ids=lambda value: "" if isinstance(value, (dict, int)) else None,
 )
 def test_shown(expected: str, value: object) -> None:
-    """Whatever was written is shown on one short, safe line, as TOML spells it where that differs."""
+    """Any value is shown on one short, safe line, as TOML spells it if that differs."""
     assert expected == values.shown(value)
 
 
