@@ -1,4 +1,4 @@
-"""Whether a checkout has the history that its version is counted from."""
+"""Whether a checkout has the history from which its version is counted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("isolated")
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Repository:
-    """Two commits, a tag, and two commits more."""
+    """Return a repository with two commits, a tag, and two more commits."""
     origin = Repository(tmp_path / "origin")
     origin.commit()
     origin.commit("v1.0")
@@ -42,7 +42,7 @@ def is_shallow(root: Path) -> bool:
 
 
 def described(root: Path) -> str:
-    """The tag and the distance that git finds."""
+    """Return the tag and the distance that Git finds."""
     return git(root, "describe", "--tags", "--long").rpartition("-")[0]
 
 
@@ -55,7 +55,7 @@ def failed(said: str) -> Message:
 
 
 def mended(root: Path, distance: int | None, mode: str = "fetch") -> bool:
-    """Whether the clone has a gap that was filled."""
+    """Return whether the clone had a gap that was filled."""
     found = history.missing(root, distance)
     return found is not None and history.fetch_or_refuse(root, found, mode)
 
@@ -69,7 +69,7 @@ def refusal(root: Path, distance: int | None, mode: str, seconds: float = 60) ->
 
 
 def complaint(root: Path, *arguments: str) -> str:
-    """What git says of a command that fails."""
+    """Return Git's error message for a command that fails."""
     environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False, env=environ)
     assert done.returncode
@@ -81,14 +81,14 @@ def complaint(root: Path, *arguments: str) -> str:
     [("true", True), ("1", True), ("woodpecker", True), ("", False), ("0", False), ("false", False), ("FALSE", False)],
 )
 def test_in_ci(monkeypatch: pytest.MonkeyPatch, value: str, expected: bool) -> None:
-    """CIs set ``CI`` to many words, and you can switch it off; without it, this is no CI."""
+    """CIs set ``CI`` to many words, and you can switch it off; without it, this is not a CI."""
     assert not history.in_ci()
     monkeypatch.setenv("CI", value)
     assert expected == history.in_ci()
 
 
 class TestWorkingTree:
-    """Git says which repository a directory is in, and whether it may be read."""
+    """Git shows which repository a directory is in, and whether it may be read."""
 
     def test_found(self, origin: Repository, tmp_path: Path) -> None:
         """A directory belongs to the repository around it."""
@@ -101,7 +101,7 @@ class TestWorkingTree:
     def test_of_another_user(
         self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
     ) -> None:
-        """A repository that Git distrusts is not read, and the line that trusts it is shown."""
+        """A repository that Git distrusts is not read, and the command that trusts it is shown."""
         trace = booby_trap(origin.root, tmp_path / "traps")
         give_away(monkeypatch, origin.root)
         (origin.root / "package").mkdir()
@@ -113,7 +113,7 @@ class TestWorkingTree:
         assert not trace.exists()
 
     def test_no_git(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Git has to be there."""
+        """Git is required."""
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(VersionError) as refused:
             history.working_tree(tmp_path)
@@ -138,7 +138,7 @@ class TestGap:
         assert not is_shallow(clone)
 
     def test_tags_of_a_shallow_clone_are_fetched(self, origin: Repository, tmp_path: Path) -> None:
-        """Also a clone that was told to take no tags gets them, as CIs make it."""
+        """A clone made without tags, as CIs make it, gets them, too."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--no-tags")
         assert mended(clone, None)
         assert described(clone) == "v1.0-2"
@@ -151,7 +151,7 @@ class TestGap:
     def test_shallow_is_refused(
         self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, remedy: Message
     ) -> None:
-        """``require`` fetches nothing, and shows the remedy for the CI at hand."""
+        """``require`` fetches nothing, and shows the remedy for the CI in use."""
         monkeypatch.setenv(variable, "true")
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         assert incomplete("shallow-clone", REQUIRED, remedy) == refusal(clone, None, "require")
@@ -160,7 +160,7 @@ class TestGap:
     @pytest.mark.parametrize("mode", ["fetch", "require"])
     @pytest.mark.parametrize(("depth", "distance"), [(3, 2), (4, 2)], ids=["tag-at-the-cut", "tag-above-it"])
     def test_deep_enough(self, origin: Repository, tmp_path: Path, mode: str, depth: int, distance: int) -> None:
-        """A shallow clone with the tag and all commits since is left as it is, without asking its remote."""
+        """A shallow clone with the tag and all commits since is left unchanged, without contacting its remote."""
         origin.commit("v1.1rc1") if depth == 4 else None
         origin.commits(2 if depth == 4 else 0)
         clone = origin.clone(tmp_path / "clone", f"--depth={depth}")
@@ -169,14 +169,14 @@ class TestGap:
         assert not mended(clone, distance, mode)
 
     def test_tagged_commit(self, origin: Repository, tmp_path: Path) -> None:
-        """The commit with the tag alone is enough for a release."""
+        """The tagged commit alone is enough for a release."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--branch=v1.0")
         assert is_shallow(clone)
         assert not mended(clone, 0, "require")
 
     @pytest.mark.parametrize("depth", [2, 3, 4])
     def test_merge_beyond_the_cut(self, origin: Repository, tmp_path: Path, depth: int) -> None:
-        """The tag is there, but not all commits that a merge brought in since: that is no count."""
+        """The tag is there, but not all commits that a merge brought in since, so the count would be wrong."""
         origin.git("checkout", "--quiet", "-b", "side", "v1.0~1")
         origin.commits(5)
         origin.git("checkout", "--quiet", "--detach", "v1.0")
@@ -191,7 +191,7 @@ class TestGap:
 
     @pytest.mark.parametrize("depth", [4, 5])
     def test_merge_from_before_the_tag(self, tmp_path: Path, depth: int) -> None:
-        """A commit that the tag contains, but that the clone sees by the merge alone, would be counted."""
+        """A commit that the tag contains, but that the clone reaches only through the merge, would be counted."""
         origin = Repository(tmp_path / "origin")
         origin.commit()
         origin.git("branch", "side")
@@ -219,7 +219,7 @@ class TestGap:
         assert described(worktree) == "v1.0-2"
 
     def test_submodule(self, origin: Repository, tmp_path: Path) -> None:
-        """A shallow submodule is filled, and what contains it is not touched."""
+        """A shallow submodule is filled, and the repository that contains it is not touched."""
         around = Repository(tmp_path / "around")
         around.git("submodule", "--quiet", "add", "--depth=1", origin.root.as_uri(), "inside")
         around.commit()
@@ -243,14 +243,14 @@ class TestGap:
         assert described(clone) == "v1.0-2"
 
     def test_tags_are_required(self, origin: Repository, tmp_path: Path) -> None:
-        """A remote with tags is asked, and nothing is taken from it."""
+        """The remote's tags are listed, and nothing is fetched from it."""
         clone = origin.clone(tmp_path / "clone", "--no-tags")
         assert incomplete("no-tags", REQUIRED) == refusal(clone, None, "require")
         assert git(clone, "tag") == ""
 
     @pytest.mark.parametrize(("mode", "fetched"), [("fetch", True), ("require", False)])
     def test_no_tag_anywhere(self, tmp_path: Path, mode: str, fetched: bool) -> None:
-        """A repository that truly has no tag yet is fine."""
+        """A repository that has no tag anywhere is fine."""
         origin = Repository(tmp_path / "origin")
         origin.commit()
         clone = origin.clone(tmp_path / "clone")
@@ -258,7 +258,7 @@ class TestGap:
 
     @pytest.mark.parametrize("mode", ["fetch", "require"])
     def test_no_remote(self, tmp_path: Path, mode: str) -> None:
-        """Without a remote there is nothing to miss."""
+        """Without a remote no tag can be missing."""
         repository = Repository(tmp_path / "alone")
         repository.commit()
         assert not mended(repository.root, None, mode)
@@ -279,7 +279,7 @@ class TestGap:
 
     @pytest.mark.parametrize(("mode", "command"), [("fetch", "fetch"), ("require", "ls-remote")])
     def test_remote_is_gone(self, origin: Repository, tmp_path: Path, mode: str, command: str) -> None:
-        """Git's own words tell what is wrong with the remote."""
+        """The error has Git's own words about the remote."""
         clone = origin.clone(tmp_path / "clone", "--no-tags")
         git(clone, "remote", "set-url", "origin", str(tmp_path / "gone"))
         said = complaint(clone, command, "origin")
@@ -287,21 +287,21 @@ class TestGap:
         assert expected == refusal(clone, None, mode)
 
     def test_remote_is_shallow(self, origin: Repository, tmp_path: Path) -> None:
-        """A remote cannot give what it lacks itself."""
+        """A shallow remote cannot supply the commits it lacks."""
         remote = origin.clone(tmp_path / "remote", "--depth=2")
         clone = tmp_path / "clone"
         git(tmp_path, "clone", "--quiet", "--depth=1", remote.as_uri(), str(clone))
         assert incomplete("shallow-clone", SHALLOW_REMOTE) == refusal(clone, None, "fetch")
 
     def test_remote_asks_for_a_password(self, origin: Repository, tmp_path: Path, locked: str) -> None:
-        """Nobody is asked for a password."""
+        """Git does not prompt for a password."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         git(clone, "remote", "set-url", "origin", locked)
         said = f"fatal: could not read Username for '{locked.rpartition('/')[0]}': terminal prompts disabled"
         assert incomplete("shallow-clone", failed(said)) == refusal(clone, None, "fetch")
 
     def test_remote_hangs(self, origin: Repository, tmp_path: Path) -> None:
-        """A remote that never answers is given up."""
+        """A remote that never answers is abandoned."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         with socket.create_server(("127.0.0.1", 0)) as server:
             git(clone, "remote", "set-url", "origin", f"http://127.0.0.1:{server.getsockname()[1]}/x.git")
@@ -312,7 +312,7 @@ class TestGap:
     def test_command_that_fails_silently(
         self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A failure without a word is told by its code."""
+        """A failure without any output is reported by its exit code."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         program = tmp_path / "git"
         write_lines(program, ["#!/bin/sh", 'case "$*" in *" fetch "*) exit 3 ;; esac', f'exec {which("git")} "$@"'])
@@ -323,7 +323,7 @@ class TestGap:
 
 @pytest.fixture
 def locked() -> Iterator[str]:
-    """The URL of a repository that wants a password."""
+    """Return the URL of a repository that requires a password."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -370,7 +370,7 @@ class TestCommitTime:
     def test_time_zones(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str, expected: str, zone: str
     ) -> None:
-        """Neither the zone of who committed nor that of this machine matters."""
+        """Neither the committer's time zone nor this machine's matters."""
         repository = Repository(tmp_path / "repository")
         repository.commit(when=when)
         monkeypatch.setenv("TZ", zone)
@@ -378,7 +378,7 @@ class TestCommitTime:
         assert expected == number(repository.clone(tmp_path / "other"))
 
     def test_committer(self, tmp_path: Path) -> None:
-        """The author's date, which a rebase keeps, is not it."""
+        """The author's date, which a rebase keeps, is not used."""
         repository = Repository(tmp_path / "repository")
         repository.commit()
         date = "2024-06-01T00:00:00Z"
@@ -408,7 +408,7 @@ class TestCommitTime:
         [("2024-05-06T23:30:00-05:00", "20240507043000"), ("2024-05-06T07:08:09Z", "20240506070809")],
     )
     def test_archive(self, tmp_path: Path, written: str, expected: str) -> None:
-        """An archive knows the date of its commit."""
+        """An archive has the date of its commit."""
         write_lines(
             tmp_path / ".git_archival.txt", ["node: 1234", f"node-date: {written}", "describe-name: v1.0-1-g1234"]
         )
@@ -426,7 +426,7 @@ class TestCommitTime:
         ids=["none", "not-filled-in", "no-zone", "another-format", "no-date"],
     )
     def test_archive_without_a_date(self, tmp_path: Path, line: str) -> None:
-        """A date that means something else on another machine is none."""
+        """A date whose meaning depends on the machine is not used."""
         write_lines(tmp_path / ".git_archival.txt", [line])
         assert Message("no-commit-date") == no_number(tmp_path)
 
@@ -438,18 +438,18 @@ class TestCommitTime:
         assert number(repository.root) == "20240101000000"
 
     def test_no_commit(self, tmp_path: Path) -> None:
-        """A repository without commits has no date, and neither has a directory that is none of Git's."""
+        """Neither a repository without commits nor a directory outside any repository has a date."""
         assert Message("no-commit-date") == no_number(tmp_path)
         assert Message("no-commit-date") == no_number(Repository(tmp_path / "repository").root)
 
     def test_future(self, tmp_path: Path) -> None:
-        """A clock that ran ahead would spoil the order of all later releases."""
+        """A date in the future is an error: it would spoil the order of all later releases."""
         repository = Repository(tmp_path / "repository")
         repository.commit(when="2090-01-02T03:04:05+02:00")
         assert Message("commit-from-the-future", time="2090-01-02 01:04") == no_number(repository.root)
 
     def test_parents(self, tmp_path: Path) -> None:
-        """The dates of all parents follow, so that a clock that went back is seen."""
+        """The dates of all parents follow, so that a clock that went back is noticed."""
         repository = Repository(tmp_path / "repository")
         repository.commit()
         repository.git("checkout", "--quiet", "-b", "side")
@@ -461,10 +461,10 @@ class TestCommitTime:
 
 
 class TestChangedFiles:
-    """What is named where a tagged tree is not clean."""
+    """The changed files of a tagged tree."""
 
     def test_kinds(self, tmp_path: Path) -> None:
-        """All kinds of changes to tracked files are named, and untracked ones are not."""
+        """All kinds of changes to tracked files are listed; untracked files are not."""
         repository = Repository(tmp_path / "repository")
         names = ["changed", "staged", "both", "gone", "removed", "old", "two words"]
         for name in names:
@@ -487,13 +487,13 @@ class TestCheck:
     """Whether Git can read a repository."""
 
     def test_sound(self, origin: Repository, tmp_path: Path) -> None:
-        """A repository is sound with commits and without."""
+        """A repository is valid with commits and without."""
         history.check(origin.root)
         history.check(Repository(tmp_path / "new").root)
 
     @pytest.mark.parametrize("part", ["commit", "old commit", "index", "HEAD"])
     def test_broken(self, origin: Repository, part: str) -> None:
-        """What setuptools-scm takes for a history without tags is refused with Git's words."""
+        """A repository that setuptools-scm mistakes for a history without tags is refused with Git's words."""
         if part.endswith("commit"):
             lost = origin.git("rev-parse", "HEAD" if part == "commit" else "HEAD~3")
             (origin.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
@@ -507,7 +507,7 @@ class TestCheck:
 
 @pytest.fixture
 def merged_back(tmp_path: Path) -> Repository:
-    """A branch with 1.1.0, into which a maintenance branch with a later 1.0.1 was merged."""
+    """Return a branch with 1.1.0, into which a maintenance branch with a later 1.0.1 was merged."""
     repository = Repository(tmp_path / "merged")
     repository.commit("v1.0.0")
     repository.git("branch", "maintenance")
@@ -533,24 +533,24 @@ class TestHigherTag:
 
     @pytest.mark.parametrize("tag", ["other-9", "v2.0/x", "nightly", "other/v3.0"])
     def test_of_others(self, merged_back: Repository, tag: str) -> None:
-        """A higher tag of another project, or one that is no version, does not count."""
+        """A higher tag of another project, or one that is not a version, does not count."""
         merged_back.git("tag", tag, "v1.1.0")
         assert "v1.1.0" == history.higher_tag(merged_back.root, self.ANY)
 
     def test_nearest_of_others(self, merged_back: Repository) -> None:
-        """If the nearest tag is no version, nothing can be compared with it."""
+        """If the nearest tag is not a version, there is nothing to compare."""
         merged_back.git("tag", "nightly-7x")
         assert history.higher_tag(merged_back.root, self.ANY) is None
 
     def test_elsewhere(self, origin: Repository) -> None:
-        """A tag that HEAD does not descend from says nothing about it."""
+        """A tag that HEAD does not descend from does not count."""
         origin.git("checkout", "--quiet", "-b", "next")
         origin.commit("v2.0")
         origin.git("checkout", "--quiet", "main")
         assert history.higher_tag(origin.root, self.ANY) is None
 
     def test_given_up(self, origin: Repository) -> None:
-        """Whoever tags 1.1 after a mistaken 20.0 means it."""
+        """A tag 1.1 after a mistaken 20.0 is intentional."""
         origin.commit("v20.0")
         origin.commit("v1.1")
         origin.commit()
@@ -559,7 +559,7 @@ class TestHigherTag:
     @pytest.mark.parametrize("since", [0, 1])
     @pytest.mark.parametrize(("annotated", "light"), [("v2.0rc1", "v2.0"), ("v2.0", "v2.0rc1"), ("2.0rc1", "v2.0")])
     def test_of_one_commit(self, origin: Repository, annotated: str, light: str, since: int) -> None:
-        """Of the tags of one commit, the highest counts, whatever kind it is and however it is spelled."""
+        """Of the tags of one commit, the highest counts, whatever its kind and spelling."""
         origin.commit(light)
         origin.git("tag", "--annotate", "--message=x", annotated)
         origin.commits(since)
@@ -567,7 +567,7 @@ class TestHigherTag:
         assert (None if annotated == "v2.0" else light) == history.higher_tag(origin.root, self.ANY)
 
     def test_name_with_special_characters(self, origin: Repository) -> None:
-        """A tag is described by its name, which is no pattern."""
+        """A tag is described by its literal name, not as a pattern."""
         tag = "a{b}!-v3.0"
         origin.commit(tag)
         origin.commit()
@@ -576,7 +576,7 @@ class TestHigherTag:
 
     @pytest.mark.parametrize("config", ["column.ui", "tag.sort"])
     def test_configuration(self, merged_back: Repository, config: str) -> None:
-        """How the user likes lists of tags does not matter."""
+        """The user's settings for tag lists have no effect."""
         merged_back.git("config", config, {"column.ui": "always", "tag.sort": "-version:refname"}[config])
         assert "v1.1.0" == history.higher_tag(merged_back.root, self.ANY)
 

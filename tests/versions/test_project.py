@@ -1,4 +1,4 @@
-"""What a project says of itself, without running its code."""
+"""A project's name and version, read without running its code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DYNAMIC = [*NAMED, 'dynamic = ["version"]', "[tool.hatch.version]"]
 
 @pytest.fixture(autouse=True)
 def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterable[Path]:
-    """A place where everything that a repository could make run leaves a trace: at the end of each test, there is none."""
+    """Return a directory in which any code of a repository leaves a trace; check at the end that none has run."""
     isolate(monkeypatch, tmp_path)
     trace = tmp_path / "trace"
     trace.mkdir()
@@ -47,7 +47,7 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterable[Path]:
 
 
 def make(tmp_path: Path, *lines: str, files: dict[str, str] | None = None) -> Path:
-    """A project with this pyproject.toml, in which every piece of Python is a trap."""
+    """Write a project with this pyproject.toml, in which every piece of Python is a trap."""
     root = tmp_path / "project"
     root.mkdir(exist_ok=True)
     write_lines(root / "pyproject.toml", lines)
@@ -80,12 +80,12 @@ def make(tmp_path: Path, *lines: str, files: dict[str, str] | None = None) -> Pa
         pytest.param(
             [*HATCHLING, *DYNAMIC, 'source = "vcs"', "raw-options = { parentdir_prefix_version = 'pro' }"],
             None,
-            id="name of the folder that says nothing",
+            id="version in the directory's name",
         ),
     ],
 )
 def test_readable(tmp_path: Path, lines: list[str], version: str | None) -> None:
-    """A version that only has to be read is known, whatever else lies around."""
+    """A version that can be read without running code is known, whatever other files exist."""
     project = read_project(make(tmp_path, *lines))
 
     assert (NAME, version) == (project.name, None if project.version is None else str(project.version))
@@ -164,7 +164,7 @@ def test_readable(tmp_path: Path, lines: list[str], version: str | None) -> None
     ],
 )
 def test_unknown(tmp_path: Path, lines: list[str], unknown: Message) -> None:
-    """What would run code, or cannot be read, stays unknown with the reason; the name is known all the same."""
+    """A version that would need code, or cannot be read, is unknown with a reason; the name is still known."""
     assert Project(NAME, unknown=unknown) == read_project(make(tmp_path, *lines))
 
 
@@ -179,7 +179,7 @@ def test_unknown(tmp_path: Path, lines: list[str], unknown: Message) -> None:
     ],
 )
 def test_unreadable(tmp_path: Path, lines: list[str]) -> None:
-    """A value of a wrong type is a reason, whatever hatchling or Python say about it."""
+    """A value of a wrong type is a reason, whatever error hatchling or Python raises."""
     project = read_project(make(tmp_path, *lines))
     assert project.unknown is not None
     assert (NAME, None, "version-unreadable") == (project.name, project.version, project.unknown.code)
@@ -187,7 +187,7 @@ def test_unreadable(tmp_path: Path, lines: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["above", "absolute", "link", "linked directory", "directory", "pipe", "too long"])
 def test_files_elsewhere(tmp_path: Path, kind: str) -> None:
-    """Only a regular file of the project is read, and only a reasonable amount of it."""
+    """Only a regular file of the project is read, and only up to a size limit."""
     (tmp_path / "secret.py").write_text('VERSION = "1.0"\n')
     path = {"above": "../secret.py", "absolute": f"{tmp_path}/secret.py", "linked directory": "up/secret.py"}.get(
         kind, "f"
@@ -209,7 +209,7 @@ def test_files_elsewhere(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["f", "PKG-INFO", "pyproject.toml"])
 def test_secrets_are_not_shown(tmp_path: Path, name: str) -> None:
-    """What is found is shown only if it is a version."""
+    """A value is shown only if it is a version."""
     texts = {"f": 'VERSION = "s3cret"\n', "PKG-INFO": "Metadata-Version: 2.4\nName: sample\nVersion: s3cret\n"}
     static = (
         ['version = "s3cret"']
@@ -224,13 +224,13 @@ def test_secrets_are_not_shown(tmp_path: Path, name: str) -> None:
     ("lines", "unknown"),
     [
         pytest.param(["[tool.x]"], Message("no-project-table"), id="no [project]"),
-        pytest.param(["[project"], None, id="no TOML"),
-        pytest.param(["project = 1"], None, id="no table"),
+        pytest.param(["[project"], None, id="not TOML"),
+        pytest.param(["project = 1"], None, id="not a table"),
         pytest.param(["[project]"], None, id="no name"),
     ],
 )
 def test_broken(tmp_path: Path, lines: list[str], unknown: Message | None) -> None:
-    """In a pyproject.toml that cannot be read, nothing is known except why."""
+    """If pyproject.toml cannot be read, only the reason is known."""
     project = read_project(make(tmp_path, *lines))
     assert project.unknown is not None
     expected = unknown or Message("version-unreadable", said=project.unknown.facts.get("said"))
@@ -238,7 +238,7 @@ def test_broken(tmp_path: Path, lines: list[str], unknown: Message | None) -> No
 
 
 def test_no_project(tmp_path: Path) -> None:
-    """A folder without pyproject.toml says nothing, and neither does the one above."""
+    """A directory without pyproject.toml has no version, and the one above is not read."""
     write_lines(tmp_path / "pyproject.toml", [*NAMED, 'version = "1.0"'])
     (tmp_path / "project").mkdir()
 
@@ -246,7 +246,7 @@ def test_no_project(tmp_path: Path) -> None:
 
 
 def test_hatch_toml(tmp_path: Path) -> None:
-    """hatch.toml is read as well, as hatchling does it."""
+    """hatch.toml is read, too, as hatchling does."""
     files = {"hatch.toml": '[version]\npath = "version.py"\n'}
     root = make(tmp_path, *HATCHLING, *NAMED, 'dynamic = ["version"]', files=files)
 
@@ -254,7 +254,7 @@ def test_hatch_toml(tmp_path: Path) -> None:
 
 
 def test_unpacked_sdist(tmp_path: Path) -> None:
-    """In an unpacked sdist, its PKG-INFO wins over every source, also over one that would run code."""
+    """In an unpacked sdist, its PKG-INFO takes precedence over every source, even one that would run code."""
     files = {"PKG-INFO": "Metadata-Version: 2.4\nName: sample\nVersion: 7.8\n"}
 
     for source in ("vcs", "vcs-public", "code"):
@@ -264,7 +264,7 @@ def test_unpacked_sdist(tmp_path: Path) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    """A repository two commits after a tag."""
+    """Return a repository two commits after a tag."""
     repository = Repository(tmp_path / "project")
     repository.commit("v1.0")
     repository.commits(2)
@@ -318,12 +318,12 @@ def test_two_tags(repository: Repository, source: str, expected: str) -> None:
     ],
 )
 def test_has(known: str | None, version: str, expected: bool) -> None:
-    """The local segment of a file counts only if the project's version has one: from the history, it has none."""
+    """A file's local segment is compared only if the project's version has one; a version from the history has none."""
     assert expected == Project(NAME, None if known is None else Version(known)).has(Version(version))
 
 
 def test_nothing_is_written(repository: Repository) -> None:
-    """Files that a build would write are not: publishing changes nothing in the working folder."""
+    """Files that a build would write are not written: publishing changes nothing in the working directory."""
     options = ['version_file = "_version.py"', 'write_to = "_written.py"', 'write_to_template = "{version}"']
     table = [*HATCHLING, *DYNAMIC, 'source = "vcs-public"', f"raw-options = {{ {', '.join(options)} }}"]
     write_lines(repository.root / "pyproject.toml", table)
@@ -335,7 +335,7 @@ def test_nothing_is_written(repository: Repository) -> None:
 
 @pytest.mark.parametrize("source", ["vcs", "vcs-public"])
 def test_changed_tag(repository: Repository, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
-    """The commit counts: whether files were changed since is not looked at, which could run filters."""
+    """Only the commit counts: later changes to files are not checked, since that could run filters."""
     write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
     repository.commit("v2.0")
     write_lines(repository.root / "sample.py", ["changed"])
@@ -356,7 +356,7 @@ def test_incomplete_clone(
     options: str,
     code: str | None,
 ) -> None:
-    """Without the history that a version is counted from, there is none; nothing is fetched, even in a CI."""
+    """Without the history that it is counted from, the version is unknown; nothing is fetched, even in a CI."""
     write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
     repository.commit("v2.0")
     repository.commit()
@@ -374,7 +374,7 @@ def test_incomplete_clone(
 
 
 def test_no_tag_yet(repository: Repository) -> None:
-    """Before the first tag there is nothing to compare, also in a repository without a remote."""
+    """Before the first tag there is nothing to compare, even in a repository without a remote."""
     repository.git("tag", "--delete", "v1.0")
     project = read_project(repository.root)
 
@@ -387,7 +387,7 @@ def test_no_tag_yet(repository: Repository) -> None:
 def test_repository_of_another_user(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, place: str
 ) -> None:
-    """What Git refuses to read is not read, and nothing that it names runs; that is the reason."""
+    """A repository that Git refuses to read is not read, and no command in it runs; that is the reason."""
     root = repository.root / place
     root.mkdir(exist_ok=True)
     write_lines(root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
@@ -403,7 +403,7 @@ def test_repository_of_another_user(
 
 @pytest.mark.parametrize("source", ["vcs", "vcs-public"])
 def test_own_repository(repository: Repository, tmp_path: Path, source: str) -> None:
-    """What the configuration of your own repository names does not run either."""
+    """Commands in the configuration of your own repository do not run either."""
     write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, f'source = "{source}"'])
     repository.commit("v2.0")
     trace = booby_trap(repository.root, tmp_path / "traps")
@@ -416,7 +416,7 @@ def test_own_repository(repository: Repository, tmp_path: Path, source: str) -> 
 
 
 def test_incomplete_clone_elsewhere(repository: Repository, tmp_path: Path) -> None:
-    """It counts how complete the repository is that the options name."""
+    """The repository named in the options must be complete."""
     clone = repository.clone(repository.root / "vendored", "--depth=1")
     options = 'raw-options = { root = "vendored" }'
     write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, 'source = "vcs"', options])
@@ -428,7 +428,7 @@ def test_incomplete_clone_elsewhere(repository: Repository, tmp_path: Path) -> N
 
 
 def test_without_git(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no Git, nothing is computed."""
+    """Without Git, nothing is computed."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert Project(NAME, unknown=Message("no-git")) == read_project(repository.root)
 
@@ -446,7 +446,7 @@ def test_repository_above(repository: Repository, options: str, expected: str) -
 
 
 def test_subfolder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project below the repository's root names it relative to itself, wherever the command was typed."""
+    """A project below the repository's root names it relative to itself, whatever the current directory."""
     repository = Repository(tmp_path / "project")
     below = repository.root / "packages" / "sample"
     below.mkdir(parents=True)
@@ -462,7 +462,7 @@ def test_subfolder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("marker", [".hg", ".jj"])
 @pytest.mark.parametrize("place", ["project", "."])
 def test_other_repositories(repository: Repository, tmp_path: Path, place: str, marker: str) -> None:
-    """A directory of another version control system, which Git would bring along, makes nothing run."""
+    """A directory of another version control system, which Git can contain, makes nothing run."""
     (tmp_path / place / marker).mkdir(parents=True)
     write_lines(tmp_path / place / marker / "hgrc", ["[extensions]", "evil = ../evil.py"])
     write_lines(repository.root / "pyproject.toml", [*HATCHLING, *DYNAMIC, 'source = "vcs"'])
@@ -472,7 +472,7 @@ def test_other_repositories(repository: Repository, tmp_path: Path, place: str, 
 
 @pytest.mark.parametrize("source", ["vcs", "vcs-public"])
 def test_nothing_runs(repository: Repository, tmp_path: Path, source: str) -> None:
-    """What else in a repository names code or commands is not heard; the fixture `trap` looks for traces."""
+    """Other code or commands named in a repository do not run; the fixture `trap` looks for traces."""
     lines = [
         *["[build-system]", "requires = []", 'build-backend = "hatchling.build"', 'backend-path = ["."]'],
         *[*NAMED, 'dynamic = ["version", "description"]'],
@@ -563,7 +563,7 @@ def test_any_table(tmp_path: Path, source: str, table: dict[str, str], options: 
 
 
 def test_untracked_files(repository: Repository) -> None:
-    """Files that Git neither tracks nor ignores, in names with anything in them."""
+    """Files that Git neither tracks nor ignores are listed, whatever characters their names have."""
     write_lines(repository.root / ".gitignore", ["ignored"])
     repository.commit()
     for name in ("ignored", "new", "a b\nc", "folder/ü"):
@@ -575,7 +575,7 @@ def test_untracked_files(repository: Repository) -> None:
 
 
 def test_untracked_files_in_ascii(repository: Repository) -> None:
-    """Git's names are in UTF-8, whatever else is not on this machine."""
+    """Git's names are read as UTF-8, whatever the encoding of this machine."""
     (repository.root / "ü").touch()
     code = (
         "import pathlib, sys\n"
@@ -586,5 +586,5 @@ def test_untracked_files_in_ascii(repository: Repository) -> None:
 
 
 def test_untracked_files_of_no_repository(tmp_path: Path) -> None:
-    """Where there is no repository, nothing is known of its files."""
+    """Without a repository, no file is listed."""
     assert frozenset() == untracked_files(tmp_path)

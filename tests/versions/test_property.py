@@ -1,12 +1,12 @@
 """Versions of random histories.
 
-What holds, for a clean full clone whose tags are versions: the result is public, equals hatch-vcs's
+These hold for a clean full clone whose tags are versions. The version is public, equals hatch-vcs's
 with ``no-local-version``, and
 
 - on a tagged commit is the version of the tag that ``git describe`` picks (a local segment aside);
-- after it is higher than that tag, and lower than the release that it leads to;
+- after it is higher than that tag, and lower than the next release;
 - without a tag is ``0.1.devN``;
-- is refused where hatch-vcs raises: after a ``.devN`` tag with another N than 0.
+- is refused where hatch-vcs raises: after a ``.devN`` tag with an N other than 0.
 
 A reachable tag that is higher than the one that ``git describe`` picks counts instead of it, unless the
 latter descends from it: a tag of the same commit, or of a branch into which a maintenance branch was merged.
@@ -64,7 +64,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class History:
-    """What is committed and tagged; the commits are a minute apart."""
+    """The commits and tags; the commits are a minute apart."""
 
     commits: tuple[Commit, ...]
     tags: tuple[Tag, ...]
@@ -72,7 +72,7 @@ class History:
     is_detached: bool
 
     def stream(self) -> str:
-        """For ``git fast-import``; each commit has a branch, and no files."""
+        """Return input for ``git fast-import``; each commit has a branch, and no files."""
         lines = []
         for index, commit in enumerate(self.commits):
             lines += [f"commit refs/heads/b{index}", f"mark :{index + 1}", self._person("committer", index), "data 0"]
@@ -86,7 +86,7 @@ class History:
         return "".join(f"{line}\n" for line in lines)
 
     def before(self, index: int) -> set[int]:
-        """A commit, and all from which it descends."""
+        """Return a commit's index and those of all its ancestors."""
         found, waiting = set(), [index]
         while waiting:
             found.add(commit := waiting.pop())
@@ -102,7 +102,7 @@ class History:
 
     @contextmanager
     def checked_out(self) -> Iterator[Path]:
-        """A repository that holds it: the tree of its commits is the empty folder."""
+        """Create a repository with this history: each commit's tree is the empty directory."""
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             run(root, "init", "--quiet")
@@ -120,7 +120,7 @@ def run(root: Path, *arguments: str, given: str | None = None) -> str:
 
 @st.composite
 def version_texts(draw: st.DrawFn) -> str:
-    """Versions as people write them into tags."""
+    """Versions as people write them in tags."""
     epoch = draw(st.sampled_from(["", "", "", "1!"]))
     release = draw(st.sampled_from(["0.1", "1.0", "1.0.0", "1.1", "1.2.3", "2", "2.0", "2024.1", "2024.08.10"]))
     pre = draw(st.sampled_from(["", "", "a1", "b2", "rc1", "-rc.1", ".beta3", "rc"]))
@@ -153,7 +153,7 @@ def histories(draw: st.DrawFn, prefixes: tuple[str, ...]) -> History:
 
 
 def told(source: type[VCSVersionSource], root: Path, **config: Any) -> str | None:
-    """The version by *source*; nothing if it raises."""
+    """Return the version by *source*, or ``None`` if it raises."""
     named = {key.replace("_", "-"): value for key, value in config.items()}
     with warnings.catch_warnings():
         # setuptools-scm's: that it drops a local segment, that options of hatch-vcs are deprecated.
@@ -166,7 +166,7 @@ def told(source: type[VCSVersionSource], root: Path, **config: Any) -> str | Non
 
 
 def overtaken(history: History, nearest: str, to_version: Callable[[str], str]) -> Tag | None:
-    """The highest tag that counts instead of the *nearest* one, if there is one."""
+    """Return the highest tag that counts instead of the *nearest* one, if there is one."""
     [picked] = [tag for tag in history.tags if tag.name == nearest]
     older = history.before(picked.commit) - {picked.commit}
     counting = [tag for tag in history.tags if tag.commit in history.before(history.head) - older]
@@ -183,7 +183,7 @@ def parsed(text: str) -> Version | None:
 
 
 def check(history: History, match: str, to_version: Callable[[str], str], **config: Any) -> None:
-    """All that holds of one history, with the tags that *match*."""
+    """Check everything that holds for one history, with the tags that *match*."""
     options = config.pop("raw_options", {})
     with history.checked_out() as root:
         described = run(root, "describe", "--tags", "--long", "--match", match).rsplit("-", 2)
@@ -248,7 +248,7 @@ def without_v(tag: str) -> str:
 @settings(deadline=None, max_examples=40)
 @given(histories(prefixes=("v", "")))
 def test_one_project(history: History) -> None:
-    """With the tags of one project, written with and without a ``v``."""
+    """The tags are those of one project, with and without a ``v``."""
     check(history, "*[0-9]*", without_v)
 
 
@@ -256,7 +256,7 @@ def test_one_project(history: History) -> None:
 @settings(deadline=None, max_examples=25)
 @given(histories(prefixes=("pkg-a/v", "pkg-b/v", "nightly-")))
 def test_one_project_of_several(history: History) -> None:
-    """With a pattern for the tags of this project, among those of others."""
+    """A pattern selects the tags of this project among those of others."""
     describe = ["git", "describe", "--dirty", "--tags", "--long", "--match", "pkg-a/*"]
     check(
         history,

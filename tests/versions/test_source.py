@@ -1,4 +1,4 @@
-"""``source = "vcs-public"``: its keys, each way that leads to a version, and what is refused."""
+"""``source = "vcs-public"``: its keys, each source of a version, and what is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("isolated")
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    """A tag, and two commits since."""
+    """Return a repository with a tag, and two commits since."""
     repository = Repository(tmp_path / "repository")
     repository.commit("v1.0")
     repository.commits(2)
@@ -29,7 +29,7 @@ def repository(tmp_path: Path) -> Repository:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that is no checkout of anything."""
+    """Return a project that is not in a checkout."""
     folder = tmp_path / "sample-4.0+x"
     folder.mkdir()
     (folder / "pyproject.toml").touch()
@@ -38,12 +38,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def version(root: Path, **config: Any) -> str:
-    """The version by *config*, whose keys are written with underscores."""
+    """Return the version by *config*, whose keys are written with underscores."""
     return PublicVersionSource(str(root), dashed(config)).get_version_data()["version"]
 
 
 def hatch_vcs(root: Path, **config: Any) -> str:
-    """What hatch-vcs makes of the same."""
+    """Return hatch-vcs's version for the same configuration."""
     told: str = VCSVersionSource(str(root), dashed(config)).get_version_data()["version"]
     return told
 
@@ -53,7 +53,7 @@ def dashed(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def refusal(root: Path, **config: Any) -> Message:
-    """Why there is no version."""
+    """Return why there is no version."""
     with pytest.raises(VersionError) as refused:
         PublicVersionSource(str(root), dashed(config)).version()
     with pytest.raises(SystemExit) as ended:
@@ -63,21 +63,21 @@ def refusal(root: Path, **config: Any) -> Message:
 
 
 def warnings_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The codes of the warnings that were written."""
+    """Return the codes of the warnings."""
     lines = capsys.readouterr().err.splitlines()
     assert [] == [line for line in lines if not line.startswith("vcs-public: warning: ")]
     return [line.rpartition("[")[2].removesuffix("]") for line in lines]
 
 
 class TestLocalVersion:
-    """With ``drop`` the result has no local segment, whatever way leads to it."""
+    """With ``drop`` the version has no local segment, whatever its source."""
 
     def test_drop(self, repository: Repository) -> None:
         """Without any key the version is public."""
         assert version(repository.root) == "1.1.dev2"
 
     def test_keep(self, repository: Repository) -> None:
-        """What is kept is what hatch-vcs makes."""
+        """With ``keep`` the version is hatch-vcs's."""
         told = hatch_vcs(repository.root)
         assert told.startswith("1.1.dev2+g")
         assert told == version(repository.root, local_version="keep")
@@ -95,13 +95,13 @@ class TestLocalVersion:
     def test_variable(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch, key: str, variable: str, is_kept: bool
     ) -> None:
-        """The variable wins over the key, unless it is empty."""
+        """The variable takes precedence over the key, unless it is empty."""
         monkeypatch.setenv(OVERRIDE, variable)
         expected = hatch_vcs(repository.root) if is_kept else "1.1.dev2"
         assert expected == version(repository.root, local_version=key)
 
     def test_wrong_variable(self, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A variable that says something else is not taken for a default."""
+        """An unknown value of the variable is an error, not the default."""
         monkeypatch.setenv(OVERRIDE, "Keep")
         expected = Message("bad-local-version-variable", variable=OVERRIDE, found="Keep")
         assert expected == refusal(repository.root)
@@ -119,7 +119,7 @@ class TestLocalVersion:
     def test_local_scheme_agrees(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch, scheme: object, variable: str
     ) -> None:
-        """Where the segment is kept, its scheme can be chosen; the variable can still drop it."""
+        """If the segment is kept, its scheme can be chosen; the variable can still drop it."""
         monkeypatch.setenv(OVERRIDE, variable)
         options = {"local_scheme": scheme}
         told = "1.1.dev2" if variable == "drop" else hatch_vcs(repository.root, raw_options=options)
@@ -144,7 +144,7 @@ class TestLocalVersion:
         config: dict[str, Any],
         variable: str,
     ) -> None:
-        """Two options that say the opposite are refused; a variable does not settle that."""
+        """Two options that contradict each other are refused; a variable does not settle that."""
         monkeypatch.setenv(OVERRIDE, variable)
         scheme = config.pop("local_scheme")
         expected = Message("contradicting-local-scheme", scheme=scheme, variable=OVERRIDE)
@@ -152,7 +152,7 @@ class TestLocalVersion:
 
     @pytest.mark.parametrize(("key", "expected"), [("drop", "2.0"), ("keep", "2.0+dirty")])
     def test_pretended(self, repository: Repository, monkeypatch: pytest.MonkeyPatch, key: str, expected: str) -> None:
-        """setuptools-scm's variable passes by its own schemes, not by this."""
+        """setuptools-scm's variable bypasses its own schemes, but not this setting."""
         monkeypatch.setenv(PRETEND, "2.0+dirty")
         assert hatch_vcs(repository.root, raw_options={"local_scheme": "no-local-version"}) == "2.0+dirty"
         assert expected == version(repository.root, local_version=key)
@@ -164,14 +164,14 @@ class TestLocalVersion:
         ids=["key", "raw"],
     )
     def test_fallback(self, folder: Path, config: dict[str, Any], key: str, expected: str) -> None:
-        """A fallback is taken where there is nothing else."""
+        """A fallback is used if there is no other version."""
         assert hatch_vcs(folder, **config) == "3.0+loc"
         assert expected == version(folder, local_version=key, **config)
 
     @pytest.mark.parametrize(("key", "expected"), [("drop", "4.0"), ("keep", "4.0+x")])
     @pytest.mark.filterwarnings("ignore:tag '4.0.x' will be stripped of its suffix:UserWarning")
     def test_folder_name(self, folder: Path, key: str, expected: str) -> None:
-        """A version from the folder's name is public as well."""
+        """A version from the directory's name is public, too."""
         options = {"parentdir_prefix_version": "sample-"}
         told = hatch_vcs(folder, raw_options=options)  # setuptools-scm 8 has no local segments from names
         assert told.startswith("4.0")
@@ -199,14 +199,14 @@ class TestLocalVersion:
     @pytest.mark.parametrize("mode", ["any", "fetch", "require"])
     @pytest.mark.filterwarnings("ignore:git archive did not support describe output:UserWarning")
     def test_archive(self, folder: Path, line: str, expected: str, mode: str) -> None:
-        """An archive has the version of its commit, whatever is wanted of history."""
+        """An archive has the version of its commit, whatever the `history` setting."""
         write_lines(folder / ".git_archival.txt", ["node: 0123456789abcdef0123456789abcdef01234567", line])
         assert expected == version(folder, history=mode)
         assert hatch_vcs(folder) == version(folder, history=mode, local_version="keep")
 
     @pytest.mark.parametrize(("key", "expected"), [("drop", "1.2"), ("keep", "1.2+abc")])
     def test_packaged(self, folder: Path, key: str, expected: str) -> None:
-        """In an unpacked sdist its own version is taken."""
+        """An unpacked sdist has its own version."""
         write_lines(folder / "PKG-INFO", ["Metadata-Version: 2.4", "Name: sample", "Version: 1.2+abc"])
         assert expected == version(folder, local_version=key)
 
@@ -228,7 +228,7 @@ class TestDevNumber:
         assert expected == version(repository.root, dev_number="commit-time", local_version="keep")
 
     def test_two_branches(self, repository: Repository) -> None:
-        """Two branches with as many commits collide by distance, and not by time."""
+        """Two branches with equally many commits collide by distance, and not by time."""
         repository.git("checkout", "--quiet", "-b", "other", "HEAD~1")
         repository.commit()
         assert version(repository.root) == "1.1.dev2"
@@ -236,7 +236,7 @@ class TestDevNumber:
 
     @pytest.mark.parametrize("tag", ["v2.0", "v2.0rc1", "v2.0.dev3"])
     def test_tagged(self, repository: Repository, tag: str) -> None:
-        """A tagged commit has the version of its tag, also if that is a development release."""
+        """A tagged commit has the version of its tag, even if that is a development release."""
         repository.commit(tag)
         assert tag[1:] == version(repository.root, dev_number="commit-time")
 
@@ -252,12 +252,12 @@ class TestDevNumber:
     )
     @pytest.mark.filterwarnings("ignore:Version scheme 'python-simplified-semver' has been renamed:DeprecationWarning")
     def test_schemes(self, repository: Repository, scheme: str, expected: str) -> None:
-        """The number replaces that of any scheme that makes one."""
+        """The number replaces that of any scheme that adds one."""
         options = {"version_scheme": scheme}
         assert expected == version(repository.root, dev_number="commit-time", raw_options=options)
 
     def test_pretended(self, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A version that somebody gave is theirs."""
+        """A version from the environment is used unchanged."""
         monkeypatch.setenv(PRETEND, "2.0.dev7")
         assert version(repository.root, dev_number="commit-time") == "2.0.dev7"
 
@@ -274,7 +274,7 @@ class TestDevNumber:
         assert f"1.1.dev{self.TIME}" == version(folder, dev_number="commit-time")
 
     def test_no_date(self, folder: Path) -> None:
-        """A number is not made up."""
+        """Without a date there is no number."""
         write_lines(folder / ".git_archival.txt", ["node: 0123456789", "describe-name: v1.0-2-g0123456789"])
         assert Message("no-commit-date") == refusal(folder, dev_number="commit-time")
 
@@ -300,7 +300,7 @@ class TestHistory:
     def test_fetched_in_ci(
         self, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str | None
     ) -> None:
-        """In a CI the version is that of a full clone, without a warning, and without being told."""
+        """In a CI the version is that of a full clone, without a warning or a setting."""
         monkeypatch.setenv("CI", "true")
         clone = repository.clone(tmp_path / "clone", "--depth=1")
         assert version(clone, **({} if mode is None else {"history": mode})) == "1.1.dev2"
@@ -323,7 +323,7 @@ class TestHistory:
         expected: str,
         code: str,
     ) -> None:
-        """On your own machine nothing is fetched unasked; one warning says that the version is a guess."""
+        """On your own machine nothing is fetched unless you ask for it; a warning says that the version is a guess."""
         if value is not None:
             monkeypatch.setenv("CI", value)
         clone = repository.clone(tmp_path / "clone", options)
@@ -331,12 +331,12 @@ class TestHistory:
         assert [code] == warnings_of(capsys)
 
     def test_fetched_elsewhere(self, repository: Repository, tmp_path: Path) -> None:
-        """A person can ask for the whole history."""
+        """You can ask for the whole history."""
         clone = repository.clone(tmp_path / "clone", "--depth=1")
         assert version(clone, history="fetch") == "1.1.dev2"
 
     def test_required(self, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """``require`` refuses, in a CI too, with the remedy for it."""
+        """``require`` refuses, even in a CI, and shows the remedy for that CI."""
         monkeypatch.setenv("CI", "true")
         monkeypatch.setenv("GITHUB_ACTIONS", "true")
         expected = Message(
@@ -345,19 +345,19 @@ class TestHistory:
         assert expected == refusal(repository.clone(tmp_path / "clone", "--depth=1"), history="require")
 
     def test_tags_are_fetched(self, repository: Repository, tmp_path: Path) -> None:
-        """A clone without tags gets them."""
+        """A clone without tags fetches them."""
         assert version(repository.clone(tmp_path / "clone", "--no-tags"), history="fetch") == "1.1.dev2"
 
     @pytest.mark.parametrize("mode", ["fetch", "require", "any"])
     def test_no_tag_yet(self, tmp_path: Path, mode: str) -> None:
-        """A project without a first release has a version nevertheless."""
+        """A project without a first release still has a version."""
         repository = Repository(tmp_path / "origin")
         repository.commits(5)
         assert version(repository.clone(tmp_path / "clone"), history=mode) == "0.1.dev5"
 
     @pytest.mark.parametrize("mode", ["fetch", "require"])
     def test_deep_enough(self, repository: Repository, tmp_path: Path, mode: str) -> None:
-        """A shallow clone that holds the tag is not refused, and not fetched into."""
+        """A shallow clone that holds the tag is not refused, and nothing is fetched."""
         clone = repository.clone(tmp_path / "clone", "--depth=3")
         git(clone, "remote", "set-url", "origin", str(tmp_path / "gone"))
         assert version(clone, history=mode) == "1.1.dev2"
@@ -378,7 +378,7 @@ class TestChangedTag:
         return repository
 
     def test_refused_in_ci(self, changed: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-        """In a CI a step before the build is at fault."""
+        """In a CI an earlier step of the build has changed the files, which is an error."""
         monkeypatch.setenv("CI", "true")
         expected = Message("changed-tag", tag="1.2", files=["sample.py"], version="1.3.dev0")
         assert expected == refusal(changed.root)
@@ -387,7 +387,7 @@ class TestChangedTag:
     def test_warned_elsewhere(
         self, changed: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str
     ) -> None:
-        """On a person's machine it is said."""
+        """On your own machine it is a warning."""
         monkeypatch.setenv("CI", value)
         assert version(changed.root) == "1.3.dev0"
         assert ["changed-tag"] == warnings_of(capsys)
@@ -401,7 +401,7 @@ class TestChangedTag:
     def test_kept(
         self, changed: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], value: str
     ) -> None:
-        """With a local segment the version says itself that it is no release."""
+        """The local segment already shows that the version is not the release's."""
         monkeypatch.setenv("CI", value)
         assert version(changed.root, local_version="keep").startswith("1.3.dev0+")
         assert capsys.readouterr().err == ""
@@ -409,7 +409,7 @@ class TestChangedTag:
     def test_untracked(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Files that git does not know change no version."""
+        """Untracked files do not change the version."""
         repository.commit("v1.2")
         (repository.root / "untracked").touch()
         monkeypatch.setenv("CI", "true")
@@ -419,7 +419,7 @@ class TestChangedTag:
     def test_changed_later(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Between releases a changed file makes no other version."""
+        """Between releases a changed file does not change the version."""
         (repository.root / "sample.py").write_text("changed\n", "utf-8")
         monkeypatch.setenv("CI", "true")
         assert version(repository.root) == "1.1.dev2"
@@ -427,7 +427,7 @@ class TestChangedTag:
 
 
 class TestKeys:
-    """What may stand in ``[tool.hatch.version]``."""
+    """The keys of ``[tool.hatch.version]``."""
 
     @pytest.mark.filterwarnings("ignore:.*'(tag_regex|git_describe_command)' is deprecated:DeprecationWarning")
     def test_of_hatch_vcs(self, repository: Repository) -> None:
@@ -455,17 +455,17 @@ class TestKeys:
         assert version(repository.root / "a", tag_pattern="^b-v(?P<version>.+)$", raw_options=options) == "7.1.dev1"
 
     def test_version_file(self, repository: Repository) -> None:
-        """What hatch-vcs does not write is not written."""
+        """Files that hatch-vcs does not write are not written."""
         version(repository.root, raw_options={"write_to": "_version.py"})
         assert not (repository.root / "_version.py").exists()
 
     def test_unknown(self, repository: Repository) -> None:
-        """Nothing that is written is ignored."""
+        """No key is ignored."""
         message = refusal(repository.root, local__version="keep", devnumber=1)
         assert ("unknown-version-keys", ["devnumber", "local--version"]) == (message.code, message.facts["keys"])
 
     def test_all_at_once(self, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-        """All mistakes in the table are reported together, with that in the variable."""
+        """All mistakes in the table are reported together, with the one in the variable."""
         monkeypatch.setenv(OVERRIDE, "Keep")
         table = {
             "histroy": "any",
@@ -479,7 +479,7 @@ class TestKeys:
         assert (*codes, "contradicting-local-scheme") == refused.value.codes
 
     def test_of_another_scheme(self, repository: Repository) -> None:
-        """A version scheme of some other plugin has keys of its own."""
+        """Another plugin's version scheme has its own keys."""
         assert version(repository.root, scheme="calver", zone="UTC") == "1.1.dev2"
 
     @pytest.mark.parametrize(
@@ -495,7 +495,7 @@ class TestKeys:
         ],
     )
     def test_wrong_value(self, repository: Repository, key: str, value: object, choices: tuple[str, ...]) -> None:
-        """A value that means nothing is refused with those that do."""
+        """An invalid value is refused with the list of valid ones."""
         expected = Message("bad-version-key", key=key, choices=choices, found=repr(value))
         assert expected == refusal(repository.root, **{key: value})
 
@@ -510,13 +510,13 @@ class TestKeys:
         ],
     )
     def test_wrong_type(self, repository: Repository, options: dict[str, object], said: str) -> None:
-        """What hatch-vcs and setuptools-scm reject is shown in their words."""
+        """Values that hatch-vcs and setuptools-scm reject are shown in their words."""
         message = refusal(repository.root, **options)
         assert ("no-version", said) == (message.code, str(message.facts["said"]))
 
 
 class TestRefusals:
-    """No version is better than a wrong one."""
+    """A build without a reliable version is refused."""
 
     def test_no_repository(self, folder: Path) -> None:
         """A directory of files has no version."""
@@ -531,7 +531,7 @@ class TestRefusals:
         assert Message("no-version", said=str(error.value)) == refusal(package)
 
     def test_no_git(self, repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """Git has to be there, unless a variable gives the version."""
+        """Git is required, unless a variable gives the version."""
         monkeypatch.setenv("PATH", str(tmp_path))
         assert Message("no-git") == refusal(repository.root, fallback_version="3.0")
         monkeypatch.setenv(PRETEND, "2.0")
@@ -540,7 +540,7 @@ class TestRefusals:
     @pytest.mark.parametrize("mode", ["any", "fetch"])
     @pytest.mark.parametrize("part", ["index", "HEAD"])
     def test_broken(self, repository: Repository, part: str, mode: str) -> None:
-        """What setuptools-scm takes for a history without tags, or for no repository, is refused."""
+        """A repository that setuptools-scm mistakes for one without tags, or for no repository, is refused."""
         (repository.root / ".git" / part).write_bytes(b"garbage")
         assert "broken-repository" == refusal(repository.root, history=mode).code
 
@@ -549,7 +549,7 @@ class TestRefusals:
     @pytest.mark.filterwarnings("ignore:tag .* will be stripped of its suffix:UserWarning")
     @pytest.mark.filterwarnings("ignore:tag .* no version found:UserWarning")
     def test_tag_that_is_no_version(self, repository: Repository, tag: str) -> None:
-        """What setuptools-scm says about it differs by its version."""
+        """setuptools-scm's words about it depend on its version."""
         repository.commit(tag)
         with pytest.raises((AssertionError, ValueError)) as error:
             hatch_vcs(repository.root)
@@ -557,18 +557,18 @@ class TestRefusals:
 
     @pytest.mark.filterwarnings("ignore:tag .* (could not be parsed|no version found):UserWarning")
     def test_archive_of_a_tag_that_is_no_version(self, folder: Path) -> None:
-        """The same in an archive, where there is no repository to look at."""
+        """The same in an archive, which has no repository."""
         write_lines(folder / ".git_archival.txt", ["node: 0123456789", "describe-name: nightly-x9"])
         assert "no-version" == refusal(folder).code
 
     @pytest.mark.filterwarnings("ignore:.*'(tag_regex|git_describe_command)' is deprecated:DeprecationWarning")
     def test_broken_pattern(self, repository: Repository) -> None:
-        """A broken expression ends no build in a traceback."""
+        """An invalid regular expression is an error without a traceback."""
         said = "missing ), unterminated subpattern at position 0"
         assert Message("no-version", said=said) == refusal(repository.root, tag_pattern="(")
 
     def test_future(self, repository: Repository) -> None:
-        """A clock that ran ahead is not believed."""
+        """A commit in the future is refused."""
         repository.commit(when="2090-01-02T03:04:05Z")
         expected = Message("commit-from-the-future", time="2090-01-02 03:04")
         assert expected == refusal(repository.root, dev_number="commit-time")
@@ -576,11 +576,11 @@ class TestRefusals:
 
     @pytest.mark.parametrize("version", ["latest", "1.0.x"])
     def test_not_a_version(self, folder: Path, version: str) -> None:
-        """Wherever it comes from, the result is a version by PEP 440."""
+        """Whatever its source, the version is valid by PEP 440."""
         assert "no-version" == refusal(folder, fallback_version=version).code
 
     def test_set_version(self, repository: Repository) -> None:
-        """``hatch version minor`` is answered with what changes the version."""
+        """``hatch version minor`` fails with the way to change the version."""
         source = PublicVersionSource(str(repository.root), {})
         with pytest.raises(SystemExit) as ended:
             source.set_version("1.2", source.get_version_data())
@@ -621,7 +621,7 @@ class TestOwner:
 
     @pytest.mark.parametrize("place", [".", "package"])
     def test_not_asked(self, repository: Repository, trace: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-        """Where a variable gives the version, or setuptools-scm looks for no repository, there is nothing to refuse."""
+        """If a variable gives the version, or setuptools-scm looks for no repository, nothing is refused."""
         if place == ".":
             monkeypatch.setenv(PRETEND, "3.0")
         assert "3.0" == version(repository.root / place, fallback_version="3.0")
@@ -629,10 +629,10 @@ class TestOwner:
 
 
 class TestTags:
-    """Which tag counts, where hatch-vcs counts from another one; the rest is in test_history.py."""
+    """The tag that counts, where hatch-vcs counts from another one; the rest is in test_history.py."""
 
     def test_merged_back(self, tmp_path: Path) -> None:
-        """What comes after 1.1.0 stays above it, though a maintenance release that was merged back is nearer."""
+        """Versions after 1.1.0 stay above it, although a maintenance release that was merged back is nearer."""
         repository = Repository(tmp_path / "merged")
         repository.commit("v1.0.0")
         repository.git("branch", "maintenance")
@@ -644,12 +644,12 @@ class TestTags:
         repository.merge("maintenance")
         assert "1.0.2.dev4" == hatch_vcs(repository.root, raw_options={"local_scheme": "no-local-version"})
         assert "1.1.1.dev4" == version(repository.root)
-        # Your own command decides.
+        # Your own command takes precedence.
         command = ["git", "describe", "--dirty", "--tags", "--long", "--match", "*[0-9]*"]
         assert "1.0.2.dev4" == version(repository.root, raw_options={"git_describe_command": command})
 
     def test_two_tags_on_a_commit(self, repository: Repository) -> None:
-        """The final release counts, though hatch-vcs prefers the annotated tag of the candidate."""
+        """The final release counts, although hatch-vcs prefers the annotated tag of the candidate."""
         repository.commit("v2.0")
         repository.git("tag", "--annotate", "--message=x", "v2.0rc1")
         assert ("2.0rc1", "2.0") == (hatch_vcs(repository.root), version(repository.root))
