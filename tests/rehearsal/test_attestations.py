@@ -1,4 +1,4 @@
-"""Attestations are verified as PyPI does it: by the certificate, and not by what the token said."""
+"""Attestations are verified as on PyPI: by the certificate, not by the claims of the token."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Signed:
 
 
 def test_sound(github: Signed, gitlab: Signed) -> None:
-    """What the publisher signed holds."""
+    """A signature of the publisher is valid."""
     assert (None, None) == (
         forged([github[0]], GITHUB, SUBJECT, github[1]),
         forged([gitlab[0]], GITLAB, SUBJECT, gitlab[1]),
@@ -88,12 +88,12 @@ def test_sound(github: Signed, gitlab: Signed) -> None:
     ids=["workflow", "name", "digest"],
 )
 def test_of_something_else(github: Signed, publisher: GitHub, subject: tuple[str, str], said: str) -> None:
-    """An attestation of another workflow or file is refused in PyPI's words."""
+    """An attestation of another workflow or file is rejected in PyPI's words."""
     assert f"{UNVERIFIED}{said}" == forged([github[0]], publisher, subject, github[1])
 
 
 def test_of_somebody_else(github: Signed, gitlab: Signed) -> None:
-    """Another repository, CI or Sigstore, another signature, and no certificate at all."""
+    """Another repository, CI or Sigstore, another signature, or no certificate at all is rejected."""
     other = GitHub("octo-org", "65", "other", "release.yml")
     changed, empty = copy.deepcopy(github[0]), copy.deepcopy(github[0])
     changed["envelope"]["signature"] = gitlab[0]["envelope"]["signature"]
@@ -112,7 +112,7 @@ def test_of_somebody_else(github: Signed, gitlab: Signed) -> None:
 
 @pytest.mark.parametrize("publisher", [GITHUB, GOOGLE], ids=["github", "google"])
 def test_uploaded(world: World, tmp_path: Path, github: Signed, publisher: GitHub) -> None:
-    """An upload with an attestation of another file is refused; of other CIs, no rehearsal has certificates."""
+    """An upload with an attestation of another file is rejected; for other CIs, no rehearsal has certificates."""
     world.store.add_project("my-sample", publisher)
     world.store.trust_config = github[1]
     content = wheel(NAME, salt=b"other")

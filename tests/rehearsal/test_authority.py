@@ -1,4 +1,4 @@
-"""The rehearsal's Sigstore refuses what the real one refuses; tests/test_signer.py shows what it signs."""
+"""The rehearsal's Sigstore rejects what the real one rejects; its signatures are tested in tests/attestations."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _request() -> bytes:
     ids=lambda changed: next(iter(changed)),
 )
 def test_a_token_that_certifies_nothing(changed: Mapping[str, object]) -> None:
-    """A token for another audience, out of its time or of an unknown CI."""
+    """A token for another audience, outside its lifetime or of an unknown CI is rejected."""
     good = f"Bearer {identity_token(changed={'aud': 'sigstore'})}"
     bad = f"Bearer {identity_token(changed={'aud': 'sigstore', **changed})}"
 
@@ -55,12 +55,12 @@ def test_a_token_that_certifies_nothing(changed: Mapping[str, object]) -> None:
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "basic"])
 def test_no_token(authorization: str) -> None:
-    """No token, and what is none."""
+    """A missing or malformed token is rejected."""
     assert REFUSED == _authority().certify(authorization, _request())
 
 
 def test_a_token_of_somebody_else() -> None:
-    """A token that another key has signed."""
+    """A token signed by another key is rejected."""
     token = identity_token(changed={"aud": "sigstore"}, key=OTHER_KEY)
 
     assert REFUSED == _authority().certify(f"Bearer {token}", _request())
@@ -68,7 +68,7 @@ def test_a_token_of_somebody_else() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"certificateSigningRequest": "QUFB"}'])
 def test_no_request_for_a_certificate(body: bytes) -> None:
-    """What holds no key is not certified."""
+    """A request without a key is rejected."""
     authorization = f"Bearer {identity_token(changed={'aud': 'sigstore'})}"
     expected = {"code": 3, "message": "The certificate signing request could not be parsed"}
 
@@ -79,7 +79,7 @@ def test_no_request_for_a_certificate(body: bytes) -> None:
     "body", [b"", b"[]", b"{}", b'{"spec": {"proposedContent": {"envelope": "", "verifiers": []}}}']
 )
 def test_no_entry(body: bytes) -> None:
-    """What is no envelope is not logged."""
+    """A request that is not an envelope is not logged."""
     expected = {"code": 400, "message": "error processing entry: not an envelope"}
 
     assert (400, expected) == _authority().log(body)
@@ -87,7 +87,7 @@ def test_no_entry(body: bytes) -> None:
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 def test_served(provider: str, tmp_path: pytest.TempPathFactory) -> None:
-    """It answers beside the index; on GitLab, the token to sign with is in the job's environment."""
+    """The Sigstore runs next to the index; on GitLab, the token for signing is in the job's environment."""
     with hold(provider, tmp_path, ["sample"]) as rehearsal, httpx.Client(trust_env=False) as client:  # type: ignore[arg-type]
         service = json.loads(rehearsal.trust_config)["signingConfig"]["caUrls"][0]["url"]
         assert rehearsal.upload_url == f"{service}/legacy/"

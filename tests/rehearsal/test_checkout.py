@@ -1,4 +1,4 @@
-"""What the rehearsed CI says about the repository."""
+"""The rehearsed CI's claims about the repository."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def repository(tmp_path: Path) -> Path:
     ],
 )
 def test_owner_and_repository_of_a_remote(url: str, expected: tuple[str, str] | None) -> None:
-    """Remotes by HTTP and SSH of what looks like GitHub or GitLab; credentials are dropped."""
+    """HTTP and SSH remotes of any GitHub or GitLab are read; credentials are dropped."""
     assert parsed(url, groups=False) == expected
 
 
@@ -62,7 +62,7 @@ def test_groups() -> None:
 
 
 def test_no_repository(tmp_path: Path) -> None:
-    """A folder that git knows nothing of still gets an identity."""
+    """A directory outside any repository still gets an identity."""
     found = look(tmp_path, "sample", groups=False)
     assert found == Checkout("octo-org", "sample")
     assert (found.path, found.ref, found.ref_type, found.ref_name) == (
@@ -74,7 +74,7 @@ def test_no_repository(tmp_path: Path) -> None:
 
 
 def test_branch_and_tag(repository: Path) -> None:
-    """A tag on the commit goes before the branch."""
+    """A tag on the commit takes precedence over the branch."""
     _git(repository, "remote", "add", "origin", "https://x:secret@github.com/o/r.git")
     sha = _git(repository, "rev-parse", "HEAD")
 
@@ -88,13 +88,13 @@ def test_branch_and_tag(repository: Path) -> None:
 def test_another_repository_in_the_environment(
     repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a git hook, whose variables name the repository that it runs for."""
+    """Variables of a Git hook, which name the repository it runs for, are ignored."""
     other = tmp_path_factory.mktemp("other")
     monkeypatch.setenv("GIT_DIR", str(repository / ".git"))
     assert look(other, "sample", groups=False) == Checkout("octo-org", "sample")
 
 
 def test_no_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without git has no remote to name."""
+    """Without Git there is no remote."""
     monkeypatch.setenv("PATH", "")
     assert look(repository, "sample", groups=True) == Checkout("octo-org", "sample")

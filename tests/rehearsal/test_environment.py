@@ -11,7 +11,7 @@ CHECKOUT = Checkout("o", "r", "refs/tags/v1", "abc")
 
 
 def test_github() -> None:
-    """What the runner sets, and what `id` reads."""
+    """The variables are those that the runner sets and `id` reads."""
     assert environment.github(CHECKOUT, "http://127.0.0.1:1/t?a=b", "secret") == {
         "GITHUB_ACTIONS": "true",
         "ACTIONS_ID_TOKEN_REQUEST_URL": "http://127.0.0.1:1/t?a=b",
@@ -36,7 +36,7 @@ def test_gitlab() -> None:
 
 
 def test_no_real_ci_is_seen() -> None:
-    """Its tokens are not asked for, and its files not written: neither known nor unknown ones."""
+    """The tokens of the real CI are not requested, and its files not written: neither known nor unknown ones."""
     present = {"GITHUB_NEW": "1", "ANY_ID_TOKEN": "1", "CI_JOB_TOKEN": "1", "HOME": "/", "CI": "true"}
     changes = environment.changes(present, environment.gitlab(CHECKOUT, {"rehearsal": "secret"}))
     unset = {name for name, value in changes.items() if value is None}
@@ -69,13 +69,13 @@ def test_no_real_ci_is_seen() -> None:
     ],
 )
 def test_loopback_needs_no_proxy(present: dict[str, str], expected: str) -> None:
-    """What was listed stays listed; a `*` means something alone only."""
+    """Listed hosts stay listed; a `*` counts only alone."""
     changes = environment.changes(present, {})
     assert changes["NO_PROXY"] == changes["no_proxy"] == expected
 
 
 def test_real_identities() -> None:
-    """The variables by which a job could have a real identity are named, so that the user is warned."""
+    """The variables through which a job could have a real identity are listed, so that you are warned."""
     present = {"PYPI_ID_TOKEN": "x", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "x", "GITHUB_ACTIONS": "true", "HOME": "/"}
 
     assert ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "PYPI_ID_TOKEN"] == environment.identities(present)

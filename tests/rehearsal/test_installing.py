@@ -1,4 +1,4 @@
-"""The release is installed, or it is said why not."""
+"""The release is installed, or the reason why not is reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PYTHON = f"{platform.python_implementation()} {platform.python_version()}"
 
 @pytest.fixture
 def rehearsal(world: World) -> Iterator[Rehearsal]:
-    """An index with one release of `sampleproject`."""
+    """Run an index with one release of `sampleproject`."""
     filename = "sampleproject-2.0.0-py3-none-any.whl"
     _upload(world, filename, wheel(filename))
     with listening() as sock, serving(world.app, sock):
@@ -50,7 +50,7 @@ def _upload(world: World, filename: str, content: bytes) -> None:
 
 @pytest.mark.parametrize("tool", ["uv", pytest.param("pip", marks=pytest.mark.slow)])
 def test_nothing_of_it_runs(world: World, tmp_path: Path, tool: str) -> None:
-    """A wheel's `.pth` file would run in any interpreter that has the wheel on its path; none has."""
+    """A wheel's `.pth` file would run in any interpreter with the wheel on its path; no interpreter has it."""
     filename, ran = "sampleproject-2.0.0-py3-none-any.whl", tmp_path / "ran"
     data = wheel(filename, extra={"evil.pth": f"import pathlib; pathlib.Path({str(ran)!r}).touch()"})
     _upload(world, filename, data)
@@ -65,20 +65,20 @@ def test_nothing_of_it_runs(world: World, tmp_path: Path, tool: str) -> None:
 
 @pytest.mark.slow
 def test_with_pip(rehearsal: Rehearsal) -> None:
-    """A machine without uv has pip."""
+    """pip is used on a machine without uv."""
     expected = Message("installed", release="sampleproject 2.0", tool="pip")
     assert expected == installing.install_with(None, rehearsal, "sampleproject", "2.0")
 
 
 def test_no_such_project(rehearsal: Rehearsal) -> None:
-    """The index is asked first."""
+    """The index is read first."""
     with pytest.raises(RehearsalError) as caught:
         installing.install(rehearsal, "nothing", "1")
     assert Message("rehearsal-not-listed", release="nothing 1", said="404 Not Found") == caught.value.message
 
 
 def test_no_index_any_more(rehearsal: Rehearsal) -> None:
-    """The error names what was asked for."""
+    """The error names the requested release."""
     with listening() as sock:
         gone = f"http://127.0.0.1:{sock.getsockname()[1]}/simple/"
     with pytest.raises(RehearsalError) as caught:
@@ -87,7 +87,7 @@ def test_no_index_any_more(rehearsal: Rehearsal) -> None:
 
 
 def test_no_such_release(rehearsal: Rehearsal) -> None:
-    """Nothing is downloaded from anywhere else instead."""
+    """The release is not downloaded from another index instead."""
     expected = Message("not-installed", release="sampleproject 3", reason=Message("no-wheel"))
     assert expected == installing.install(rehearsal, "sampleproject", "3")
 
@@ -117,13 +117,13 @@ def _listing(*files: tuple[str, str | None]) -> installing.Listing:
     ],
 )
 def test_what_can_be_installed(listing: installing.Listing, expected: Message | None) -> None:
-    """By what the index lists: nothing is downloaded to find out."""
+    """The index's listing decides: nothing is downloaded to find out."""
     assert installing.unfit(listing, Version("1"), ANY | frozenset(sys_tags())) == expected
 
 
 @pytest.mark.parametrize("found", ["3", "\x1b[31mtwo", ""])
 def test_another_version_was_installed(found: str) -> None:
-    """What is installed is read, not believed."""
+    """The version of the installed package is checked."""
     with pytest.raises(RehearsalError) as caught:
         installing.compare(found, "sampleproject 2", Version("2"))
     assert Message("other-version-installed", release="sampleproject 2", found=found) == caught.value.message
@@ -136,14 +136,14 @@ def _refusal(command: list[str], seconds: float = 60) -> Message:
 
 
 def test_a_command_that_fails() -> None:
-    """Its complaint is shown."""
+    """The command's own error message is shown."""
     command = [sys.executable, "-c", "import sys; sys.exit('no such')"]
     what = f"{Path(sys.executable).name} -c {command[2]}"
     assert Message("install-failed", release="a 1", command=what, said="no such\n") == _refusal(command)
 
 
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
-    """The same error, and no traceback."""
+    """The error is the same, without a traceback."""
     message = _refusal([str(tmp_path / "uv"), "pip"])
     assert ("install-failed", "uv pip") == (message.code, message.facts["command"])
 
@@ -155,7 +155,7 @@ def test_a_command_that_does_not_end() -> None:
 
 
 def test_where_uv_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the interpreter, then the package, then PATH; a machine may have none."""
+    """uv is found next to the interpreter, then in the package, then on PATH; it may be missing."""
     beside, path = (tmp_path / name / "uv" for name in ("beside", "path"))
     for each in (beside, path):
         each.parent.mkdir()
@@ -174,7 +174,7 @@ def test_where_uv_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_no_setting_of_this_machine_gets_in() -> None:
-    """Another index, a target folder, a proxy: all of them would change what is shown."""
+    """Another index, a target directory or a proxy would change the result; none is used."""
     present = {
         "PIP_INDEX_URL": "x",
         "UV_INDEX": "x",

@@ -1,4 +1,4 @@
-"""The exchange; what the recordings do not show."""
+"""The exchange, where the recordings do not cover it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _minted(world: World, **changed: object) -> tuple[int, dict[str, object]]:
     ],
 )
 def test_payload_of_another_shape(body: bytes, expected: str) -> None:
-    """Each says what was expected and what came."""
+    """Each error has the expected and the actual type."""
     problem = payload(body)
     assert isinstance(problem, Problem)
     said = complaint("TokenPayload", problem)
@@ -55,14 +55,14 @@ def test_payload_of_another_shape(body: bytes, expected: str) -> None:
 
 
 def test_deep_json_is_an_invalid_payload() -> None:
-    """Nested too deep for the parser: refused as any other body that is no JSON."""
+    """A body nested too deeply for the parser is rejected like any other invalid JSON."""
     problem = payload(b"[" * 200_000)
     assert isinstance(problem, Problem)
     assert problem.kind == "json_invalid"
 
 
 def test_a_token_in_the_wrong_field_is_not_sent_back_whole() -> None:
-    """The complaint shows what came: not all of it, for it could be the token."""
+    """The error shows only part of the value, which could be the token."""
     token = identity_token()
     problem = payload(json.dumps({"tokn": token}).encode())
     assert isinstance(problem, Problem)
@@ -88,18 +88,18 @@ def test_a_token_in_the_wrong_field_is_not_sent_back_whole() -> None:
     ],
 )
 def test_times_and_audience(changed: dict[str, object], *, good: bool) -> None:
-    """Thirty seconds of leeway, numbers only, and one audience."""
+    """The token has thirty seconds of leeway, numeric times, and one audience."""
     claims = verified(identity_token(changed=changed), TRUSTED, "pypi", NOW)
     assert (claims is not None) is good
 
 
 def test_malformed_after_a_good_beginning() -> None:
-    """A token whose header cannot be read any more has no good signature."""
+    """A token with a malformed header has no valid signature."""
     assert verified("a.b.c", TRUSTED, "pypi", NOW) is None
 
 
 def test_a_token_covers_the_projects_of_its_publisher(world: World) -> None:
-    """Also the one that a pending publisher of the same identity creates in this very call: one for each call."""
+    """This includes the project that a pending publisher of the same identity creates: one per call."""
     world.store.add_pending(NO_ENVIRONMENT, ["second", "Third.Project"])
     repository = "octo-org/noenv-project"
     ref = f"{repository}/.github/workflows/release.yml@refs/tags/v1.0.0"
@@ -119,7 +119,7 @@ def test_a_token_covers_the_projects_of_its_publisher(world: World) -> None:
 
 
 def test_a_refused_name_keeps_the_pending_publisher(world: World) -> None:
-    """Nothing is created, and the next try says the same."""
+    """Nothing is created, and the next try is rejected again."""
     publisher = github("sampleproject")
     world.store.add_pending(publisher, ["os", "fine"])
 
@@ -129,7 +129,7 @@ def test_a_refused_name_keeps_the_pending_publisher(world: World) -> None:
 
 
 def test_a_burnt_token_is_dead(world: World) -> None:
-    """Burning takes the token away; what is no token changes nothing."""
+    """Burning invalidates the token; a malformed token changes nothing."""
     token = world.token()
     altered = token[:-2] + ("AA" if token[-2:] != "AA" else "BB")
     for each in (altered, "", "pypi-", "pypi-%%%", "other-" + token.removeprefix("pypi-"), "pypi-é"):
@@ -144,6 +144,6 @@ def test_a_burnt_token_is_dead(world: World) -> None:
 
 
 def test_the_usual_claims_are_good(world: World) -> None:
-    """What the tests above change is good when it is not changed."""
+    """The claims that the tests above change are valid when unchanged."""
     status, reply = _minted(world)
     assert (status, reply["success"], reply["expires"]) == (200, True, NOW + 900)

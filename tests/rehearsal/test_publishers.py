@@ -1,4 +1,4 @@
-"""Which publisher an identity token belongs to; what the recordings do not show."""
+"""Which publisher an identity token belongs to, where the recordings do not cover it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GITHUB_CLAIMS = {**CLAIMS, "jti": "1"}
 
 
 def test_the_publisher_with_the_environment_goes_first() -> None:
-    """Of two publishers that both fit, the narrower one is used, in any order."""
+    """Of two publishers that both match, the narrower one is used, in any order."""
     wide = GitHub("octo-org", "65", "sampleproject", "release.yml")
 
     assert find(GitHub, GITHUB_CLAIMS, [wide, SAMPLE]) == SAMPLE
@@ -47,7 +47,7 @@ def test_a_claim_of_another_type_matches_nothing(claim: str, value: object) -> N
 
 
 def test_publishers_of_another_provider_are_passed_over() -> None:
-    """The issuer decides which publishers are looked at."""
+    """The issuer decides which publishers are compared."""
     assert find(GitHub, GITHUB_CLAIMS, [GOOGLE]) == Mismatch(NOT_FOUND)
     assert {kind.label for kind in BY_ISSUER.values()} == {"github", "gitlab", "google", "activestate"}
 
@@ -78,5 +78,5 @@ def test_publishers_of_another_provider_are_passed_over() -> None:
     ],
 )
 def test_described(publisher: Publisher, described: dict[str, object]) -> None:
-    """What a provenance object says about each kind."""
+    """The description of each kind of publisher in a provenance object."""
     assert publisher.described() == described

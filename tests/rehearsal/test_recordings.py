@@ -1,9 +1,9 @@
 """The embedded index answers as the real PyPI server did when it was recorded.
 
-Every recorded exchange is replayed, or stands in NOT_IMPLEMENTED with the reason. What is
-compared: status, content type, `allow`, the path of `location`, and
+Every recorded exchange is replayed, or is in NOT_IMPLEMENTED with the reason. The comparison covers
+status, content type, `allow`, the path of `location`, and
 
-- audience and mint: the JSON body (all but the minted token);
+- audience and mint: the JSON body (except the minted token);
 - uploads: the JSON, HTML or text body, with the digests of the files that are sent here (the
   recorded files are not in the recordings). Recorded reason phrases are compared with the
   member `code`: uvicorn sends the standard phrase, an application cannot set another.
@@ -90,7 +90,7 @@ _SWITCHES: Final[dict[str, Callable[[World], object]]] = {
     "mint/invalid-payload-pending-similar-name": lambda world: world.store.add_project("simi1ar-name"),
 }
 
-# The project that a pending publisher for the claims' repository is about.
+# The project that a pending publisher for the claims' repository is for.
 _PENDING: Final = {
     "mint/ok-pending-publisher": "brand-new",
     "mint/invalid-pending-publisher": "taken",
@@ -104,7 +104,7 @@ _PENDING: Final = {
     "mint/ok-read-only-mode-pending": "read-only-new",
 }
 
-# These are about the second time; what differs the first time stands here.
+# These are about the second time; the changes for the first time are here.
 _TWICE: Final[dict[str, dict[str, object]]] = {
     "mint/invalid-reuse-token": {},
     "mint/ok-google-same-token-again": {},
@@ -129,7 +129,7 @@ def _switch(world: World, **switches: bool) -> None:
 
 
 def _claims(entry: Entry) -> dict[str, object]:
-    """The claims that were sent: those of the entry, or the changes to the usual ones."""
+    """Return the claims of the token: those of the entry, or the changes to the usual ones."""
     if "request" in entry:
         claims: dict[str, object] = entry["request"]["claims"]
         return claims
@@ -137,7 +137,7 @@ def _claims(entry: Entry) -> dict[str, object]:
     usual = ENTRIES[f"mint/ok-{kind[0]}" if kind else "mint/ok"]["request"]["claims"]
     changed = entry.get("claims_changed", {})
     claims = {**usual, "iat": NOW - 5, "nbf": NOW - 5, "exp": NOW + 300}
-    # The changes leave out what merely repeats the repository.
+    # The changes omit claims that merely repeat the repository.
     for name, path in (("repository", "job_workflow_ref"), ("project_path", "ci_config_ref_uri")):
         if name in changed:
             for each in (path, "sub"):
@@ -230,7 +230,7 @@ _CONTENT: Final[dict[str, Callable[[], bytes]]] = {
 
 
 def _first(world: World, entry: Entry, *, salt: bytes = b"", filename: str = "") -> None:
-    """The same upload before, with other bytes or under another name where that is said."""
+    """Upload the same file before, with other bytes or another name if the entry says so."""
     form, name, content = _sent(entry)
     name = filename or name
     if salt:
@@ -328,7 +328,7 @@ _CREDENTIALS: Final[dict[str, Callable[[World], str]]] = {
 
 
 def _sent(entry: Entry) -> tuple[list[tuple[str, str]], str, bytes]:
-    """Form, file name and content; the digests are those of the content that is sent here."""
+    """Return form, file name and content; the digests are those of the content that is sent here."""
     if "request" in entry:
         pairs = [(name, value) for name, value in entry["request"]["form"] if name != "content"]
         part = dict(entry["request"]["form"])["content"]
@@ -416,7 +416,7 @@ def _compare_upload(entry: Entry, reply: httpx.Response) -> None:
 
 
 def _unordered(text: str) -> str:
-    """Lists inside a reason are in no fixed order."""
+    """Sort lists inside a reason: their order is random."""
     return re.sub(r"\[(.*?)\]", lambda found: str(sorted(found[1].split(", "))), text)
 
 
@@ -473,7 +473,7 @@ def _compare_read(entry: Entry, reply: httpx.Response) -> None:
 
 
 def _volatile(value: Any) -> Any:
-    """The value without what differs by file, time or host."""
+    """Return the value without parts that differ by file, time or host."""
     if isinstance(value, dict):
         dropped = ("size", "upload-time", "url", "_last-serial", "attestations")
         return {
@@ -513,7 +513,7 @@ REPLAYED: Final = [each for each in (*ENTRIES, *BRIEF) if each not in NOT_IMPLEM
 
 @pytest.mark.parametrize(
     "identifier",
-    # A hundred megabytes take their time.
+    # A hundred megabytes take a while.
     [pytest.param(each, marks=[pytest.mark.slow] * (each == "upload/400-file-too-large")) for each in REPLAYED],
 )
 def test_answers_as_recorded(world: World, identifier: str) -> None:
@@ -555,7 +555,7 @@ def test_answers_as_recorded(world: World, identifier: str) -> None:
 
 
 def test_every_recording_is_replayed_or_has_a_reason() -> None:
-    """Nothing is left out unseen, and no reason outlives its recording."""
+    """Every recording is covered, and every reason has a recording."""
     every = {*ENTRIES, *BRIEF}
     assert len(every) == len(RECORDED["entries"]) + len(RECORDED["brief"]) == 220
     assert set(NOT_IMPLEMENTED) <= every

@@ -1,4 +1,4 @@
-"""The whole of it, on a real socket: both identities, from the token to the installed release."""
+"""The complete rehearsal on a real socket: both identities, from the token to the installed release."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILENAME = "my_sample-1.0.dev2-py3-none-any.whl"
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
-    """Whatever a test starts is gone when it ends."""
+    """Check that every thread a test starts has ended."""
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
@@ -32,7 +32,7 @@ def _no_thread_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    """A client that no proxy of this machine comes between."""
+    """Return a client that uses no proxy of this machine."""
     with httpx.Client(trust_env=False) as client:
         yield client
 
@@ -64,7 +64,7 @@ def _github_token(client: httpx.Client, rehearsal: Rehearsal, **headers: str) ->
 
 
 def test_github(client: httpx.Client, tmp_path: Path) -> None:
-    """As on a runner: token, mint, which makes the project, upload, install."""
+    """As on a runner: request a token, mint, which creates the project, upload, install."""
     with hold("github", tmp_path, ["My.Sample", "other"]) as rehearsal:
         bearer = f"bearer {rehearsal.environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"
         token = _github_token(client, rehearsal, authorization=bearer).json()["value"]
@@ -84,7 +84,7 @@ def test_github(client: httpx.Client, tmp_path: Path) -> None:
         again = _github_token(client, rehearsal, authorization=bearer).json()["value"]
         assert _publish(client, rehearsal, again, wheel(FILENAME)).json()["code"] == "200 OK"
         assert client.get(f"{rehearsal.simple_url}other/").status_code == 200
-        # A secret is in no traceback that shows locals.
+        # A traceback with locals shows no secret.
         assert bearer.removeprefix("bearer ") not in repr(rehearsal)
         assert rehearsal.environ["GITHUB_REPOSITORY"] == "octo-org/My.Sample"
     with pytest.raises(httpx.ConnectError):
@@ -92,12 +92,12 @@ def test_github(client: httpx.Client, tmp_path: Path) -> None:
 
 
 def test_gitlab(client: httpx.Client, tmp_path: Path) -> None:
-    """As in a job with `id_tokens`: the token is in a variable, and good once."""
+    """As in a job with `id_tokens`: the token is in a variable, and can be used once."""
     with hold("gitlab", tmp_path, ["my-sample"]) as rehearsal:
         token = rehearsal.environ["REHEARSAL_ID_TOKEN"]
         assert token is not None
         assert rehearsal.environ["GITHUB_ACTIONS"] is None
-        # Larger than what is kept in memory on the way.
+        # Larger than the part that is kept in memory.
         content = wheel(FILENAME, salt=os.urandom(3 << 20))
         assert _publish(client, rehearsal, token, content).status_code == 200
         base = rehearsal.upload_url.removesuffix("legacy/")
@@ -112,23 +112,23 @@ def test_gitlab(client: httpx.Client, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("authorization", ["", "bearer", "bearer wrong", "bearer \xe9", "basic x"])
 def test_the_token_endpoint_knows_its_job(client: httpx.Client, tmp_path: Path, authorization: str) -> None:
-    """Another process of this machine finds the port, but has not the bearer."""
+    """Another process of this machine can find the port, but does not have the bearer token."""
     with hold("github", tmp_path, []) as rehearsal:
         url = str(rehearsal.environ["ACTIONS_ID_TOKEN_REQUEST_URL"])
-        # Bytes: a header may be no ASCII at all.
+        # Bytes: a header need not be ASCII.
         reply = client.get(url, headers={b"authorization": authorization.encode("latin-1")})
         assert (reply.status_code, reply.json()) == (401, {"message": "Unauthorized"})
 
 
 def test_nothing_happens(tmp_path: Path) -> None:
-    """A rehearsal that ends at once, or by an error, leaves nothing behind either."""
+    """A rehearsal that ends at once, or with an error, leaves nothing running."""
     with pytest.raises(KeyError, match="x"), hold("github", tmp_path, ["x"]) as rehearsal:
         raise KeyError(rehearsal.audience and "x")
     assert list(rehearsal.requests) == []
 
 
 def test_a_server_that_cannot_start(world: World) -> None:
-    """The thread's failure is told where the rehearsal was asked for."""
+    """The thread's failure is raised in the calling thread."""
     with listening() as sock:
         pass
     with (

@@ -1,4 +1,4 @@
-"""Uploads; what the recordings do not show."""
+"""Uploads, where the recordings do not cover them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _code(world: World, content: bytes, filename: str = WHEEL, **changed: str) -
 
 
 def test_an_unknown_file_type(world: World) -> None:
-    """There are wheels and sdists."""
+    """Only wheels and sdists are accepted."""
     content = wheel(WHEEL)
     assert (
         _code(world, content, filetype="bdist_egg") == "400 Invalid value for filetype. Error: Use a known file type."
@@ -40,7 +40,7 @@ def test_an_unknown_file_type(world: World) -> None:
 
 
 def test_another_action(world: World) -> None:
-    """Only uploads are left of the old API."""
+    """Uploads are the only action left of the old API."""
     assert _code(world, wheel(WHEEL), **{":action": "doc_upload"}) == "405 Method Not Allowed"
 
 
@@ -52,7 +52,7 @@ def test_no_form_at_all(world: World) -> None:
 
 @pytest.mark.parametrize("authorization", ["Basic %%%", "Basic //79", "Bearer", "Digest x"])
 def test_credentials_that_cannot_be_read(world: World, authorization: str) -> None:
-    """Not base64, not UTF-8, nothing, another scheme: as if there were none."""
+    """Credentials that are not base64 or UTF-8, empty, or of another scheme count as missing."""
     content = wheel(WHEEL)
     reply = world.upload(_form(content), WHEEL, content, authorization=authorization)
     assert reply.status_code == 403
@@ -67,14 +67,14 @@ def test_unreadable_user_name_is_refused_as_a_password(world: World) -> None:
 
 
 def test_digests_are_compared_in_any_case(world: World) -> None:
-    """Hexadecimal is the same in capitals."""
+    """Hexadecimal digits are equal in either case."""
     content = wheel(WHEEL)
     digest = hashlib.sha256(content).hexdigest().upper()
     assert _code(world, content, sha256_digest=digest) == "200 OK"
 
 
 def test_a_zip_sdist(world: World) -> None:
-    """Taken as a tar is, and looked into as well."""
+    """A zip sdist is accepted like a tar file, and its contents are checked, too."""
     form = {"filetype": "sdist", "pyversion": "source"}
     bad = sdist("sampleproject-2.0.0/setup.py", "sampleproject-2.0.0/a.py", zipped=True)
     good = sdist("sampleproject-2.0.0/PKG-INFO", "sampleproject-2.0.0/a.py", zipped=True)
@@ -90,13 +90,13 @@ def test_a_zip_sdist(world: World) -> None:
 
 @pytest.mark.parametrize("paths", [(), ("a/PKG-INFO", "/b")])
 def test_an_sdist_with_no_folder_of_its_own(world: World, paths: tuple[str, ...]) -> None:
-    """An empty archive, or members that share nothing."""
+    """An empty archive, or members without a common directory."""
     code = _code(world, sdist(*paths), "sampleproject-2.0.0.tar.gz", filetype="sdist", pyversion="source")
     assert code.startswith("400 Invalid distribution file. ")
 
 
 def test_an_sdist_without_its_license_file(world: World) -> None:
-    """The form names a file that the archive has to have."""
+    """The form names a file that the archive must contain."""
     content = sdist("sampleproject-2.0.0/PKG-INFO", "sampleproject-2.0.0/a.py")
     filename = "sampleproject-2.0.0.tar.gz"
     kind = {"filetype": "sdist", "pyversion": "source", "metadata_version": "2.4"}
@@ -107,7 +107,7 @@ def test_an_sdist_without_its_license_file(world: World) -> None:
 
 
 def test_a_zip_with_a_comment_has_no_trailing_bytes(world: World) -> None:
-    """A comment belongs to the archive; one byte more does not."""
+    """A comment is part of the archive; one byte more is not."""
     content = wheel(WHEEL)
     commented = content[:-2] + b"\x05\x00hello"
     assert _code(world, commented + b"!").endswith("See https://docs.pypi.org/archives for more information")
@@ -115,7 +115,7 @@ def test_a_zip_with_a_comment_has_no_trailing_bytes(world: World) -> None:
 
 
 def test_project_urls_of_one_label(world: World) -> None:
-    """Two of them: one would be lost, so neither is taken."""
+    """Two URLs of one label are rejected: one would be lost."""
     content = wheel(WHEEL)
     form = [*_form(content), ("project_urls", "A, https://a.example"), ("project_urls", "A, https://b.example")]
     code = world.upload(form, WHEEL, content).json()["code"]
@@ -123,13 +123,13 @@ def test_project_urls_of_one_label(world: World) -> None:
 
 
 def test_attestations_that_are_no_objects() -> None:
-    """Each item is named by its place."""
+    """The error names each item by its position."""
     said = attestations.read('[{"version": 1, "verification_material": {}, "envelope": {}}, 1]', SAMPLE)
     assert "\n1\n  Input should be an object [type=model_type, input_value=1, input_type=int]" in said
 
 
 def test_the_index_keeps_the_bytes_and_gives_them_back(world: World) -> None:
-    """File, metadata and links; a name with an epoch is quoted in links."""
+    """File, metadata and links are served; a name with an epoch is quoted in links."""
     filename = "sampleproject-1!2.0.0-py3-none-any.whl"
     content = wheel(filename)
     assert _code(world, content, filename, version="1!2.0.0", requires_python=">=3.9") == "200 OK"
@@ -146,7 +146,7 @@ def test_the_index_keeps_the_bytes_and_gives_them_back(world: World) -> None:
 
 
 def test_provenance_of_a_file_that_is_not_there(world: World) -> None:
-    """No such file is not the same as no attestations."""
+    """A missing file differs from a file without attestations."""
     content = wheel(WHEEL)
     assert _code(world, content) == "200 OK"
     reply = world.ask("GET", "/integrity/sampleproject/2.0.0/other.whl/provenance")
@@ -163,14 +163,14 @@ def test_provenance_of_a_file_that_is_not_there(world: World) -> None:
     ],
 )
 def test_list_of_projects(world: World, accept: str, media_type: str) -> None:
-    """The root of the simple API, in the form that is asked for."""
+    """The root of the simple API is served in the requested format."""
     reply = world.ask("GET", "/simple/", headers={"accept": accept})
     assert reply.headers["content-type"] == media_type
     assert "sampleproject" in reply.text
 
 
 def test_requests_are_written_down_without_their_query(world: World) -> None:
-    """In the order of the answers."""
+    """They are in the order of the answers."""
     world.ask("GET", "/simple/?token=secret")
     world.ask("GET", "/.well-known/pytp?discover=%2Flegacy%2F")
     assert world.requests == ["GET /simple/ 200", "GET /.well-known/pytp 404"]

@@ -1,4 +1,4 @@
-"""The embedded index says what a real PyPI server said, file by file."""
+"""The embedded index answers as a real PyPI server did, file by file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(verdict: Verdict, folder: Path) -> Distribution | DistributionError:
 
 @pytest.mark.parametrize("verdict", VERDICTS, ids=[f"{one.case}-{one.filename[-3:]}" for one in VERDICTS])
 def test_verdict(world: World, tmp_path: Path, verdict: Verdict) -> None:
-    """The rehearsal takes what PyPI takes, and refuses the rest in PyPI's words. The same is known before a release,
+    """The rehearsal accepts what PyPI accepts, and rejects the rest in PyPI's words. The checks before a release agree,
     except for files that cannot be read.
     """
     world.store.site = "https://pypi.org"
@@ -40,7 +40,7 @@ def test_verdict(world: World, tmp_path: Path, verdict: Verdict) -> None:
     ]
     if isinstance(found, Distribution):
         form += found.fields
-    else:  # what another client would send with it
+    else:  # another client would send these
         version = verdict.filename.split("-")[1].removesuffix(".tar.gz")
         form += [("metadata_version", "2.4"), ("name", "lab-rf"), ("version", version)]
     said = world.upload(form, verdict.filename, verdict.content).json()["code"]

@@ -57,7 +57,7 @@ CLAIMS: dict[str, object] = {
 
 
 def github(repository: str) -> GitHub:
-    """A publisher of another repository of the same owner, with no environment."""
+    """Return a publisher of another repository of the same owner, with no environment."""
     return GitHub("octo-org", "65", repository, "release.yml")
 
 
@@ -68,7 +68,7 @@ def identity_token(
     kid: str = KID,
     key: rsa.RSAPrivateKey | None = KEY,
 ) -> str:
-    """A signed token; a claim changed to None is left out, and no key means no signature."""
+    """Return a signed token; a claim changed to None is left out, and without a key there is no signature."""
     usual = {"jti": str(uuid.uuid4()), **CLAIMS} if claims is None else claims
     every = {**usual, **(changed or {})}
     told = {name: value for name, value in every.items() if value is not None}
@@ -79,7 +79,7 @@ def identity_token(
 
 @dataclass
 class World:
-    """The index that the recordings were made on."""
+    """The index on which the recordings were made."""
 
     folder: Path
     now: float = NOW
@@ -107,7 +107,7 @@ class World:
         content: bytes | None = None,
         parts: Sequence[tuple[str, tuple[str | None, bytes, str | None]]] | None = None,
     ) -> httpx.Response:
-        """One request, answered in this process."""
+        """Handle one request in this process."""
 
         async def asked() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
@@ -122,7 +122,7 @@ class World:
         return asyncio.run(asked())
 
     def token(self, publisher: Publisher = SAMPLE) -> str:
-        """An upload token, minted now."""
+        """Mint an upload token."""
         return self.store.mint(publisher)[0]
 
     def upload(
@@ -136,7 +136,7 @@ class World:
         accept: str | None = "application/json",
         path: str = "/legacy/",
     ) -> httpx.Response:
-        """One upload, by default with a token that may."""
+        """Upload a file, by default with a valid token."""
         headers = {} if accept is None else {"accept": accept}
         if authorization is None:
             authorization = basic("__token__", self.token())
@@ -151,7 +151,7 @@ class World:
 
 
 def basic(user: str, password: str) -> str:
-    """The header value."""
+    """Return the header value."""
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
@@ -164,7 +164,7 @@ def wheel(
     metadata: str = "",
     extra: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A small wheel; *without* one of its files, with *extra* ones; *salt* makes other bytes of it."""
+    """Return a small wheel, *without* one of its files or with *extra* ones; *salt* changes its bytes."""
     name, version = filename.split("-")[:2]
     folder = f"{name}-{version}.dist-info"
     core = metadata or f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -191,7 +191,7 @@ def sdist(
     *paths: str,
     zipped: bool = False,
 ) -> bytes:
-    """An archive with these members."""
+    """Return an archive with these members."""
     target = io.BytesIO()
     if zipped:
         with zipfile.ZipFile(target, "w") as archive:
