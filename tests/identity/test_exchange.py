@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -823,6 +824,38 @@ def test_a_mint_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
     problem = Message("no-reply-in-time")
     assert (["pypi-1"], [Message("token-not-burned", problem=problem)]) == (run.burned(), run.events.warnings)
+
+
+class HeldCi(Ci):
+    """A CI that holds its second identity token until the test releases it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held, self.free = threading.Event(), threading.Event()
+
+    def _fetch(self, audience: str) -> str:
+        if self.asked:
+            self.held.set()
+            self.free.wait(30)
+        return super()._fetch(audience)
+
+
+def test_an_identity_that_does_not_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped run reports no upload token that the index was not asked for."""
+    monkeypatch.setattr(exchange_module, "LAST_WORDS", 0.05)
+    ci, stopped = HeldCi(), list[Message]()
+    with exchanging(scripted(burn=Answer(202)), ci) as run:
+        run.exchange.prepare()
+        ask = partial(refused, NetworkError, lambda: run.exchange.token(10000.0))
+        renewal = threading.Thread(target=lambda: stopped.append(ask()), daemon=True)
+        renewal.start()
+        ci.held.wait(30)
+        run.exchange.burn()
+        ci.free.set()
+        renewal.join(30)
+
+    assert (["pypi-1"], []) == (run.burned(), run.events.warnings)
+    assert ["run-stopped"] == [one.code for one in stopped]
 
 
 @pytest.mark.parametrize("ends", [True, False], ids=["in time", "never"])
