@@ -116,7 +116,7 @@ def markdown(results: Results) -> str:
         parts += [f"### {title}", about, "\n".join(_table(case))]
         if case.waits:
             parts.append(
-                f"Of the time of `{OURS}`, {case.waits:.2f} s is the sum of the delays of requests that follow each other."
+                f"Of the time of `{OURS}`, {case.waits:.2f} s are delays of sequential requests."
             )
     return "\n\n".join(parts)
 
