@@ -1,4 +1,4 @@
-"""What `check` puts together from workflows, files and zizmor."""
+"""What `check` reports about workflows, files and zizmor's findings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RELEASE = "jobs: {a: {environment: x, permissions: {id-token: write}, steps: [{r
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a workflow that publishes, on a machine without zizmor."""
+    """Return a project with a workflow that publishes, on a machine without zizmor."""
     monkeypatch.setenv("PATH", os.defpath)
     tmp_path.joinpath("pyproject.toml").write_text(PYPROJECT, "utf-8")
     directory = tmp_path / ".github" / "workflows"
@@ -38,7 +38,7 @@ def codes(root: Path) -> list[tuple[str, str, str]]:
 
 
 def test_nothing(root: Path) -> None:
-    """A project that is set up, with files that PyPI accepts."""
+    """A complete set-up with files that PyPI accepts has no findings."""
     make_wheel(root / "dist")
     make_sdist(root / "dist")
     root.joinpath("dist", "notes.txt").touch()
@@ -46,7 +46,7 @@ def test_nothing(root: Path) -> None:
 
 
 def test_other_workflows(root: Path) -> None:
-    """Of a workflow that does not publish only stored tokens matter."""
+    """In a workflow that does not publish, only stored tokens are findings."""
     root.joinpath(".github/workflows/test.yaml").write_text(
         "on: pull_request_target\nenv: {TWINE_PASSWORD: x}\njobs: {a: {steps: [{uses: a/b@v1}]}}", "utf-8"
     )
@@ -55,13 +55,13 @@ def test_other_workflows(root: Path) -> None:
 
 
 def test_no_workflow(root: Path) -> None:
-    """Nothing publishes."""
+    """A project without a publishing workflow has one finding."""
     root.joinpath(".github/workflows/release.yml").unlink()
     assert [("warning", "no-publishing-job", "")] == codes(root)
 
 
 def test_broken_yaml(root: Path) -> None:
-    """A file that is not YAML is one finding, at its line; the rest is checked all the same."""
+    """A file that is not YAML is one finding, at its line; other files are still checked."""
     root.joinpath(".github/workflows/release.yml").write_text("a: 1\n\tb: 2", "utf-8")
     root.joinpath("dist").mkdir()
     root.joinpath("dist/sample-1.0-py3-none-any.whl").write_bytes(b"no zip")
@@ -93,14 +93,14 @@ def test_unreadable(root: Path) -> None:
                     }
                 ]
             ),
-            id="a finding",
+            id="one finding",
         ),
-        pytest.param([], "[]", id="none"),
-        pytest.param(["zizmor-failed"], "no JSON", id="broken"),
+        pytest.param([], "[]", id="no findings"),
+        pytest.param(["zizmor-failed"], "no JSON", id="malformed"),
     ],
 )
 def test_zizmor(said: list[str], output: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where zizmor is installed, its findings are listed with ours."""
+    """If zizmor is installed, its findings are listed with ours."""
     script = root / "bin" / "zizmor"
     script.parent.mkdir()
     script.write_text(f"#!{sys.executable}\nprint({output!r})\n", "utf-8")
@@ -127,13 +127,13 @@ def test_zizmor(said: list[str], output: str, root: Path, monkeypatch: pytest.Mo
         pytest.param(
             "",
             {"readme": "none.md", "dependencies": ["attrs"], "license": "MIT", "requires-python": ">=3.11"},
-            id="good",
+            id="valid",
         ),
-        pytest.param("", {"readme": {"text": "x", "content-type": "text/plain"}, "description": "x"}, id="text"),
+        pytest.param("", {"readme": {"text": "x", "content-type": "text/plain"}, "description": "x"}, id="plain text"),
     ],
 )
 def test_metadata(expected: str, fields: dict[str, Any], root: Path) -> None:
-    """What PyPI would say to the metadata in pyproject.toml."""
+    """A finding has PyPI's objection to the metadata in pyproject.toml."""
     root.joinpath("README.rst").write_text("x\n===\n\n.. nope::\n\n====\n", "utf-8")
     found = project.read(root)
     data = {**found.data, "project": {**found.data["project"], **fields}}
@@ -144,13 +144,13 @@ def test_metadata(expected: str, fields: dict[str, Any], root: Path) -> None:
 
 
 def test_a_refused_file(root: Path) -> None:
-    """A file in dist/ that PyPI would reject, by its path."""
+    """A file in dist/ that PyPI would reject is listed by its path."""
     make_wheel(root / "dist", tag="py3-none-linux_x86_64")
     assert [("error", "metadata-refused", "dist/sample-1.0-py3-none-linux_x86_64.whl")] == codes(root)
 
 
 def test_a_version_that_is_a_guess(root: Path) -> None:
-    """A version that is counted from a history that is not there."""
+    """A version counted from an incomplete history is a finding."""
     root.joinpath("pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "hatchling.build"\n[project]\nname = "sample"\n'
         'dynamic = ["version"]\n[tool.hatch.version]\nsource = "vcs-public"\n',
@@ -164,14 +164,14 @@ def test_a_version_that_is_a_guess(root: Path) -> None:
     ("code", "text"),
     [
         pytest.param("not-a-project", None, id="no file"),
-        pytest.param("pyproject-unreadable", "[", id="no TOML"),
-        pytest.param("pyproject-unreadable", b"\xff", id="no UTF-8"),
+        pytest.param("pyproject-unreadable", "[", id="not TOML"),
+        pytest.param("pyproject-unreadable", b"\xff", id="not UTF-8"),
         pytest.param("project-table-missing", "[tool.poetry]\nname = 'x'", id="Poetry"),
         pytest.param("project-table-missing", "project = 1", id="no table"),
     ],
 )
 def test_no_project(code: str, text: str | bytes | None, tmp_path: Path) -> None:
-    """A directory that is not a project is reported as what it is."""
+    """A directory that is not a project is reported as such."""
     if text is not None:
         tmp_path.joinpath("pyproject.toml").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SettingsError) as caught:
@@ -184,12 +184,12 @@ TWO = Finding("error", Message("no-publishing-job"))
 
 
 def test_order() -> None:
-    """The worst first, each once."""
+    """The most serious findings come first, each once."""
     assert [TWO, ONE] == in_order([ONE, TWO, ONE])
 
 
 def test_forms() -> None:
-    """As JSON, and as a command of GitHub that nothing in a finding can leave."""
+    """Findings are shown as JSON, and as a GitHub command that no text in a finding can leave."""
     assert ["no-publishing-job", "stored-token"] == [one["code"] for one in json.loads(as_json([TWO, ONE]))]
     assert {"file": None, "line": None} == {key: json.loads(as_json([TWO]))[0][key] for key in ("file", "line")}
     assert as_annotation(ONE).startswith("::warning file=a%2Cb%3Ac.yml,line=3::A%25 B is ")

@@ -26,7 +26,7 @@ PYPROJECT = '[project]\nname = "sample"\nversion = "1.0"\n'
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project on GitHub, as the working directory."""
+    """Return a project on GitHub, as the working directory."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     tmp_path.joinpath("pyproject.toml").write_text(PYPROJECT, "utf-8")
@@ -41,7 +41,7 @@ def ask(*arguments: str, answers: str = "") -> Result:
 
 
 def test_init_and_check(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """From nothing to a set-up that `check` accepts, without a question."""
+    """An empty project gets a set-up that `check` accepts, without a question."""
     assert 0 == main(["init", "--yes", "--offline"])
     said = capsys.readouterr().out
     for part in (".github/workflows/release.yml", "octo-org", "https://pypi.org/manage/account/publishing/"):
@@ -53,7 +53,7 @@ def test_init_and_check(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_questions(root: Path) -> None:
-    """At most three questions, and the difference of a file that is there."""
+    """There are at most three questions, and the difference to an existing file."""
     result = ask("init", "--offline", answers="y\nrelease\nothers\ny\nn\n")
     assert 0 == result.exit_code
     assert "+[tool.hatch.publish.trusted.publisher]" in result.output
@@ -70,13 +70,13 @@ def test_questions(root: Path) -> None:
 
 
 def test_refused_change(root: Path) -> None:
-    """Where you say no, a file stays as it is."""
+    """If you answer no, the file stays as it is."""
     assert 0 == ask("init", "--offline", answers="n\npypi\nnobody\nn\nn\n").exit_code
     assert PYPROJECT == root.joinpath("pyproject.toml").read_text("utf-8")
 
 
 def test_a_workflow_without_environment(root: Path) -> None:
-    """For a job that publishes without an environment, the form leaves it blank, and none is to be created."""
+    """If the job has no environment, the form leaves it blank, and you need not create one."""
     root.joinpath(".github", "workflows").mkdir(parents=True)
     root.joinpath(".github", "workflows", "cd.yml").write_text("jobs: {a: {steps: [{run: uv publish}]}}", "utf-8")
     result = ask("init", "--offline", "--yes")
@@ -86,7 +86,7 @@ def test_a_workflow_without_environment(root: Path) -> None:
 
 
 def test_an_existing_pipeline_with_yes(root: Path) -> None:
-    """Without a question, a pipeline that is there is left alone."""
+    """With `--yes`, an existing pipeline is left unchanged."""
     git(root, "remote", "set-url", "origin", "https://gitlab.com/a/b")
     root.joinpath(".gitlab-ci.yml").write_text("a: {script: [x]}\n", "utf-8")
     assert 0 == ask("init", "--offline", "--yes").exit_code
@@ -95,20 +95,20 @@ def test_an_existing_pipeline_with_yes(root: Path) -> None:
 
 
 def test_check_for_people(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Grouped, with its code; a warning fails only with `--strict`."""
+    """Findings are grouped, each with its code; a warning fails only with `--strict`."""
     assert 0 == main(["check"])
     assert "[no-publishing-job]" in capsys.readouterr().out
     assert 1 == main(["check", "--strict"])
 
 
 def test_check_as_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """For another program."""
+    """`--format json` is for other programs."""
     assert 0 == main(["check", "--json"])
     assert ["no-publishing-job"] == [one["code"] for one in json.loads(capsys.readouterr().out)]
 
 
 def test_check_in_github(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As annotations."""
+    """`--format github` prints annotations."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert 0 == main(["check"])
     assert capsys.readouterr().out.startswith("::warning::")
@@ -117,12 +117,12 @@ def test_check_in_github(root: Path, capsys: pytest.CaptureFixture[str], monkeyp
 @pytest.mark.parametrize(
     ("code", "remote"),
     [
-        pytest.param("no-remote", None, id="none"),
+        pytest.param("no-remote", None, id="no remote"),
         pytest.param("unknown-forge", "https://user:pw@codeberg.org/a/b", id="another forge"),
     ],
 )
 def test_no_forge(code: str, remote: str | None, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One clear error, and nothing is written."""
+    """There is one clear error, and nothing is written."""
     git(root, "remote", "remove", "origin")
     if remote is not None:
         git(root, "remote", "add", "upstream", remote)
@@ -133,7 +133,7 @@ def test_no_forge(code: str, remote: str | None, root: Path, capsys: pytest.Capt
 
 
 def test_a_directory_without_rights(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where a file is in the way, nothing is written."""
+    """If a file blocks a directory, nothing is written."""
     root.joinpath(".github").write_text("", "utf-8")
     assert 1 == main(["init", "--yes", "--offline"])
     assert "[not-written]" in capsys.readouterr().err
@@ -151,7 +151,7 @@ def test_a_directory_without_rights(root: Path, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_a_workflow_that_cannot_be_read(code: str, text: bytes, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One clear error with the name of the file, and nothing is written."""
+    """There is one clear error with the name of the file, and nothing is written."""
     path = root / ".github" / "workflows" / "other.yml"
     path.parent.mkdir(parents=True)
     path.write_bytes(text)
@@ -163,7 +163,7 @@ def test_a_workflow_that_cannot_be_read(code: str, text: bytes, root: Path, caps
 
 
 def test_without_git(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Git is not installed, no remote is known; `check` needs none."""
+    """Without Git, no remote is known; `check` needs none."""
     monkeypatch.setenv("PATH", str(root))
     assert 1 == main(["init", "--yes", "--offline"])
     assert "[no-remote]" in capsys.readouterr().err
@@ -171,7 +171,7 @@ def test_without_git(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 
 
 def test_a_name_in_unicode(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """PyPI accepts only ASCII; nothing fails before `check` says so."""
+    """PyPI accepts only ASCII; `check` reports that, and no earlier step fails."""
     root.joinpath("pyproject.toml").write_text(PYPROJECT.replace("sample", "schöne-probe"), "utf-8")
     assert 0 == main(["init", "--yes", "--offline"])
     assert "/manage/project/sch%C3%B6ne-probe/" in capsys.readouterr().out
@@ -180,14 +180,14 @@ def test_a_name_in_unicode(root: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_usage(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is not a command or an option is said, with exit code 2 as click has it."""
+    """An unknown command or option is reported, with click's exit code 2."""
     assert 2 == main(["nope"])
     assert "nope" in capsys.readouterr().err
     assert 0 == main(["--help"])
 
 
 def test_stopped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C, or the end of the input, at a question writes nothing."""
+    """Ctrl-C or the end of the input at a question writes nothing."""
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert 1 == main(["init", "--offline"])
     assert not root.joinpath(".github").exists()
@@ -201,7 +201,7 @@ def test_stopped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_rehearse_now(code: int, ran: list[str], root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the end, Hatch builds and rehearses, and its exit code counts."""
+    """At the end, Hatch builds and rehearses, and the command has its exit code."""
     calls, hatch = root / "calls", root / "bin" / "hatch"
     hatch.parent.mkdir()
     hatch.write_text(f'#!/bin/sh\necho "$*" >> "{calls}"\nexit {code}\n', "utf-8")
@@ -213,7 +213,7 @@ def test_rehearse_now(code: int, ran: list[str], root: Path, monkeypatch: pytest
 
 
 def test_without_the_extra(root: Path) -> None:
-    """Where the packages of the extra are missing, the line to type is shown."""
+    """Without the packages of the extra, the line to type is shown."""
     site = Path(__file__).parents[1] / "e2e" / "site"
     done = subprocess.run(
         [sys.executable, "-m", "hatch_trusted_publish", "check"],
@@ -226,7 +226,7 @@ def test_without_the_extra(root: Path) -> None:
 
 
 def test_digest(root: Path) -> None:
-    """One digest for the files in dist/, as coreutils compute it, with the base dependencies alone."""
+    """One digest covers the files in dist/, as coreutils compute it, with the base dependencies alone."""
     make_wheel(root / "dist")
     make_sdist(root / "dist")
     code = "import sys\nfrom hatch_trusted_publish.__main__ import main\nmain(['digest'])\n"
@@ -250,12 +250,12 @@ WHEEL = {"filename": "sample-1.0-py3-none-any.whl", "url": "x", "hashes": {}}
             ["project-archived"], True, Answer.of({**LISTED, "project-status": {"status": "archived"}}), id="archived"
         ),
         pytest.param(["no-attestations-yet"], True, Answer.of({**LISTED, "files": [WHEEL]}), id="not attested"),
-        pytest.param([], True, Answer.of({**LISTED, "files": [{**WHEEL, "provenance": "/p"}]}), id="good"),
+        pytest.param([], True, Answer.of({**LISTED, "files": [{**WHEEL, "provenance": "/p"}]}), id="attested"),
         pytest.param(["listing-needs-token"], None, Answer(403), id="unknown"),
     ],
 )
 def test_online(codes: list[str], known: bool | None, answer: Answer) -> None:
-    """What the index says about the project."""
+    """`check --online` reports the project's state on the index."""
     with Scripted({"GET /simple/sample/": answer}) as server:
         index = find_index(Repository("own", f"{server.url}/legacy/"))
         assert codes == [one.message.code for one in online.check(index, "Sample")]
@@ -287,7 +287,7 @@ def test_pypi_is_asked(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """`init` shows the page for a new project or the project's own form, as PyPI knows it; `check --online` asks too."""
+    """`init` shows PyPI's form for a new or an existing project; `check --online` looks the project up, too."""
     with (
         Scripted({"GET /simple/sample/": answer}, authority.server("pypi.org")) as pypi,
         Tunnel(pypi.port) as tunnel,

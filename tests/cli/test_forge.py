@@ -20,11 +20,11 @@ from hatch_trusted_publish.cli.forge import Forge, parse_remote
         pytest.param(("gitlab", "gitlab.com", "a/b", "c"), "git@gitlab.com:a/b/c.git", id="subgroup"),
         pytest.param(("gitlab", "gitlab.example.org", "a", "c"), "https://gitlab.example.org/a/c", id="self-managed"),
         pytest.param(None, "https://codeberg.org/a/b.git", id="another forge"),
-        pytest.param(None, "https://github.com/only-an-owner", id="no repository"),
+        pytest.param(None, "https://github.com/only-an-owner", id="not a repository"),
         pytest.param(None, "https://github.com/a/b/c", id="too deep for GitHub"),
         pytest.param(None, "/srv/git/sample.git", id="path"),
         pytest.param(None, "", id="empty"),
-        pytest.param(None, "https://github.com.evil.example/a/b", id="host that starts alike"),
+        pytest.param(None, "https://github.com.evil.example/a/b", id="host with the same start"),
     ],
 )
 def test_remote(expected: tuple[str, str, str, str] | None, url: str) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with GitHub's workflows, in both directions: flagged, and quiet once it is right."""
+"""Problems in GitHub workflows, in both directions: reported, and not reported once they are fixed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def findings(
     version: dict[str, Any] | None = None,
     forge: Forge | None = FORGE,
 ) -> list[Finding]:
-    """What is found in one workflow of a project with this publisher and version source."""
+    """Return the findings in one workflow of a project with this publisher and version source."""
     directory = root / ".github" / "workflows"
     directory.mkdir(parents=True, exist_ok=True)
     directory.joinpath("release.yml").write_text(text, "utf-8")
@@ -75,7 +75,7 @@ def codes(found: list[Finding]) -> list[tuple[str, str, str]]:
 
 
 def test_good(tmp_path: Path) -> None:
-    """Nothing is found where nothing is wrong."""
+    """A correct workflow has no findings."""
     assert [] == codes(findings(tmp_path, GOOD))
 
 
@@ -88,8 +88,8 @@ BRANCH = "run: hatch build; git checkout ${{ github.head_ref }}"
     ("expected", "before", "after"),
     [
         pytest.param([("error", "other-environment", "13")], "environment: pypi", "environment: release", id="environment"),
-        pytest.param(EVERY_JOB, "permissions: {}", "permissions: {id-token: write}", id="every job"),
-        pytest.param(EVERY_JOB, "permissions: {}", "permissions: write-all", id="every right"),
+        pytest.param(EVERY_JOB, "permissions: {}", "permissions: {id-token: write}", id="identity in every job"),
+        pytest.param(EVERY_JOB, "permissions: {}", "permissions: write-all", id="all permissions"),
         pytest.param([("error", "no-identity-permission", "13")], "id-token: write", "contents: read", id="no identity"),
         pytest.param([("error", "shallow-checkout", "10")], "with: {fetch-depth: 0}", "with: {}", id="shallow"),
         pytest.param([("error", "tag-filter", "4")], '"v*"', '"release-*"', id="tags"),
@@ -130,11 +130,11 @@ BRANCH = "run: hatch build; git checkout ${{ github.head_ref }}"
             [("danger", "foreign-text", "13")], "run: hatch build --clean",
             f"uses: actions/github-script@{SHA}\n        with: {{script: 'x(`${{{{ github.event.issue.title }}}}`)'}}", id="JavaScript",
         ),
-        pytest.param([], "run: hatch build --clean", "run: hatch build; echo ${{ github.sha }} ${{ github.event.number }}", id="no text"),
+        pytest.param([], "run: hatch build --clean", "run: hatch build; echo ${{ github.sha }} ${{ github.event.number }}", id="number"),
     ],
 )  # fmt: skip
 def test_one_change(expected: list[tuple[str, str, str]], before: str, after: str, tmp_path: Path) -> None:
-    """One line makes one finding, at its place."""
+    """One changed line produces one finding, at its line."""
     text = GOOD.replace(before, after)
     assert text != GOOD
     assert sorted(expected) == sorted(codes(findings(tmp_path, text)))
@@ -145,7 +145,7 @@ def test_one_change(expected: list[tuple[str, str, str]], before: str, after: st
     [pytest.param("warning", "", id="push"), pytest.param("danger", "  workflow_dispatch:\n", id="by hand")],
 )
 def test_no_environment(level: str, trigger: str, tmp_path: Path) -> None:
-    """Without an environment any branch can publish; worse where anyone with write access can start it by hand."""
+    """Without an environment any branch can publish; worse if anyone with write access can start it by hand."""
     text = GOOD.replace("    environment: pypi\n", "").replace("on:\n", f"on:\n{trigger}")
     found = codes(findings(tmp_path, text, {**PUBLISHER, "environment": ""}))
     assert [(level, "no-environment")] == [one[:2] for one in found]
@@ -178,7 +178,7 @@ def test_a_called_workflow(tmp_path: Path) -> None:
 
 
 def test_static_version(tmp_path: Path) -> None:
-    """A version that does not count commits needs no history, and a broken pattern is for another tool to report."""
+    """A version that does not count commits needs no history; a malformed pattern is for another tool to report."""
     assert [] == findings(tmp_path, GOOD.replace("with: {fetch-depth: 0}", "with: {}"), version={"path": "a.py"})
     assert [] == findings(tmp_path, GOOD, version={"source": "vcs", "tag-pattern": "("})
 
@@ -226,7 +226,7 @@ DISPATCH = GOOD.replace("on:\n", "on:\n  workflow_dispatch: {}\n").replace("    
     ],
 )  # fmt: skip
 def test_incidents(expected: set[str], text: str, tmp_path: Path) -> None:
-    """The workflows behind known incidents are dangerous."""
+    """The workflows of known incidents are reported as dangerous."""
     found = findings(tmp_path, text, {"provider": "none"}, {"path": "a.py"})
     assert expected == {one.message.code for one in found if one.level == "danger"}
 

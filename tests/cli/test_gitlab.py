@@ -1,4 +1,4 @@
-"""What is wrong with a pipeline of GitLab, in both directions."""
+"""Problems in GitLab pipelines, in both directions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PUBLISHER = {
 def codes(
     root: Path, text: str, publisher: dict[str, str] | None = None, forge: Forge | None = FORGE
 ) -> list[tuple[str, str, str]]:
-    """Level, code and place of what is found."""
+    """Return level, code and place of the findings."""
     if text:
         root.joinpath(".gitlab-ci.yml").write_text(text, "utf-8")
     hatch: dict[str, Any] = {
@@ -57,7 +57,7 @@ def codes(
 
 
 def test_good(tmp_path: Path) -> None:
-    """Nothing is found where nothing is wrong, and nothing without a pipeline."""
+    """A correct pipeline has no findings, and a project without a pipeline has none."""
     assert [] == codes(tmp_path, "")
     assert [] == codes(tmp_path, GOOD)
     assert [] == codes(tmp_path, GOOD, {"provider": "github"})
@@ -81,7 +81,7 @@ BUILD = [("warning", "build-with-identity", JOB), ("error", "shallow-pipeline", 
         pytest.param([("error", "other-environment", JOB)], "environment: release", "environment: {name: x}", id="environment"),
         pytest.param([], "environment: release", "environment: $RELEASE", id="variable as environment"),
         pytest.param(
-            NONE, "  environment: release\n", "", id="none"
+            NONE, "  environment: release\n", "", id="no environment"
         ),
         pytest.param([("danger", "publishes-from-every-branch", JOB)], "extends: [.release]", "stage: x", id="every branch"),
         pytest.param(BUILD, HASHES, "hatch build", id="build"),
@@ -91,7 +91,7 @@ BUILD = [("warning", "build-with-identity", JOB), ("error", "shallow-pipeline", 
     ],
 )  # fmt: skip
 def test_one_change(expected: list[tuple[str, str, str]], before: str, after: str, tmp_path: Path) -> None:
-    """One line makes one finding, at its place."""
+    """One changed line produces one finding, at its line."""
     text = GOOD.replace(before, after)
     assert text != GOOD
     if "variables: {GIT_DEPTH: '0'}" in after:
@@ -116,7 +116,7 @@ def test_publisher(expected: str, change: dict[str, str], tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("include", ["include: ci.yml", "include: [{local: /ci.yml}]", "include: {local: ci.yml}"])
 def test_include(include: str, tmp_path: Path) -> None:
-    """Files of the project are followed; a finding names the file that has the job. Others are left alone."""
+    """Included files of the project are read; a finding names the file that has the job. Others are ignored."""
     tmp_path.joinpath("ci.yml").write_text(GOOD.replace("aud: pypi", "aud: x"), "utf-8")
     assert [("error", "other-audience", "ci.yml:12")] == codes(tmp_path, include)
     tmp_path.joinpath("more.yml").write_text(f"{include}\n", "utf-8")
@@ -146,7 +146,7 @@ REMOTE = "https://example.org/a/actions/gitlab/publish.yml"
     ],
 )  # fmt: skip
 def test_remote_files(expected: list[tuple[str, str, str]], publishes: bool, text: str, tmp_path: Path) -> None:
-    """A file of another server is fixed by its hash where the pipeline publishes; the template of this project does."""
+    """In a publishing pipeline, an included remote file needs its hash; this project's template has one."""
     assert expected == codes(tmp_path, text)
     assert publishes == bool(gitlab.publishing(gitlab.read(tmp_path)))
 

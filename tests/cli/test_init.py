@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def set_up(root: Path, provider: str, answers: Answers) -> list[str]:
-    """Write what `init` decides, and return the names."""
+    """Write the files that `init` creates, and return their names."""
     if not git(root, "remote").strip():
         git(root, "remote", "add", "origin", REMOTES[provider])
     found = project.read(root)
@@ -60,7 +60,7 @@ def set_up(root: Path, provider: str, answers: Answers) -> list[str]:
     ],
 )
 def test_files(root: Path, provider: str, files: list[str], answers: Answers) -> None:
-    """A second run changes nothing, and `check` finds nothing, with zizmor where it is installed."""
+    """A second run changes nothing, and `check` finds nothing, with zizmor if it is installed."""
     assert files == set_up(root, provider, answers)
     assert [] == set_up(root, provider, answers)
     found = check(project.read(root))
@@ -71,7 +71,7 @@ def test_files(root: Path, provider: str, files: list[str], answers: Answers) ->
 @pytest.mark.parametrize("answers", CHOICES, ids=["PyPI", "every commit"])
 @pytest.mark.parametrize(("provider", "schema"), [("github", "github-workflows"), ("gitlab", "gitlab-ci")])
 def test_valid(root: Path, provider: str, schema: str, answers: Answers) -> None:
-    """The files pass the schema of their CI, and zizmor at its most pedantic."""
+    """The files are valid for the schema of their CI, and for zizmor's pedantic rules."""
     written = [root / name for name in set_up(root, provider, answers) if name.endswith(".yml")]
     subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *written], check=True
@@ -89,7 +89,7 @@ def test_valid(root: Path, provider: str, schema: str, answers: Answers) -> None
 
 
 def test_versions_from_git(root: Path) -> None:
-    """A static version gives way to the history where each commit is published; comments stay."""
+    """To publish each commit, a static version is replaced by the history's; comments stay."""
     root.joinpath("pyproject.toml").write_text(f"# Ours\n{STATIC}", "utf-8")
     set_up(root, "github", CHOICES[1])
     found = project.read(root)
@@ -100,7 +100,7 @@ def test_versions_from_git(root: Path) -> None:
 
 
 def test_what_is_there_stays(root: Path) -> None:
-    """A workflow that publishes is left alone, and so is a table."""
+    """An existing publishing workflow and an existing table are left unchanged."""
     directory = root / ".github" / "workflows"
     directory.mkdir(parents=True)
     directory.joinpath("cd.yml").write_text("jobs: {a: {steps: [{run: twine upload dist/*}]}}", "utf-8")
@@ -113,12 +113,12 @@ def test_what_is_there_stays(root: Path) -> None:
     ("expected", "environment"),
     [
         pytest.param({"environment": "release"}, "release", id="environment"),
-        pytest.param({}, "", id="none"),
+        pytest.param({}, "", id="no environment"),
         pytest.param({}, "${{ matrix.place }}", id="expression"),
     ],
 )
 def test_the_table_for_what_is_there(root: Path, expected: dict[str, str], environment: str) -> None:
-    """The table names the file and the environment of the job that publishes already."""
+    """The table names the file and the environment of the existing publishing job."""
     directory = root / ".github" / "workflows"
     directory.mkdir(parents=True)
     directory.joinpath("cd.yml").write_text(
@@ -143,11 +143,9 @@ def test_the_table_for_what_is_there(root: Path, expected: dict[str, str], envir
     ("expected", "text"),
     [
         pytest.param(
-            [".gitlab/publish.yml", ".gitlab-ci.yml", "pyproject.toml"], "test: {script: [x]}\n", id="jobs of its own"
+            [".gitlab/publish.yml", ".gitlab-ci.yml", "pyproject.toml"], "test: {script: [x]}\n", id="own jobs"
         ),
-        pytest.param(
-            [".gitlab/publish.yml", "pyproject.toml"], "include: [{local: ci.yml}]\n", id="includes of its own"
-        ),
+        pytest.param([".gitlab/publish.yml", "pyproject.toml"], "include: [{local: ci.yml}]\n", id="own includes"),
         pytest.param(["pyproject.toml"], "x: {script: [twine upload dist/*]}\n", id="publishes"),
         pytest.param(
             ["pyproject.toml"], "include: [{remote: https://x.org/actions/gitlab/publish.yml}]\n", id="the template"
@@ -155,7 +153,7 @@ def test_the_table_for_what_is_there(root: Path, expected: dict[str, str], envir
     ],
 )
 def test_a_pipeline_that_is_there(root: Path, expected: list[str], text: str) -> None:
-    """What a pipeline has is kept; its own list of includes is not edited."""
+    """An existing pipeline is kept; its own list of includes is not edited."""
     root.joinpath(".gitlab-ci.yml").write_text(text, "utf-8")
     assert expected == set_up(root, "gitlab", Answers())
     assert root.joinpath(".gitlab-ci.yml").read_text("utf-8").startswith(text)
@@ -171,7 +169,7 @@ def test_pyproject_that_cannot_be_edited(root: Path) -> None:
 
 
 def test_all_or_none(root: Path) -> None:
-    """Where one file cannot be written, those before it are taken back."""
+    """If one file cannot be written, the ones before it are restored."""
     new, old, blocked = root / "new" / "a", root / "old", root / "blocked"
     old.write_text("before", "utf-8")
     blocked.mkdir()
@@ -182,7 +180,7 @@ def test_all_or_none(root: Path) -> None:
 
 
 def test_default_branch(root: Path) -> None:
-    """The remote's default branch, else the branch that is checked out, else a guess."""
+    """The branch is the remote's default, else the one that is checked out, else a guess."""
     assert "trunk" == init.default_branch(root)
     git(root, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/devel")
     assert "devel" == init.default_branch(root)
@@ -191,7 +189,7 @@ def test_default_branch(root: Path) -> None:
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 def test_form(root: Path, provider: str) -> None:
-    """PyPI's form, field by field, and the links to it."""
+    """PyPI's form is shown field by field, with its links."""
     set_up(root, provider, Answers())
     table = project.read(root).publisher
     fields = form(table, "sample")

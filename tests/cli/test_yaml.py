@@ -48,7 +48,7 @@ def test_pairs(expected: list[str], text: str, tmp_path: Path) -> None:
     [
         pytest.param("yaml-invalid", 2, "a: 1\n\tb: 2", id="tab"),
         pytest.param("yaml-invalid", 2, "a: 1\na: 2", id="key twice"),
-        pytest.param("yaml-invalid", 1, b"\xff\xfe\x00", id="no UTF-8"),
+        pytest.param("yaml-invalid", 1, b"\xff\xfe\x00", id="not UTF-8"),
         pytest.param("yaml-invalid", 1, "a: \x00", id="control character"),
         pytest.param("yaml-invalid", 1, "[" * 5000, id="too deep"),
         pytest.param("yaml-invalid", 1, "a: &a [*a]", id="alias of itself"),
@@ -63,7 +63,7 @@ def test_pairs(expected: list[str], text: str, tmp_path: Path) -> None:
     ],
 )
 def test_refused(code: str, line: int | None, text: str | bytes, tmp_path: Path) -> None:
-    """What two readers could read in two ways, or never to its end, is refused with its place."""
+    """YAML that is ambiguous or has no end is refused with its place."""
     with pytest.raises(SettingsError) as caught:
         parsed(tmp_path, text)
     assert (code, "x.yml") == (caught.value.message.code, caught.value.message.facts["file"])
@@ -73,6 +73,6 @@ def test_refused(code: str, line: int | None, text: str | bytes, tmp_path: Path)
 @settings(max_examples=100, deadline=None)
 @given(st.text() | st.text("ab:-[]{}&*!|>'\" \n\t#"))
 def test_any_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    """Any text is a tree or refused."""
+    """Any string is a tree or refused."""
     with suppress(SettingsError):
         assert isinstance(parsed(tmp_path_factory.mktemp("y"), text.encode(errors="replace")), Node)
