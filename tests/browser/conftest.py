@@ -31,7 +31,7 @@ document.addEventListener("DOMContentLoaded", () => {
   document.head.insertAdjacentHTML("beforeend", "<style>* {transition: none !important}</style>");
 });
 """
-"""Changes colors at once, so that nothing is measured halfway."""
+"""Makes colors change at once, so that nothing is measured halfway."""
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +90,7 @@ class Browser:
         self._command("Emulation.setDeviceMetricsOverride", **size)
 
     def run(self, script: str) -> Any:
-        """Return what an expression or its promise gives. It may do what a click may do."""
+        """Return the value of an expression or its promise. It may do what a click may do."""
         options = {"awaitPromise": True, "returnByValue": True, "userGesture": True}
         reply = self._command("Runtime.evaluate", expression=script, **options)
         assert "exceptionDetails" not in reply, reply

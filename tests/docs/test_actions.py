@@ -22,14 +22,14 @@ ROOT: Final = Path(__file__).parents[2]
 ACTION: Final = ROOT / "actions" / "publish" / "action.yml"
 TEMPLATE: Final = ROOT / "actions" / "gitlab" / "publish.yml"
 OPTIONS: Final = KEYS.keys() - {"publisher", "repos"} - {"rehearse-as"}
-"""Tables go into pyproject.toml, and a rehearsal needs more packages than a job that publishes installs."""
+"""Tables go into pyproject.toml, and a rehearsal needs more packages than a publishing job installs."""
 _YAML: Final = YAML(typ="safe", pure=True)
 GITHUB: Final[Mapping[str, Any]] = _YAML.load(ACTION)
 [SPEC, GITLAB] = _YAML.load_all(TEMPLATE)
 
 
 def variables(expression: str) -> dict[str, str]:
-    """The variables that the script reads the options from, with what a CI puts there."""
+    """Return the variables from which the script reads the options, with the values that a CI sets."""
     names = {key: f"TRUSTED_PUBLISH_{key.upper().replace('-', '_')}" for key in OPTIONS} | {"dist": "DIST"}
     return {variable: expression.format(key=key) for key, variable in names.items()}
 
@@ -55,7 +55,7 @@ def test_outputs_of_the_action() -> None:
 
 
 def test_inputs_of_the_template() -> None:
-    """The template has the same inputs, and needs two: the commit to run, and the environment."""
+    """The template has the same inputs, and requires two: the commit to run, and the environment."""
     inputs, job = SPEC["spec"]["inputs"], GITLAB["$[[ inputs.job ]]"]
     assert GITHUB["inputs"].keys() | {"commit", "environment", "image", "job", "stage"} == inputs.keys()
     assert ["commit", "environment"] == [key for key, one in inputs.items() if "default" not in one]
@@ -75,7 +75,7 @@ def test_descriptions() -> None:
 
 
 def test_valid(tmp_path: Path) -> None:
-    """Each follows the schema of its CI; for GitLab's, the header is a file of its own."""
+    """Each file is valid for the schema of its CI; for GitLab's, the header is a separate file."""
     checker = (sys.executable, "-m", "check_jsonschema", "--builtin-schema")
     assert (0, "ok -- validation done\n") == run(*checker, "vendor.github-actions", ACTION)
     header, job = (tmp_path / name for name in ("header.yml", "job.yml"))
@@ -86,7 +86,7 @@ def test_valid(tmp_path: Path) -> None:
 
 
 def test_safe() -> None:
-    """zizmor finds nothing in the action, with nothing ignored, and the script is in the syntax of bash."""
+    """zizmor finds nothing in the action, with nothing ignored, and the script is valid bash."""
     program = Path(sysconfig.get_path("scripts"), "zizmor")
     flags = ("--offline", "--quiet", "--no-progress", "--color=never", "--strict-collection", "--persona=pedantic")
     said = run(program, *flags, "--no-config", "--no-ignores", ACTION)
@@ -95,7 +95,7 @@ def test_safe() -> None:
 
 
 def test_pins() -> None:
-    """The pages name one commit of this repository, which has the action, and the template that `integrity` fixes."""
+    """The pages pin one commit of this repository that has the action, and the template by its `integrity`."""
     text = "".join(path.read_text("utf-8") for path in FILES)
     [commit] = set(re.findall(r"(?:/actions/publish@|/hatch-trusted-publish/|commit: )([0-9a-f]{40})\b", text))
     [integrity] = set(re.findall(r"integrity: (\S+)", text))

@@ -1,4 +1,4 @@
-"""The page of the benchmarks shows the results that are stored."""
+"""The benchmarks page shows the stored results."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ STORED = results.load(results.FOLDER / "benchmarks.json")
 
 
 def test_page() -> None:
-    """The tables are those of the results."""
+    """The tables are made from the results."""
     text = (results.FOLDER / "benchmarks.md").read_text("utf-8")
     assert results.page(text, STORED) == text
     assert results.markdown(STORED) in text
 
 
 def test_chart() -> None:
-    """The chart is that of the results, and says so without its picture as well."""
+    """The chart is made from the results, and has a description in words."""
     text = (results.FOLDER / "benchmarks.svg").read_text("utf-8")
     assert results.svg(STORED) == text
     described = ET.fromstring(text).findtext("{http://www.w3.org/2000/svg}desc")
@@ -27,5 +27,5 @@ def test_chart() -> None:
 
 
 def test_file() -> None:
-    """The file is as the benchmark writes it."""
+    """The file is exactly as the benchmark writes it."""
     assert (results.FOLDER / "benchmarks.json").read_text("utf-8") == STORED.as_json()

@@ -1,4 +1,4 @@
-"""The pages agree with the code, and you can use what they show as it is."""
+"""The pages agree with the code, and their examples work unchanged."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_checks_can_fail(tmp_path: Path) -> None:
 
 
 def test_installs_beside_an_identity() -> None:
-    """Where a recipe installs the publisher, it installs pinned hashes, or the line above says what that costs."""
+    """A recipe that installs the publisher in the publishing job pins hashes, or the line above names the risk."""
     blocks = [block.text for block in BLOCKS if block.language in {"yaml", "diff"}]
     lines = [line for text in blocks for line in text.splitlines()]
     installs = [at for at, line in enumerate(lines) if "[publish]" in line]
@@ -256,7 +256,7 @@ def test_pictures_are_shown() -> None:
 
 
 def test_typing() -> None:
-    """What the tutorial asks you to type before you need an account takes ten minutes at 100 characters a minute."""
+    """What the tutorial asks you to type without an account takes ten minutes at 100 characters a minute."""
     page = ROOT / "docs" / "tutorial.md"
     end = page.read_text("utf-8").partition("\n## 6. ")[0].count("\n")
     blocks = [block for block in blocks_of(page) if block.line <= end and (block.name or block.language != "text")]
@@ -281,7 +281,7 @@ def test_site(built: Path) -> None:
 
 
 def test_weight(built: Path) -> None:
-    """The home page loads nothing from another host, and less than 300 kB in all."""
+    """The home page loads nothing from another host, and less than 300 kB in total."""
     page = (built / "index.html").read_text("utf-8")
     loaded = set(re.findall(r'<(?:script|img|source)\b[^>]* (?:src|srcset)="([^"?]+)', page))
     loaded |= set(re.findall(r'<link rel="(?:stylesheet|icon|shortcut icon)"[^>]* href="([^"?]+)', page))

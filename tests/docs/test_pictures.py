@@ -30,7 +30,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_picture(path: Path) -> None:
-    """The file is what the script draws. It names itself, describes itself, and loads nothing."""
+    """The file is what the script draws. It has a title and a description, and loads nothing."""
     text = path.read_text("utf-8")
     assert FILES[path] == text
     svg = ET.fromstring(text)
@@ -58,7 +58,7 @@ def test_the_film(theme: Theme) -> None:
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 def test_contrast(theme: Theme) -> None:
-    """Text has the contrast that WCAG AA asks for, also on filled shapes."""
+    """Text has the contrast that WCAG AA requires, also on filled shapes."""
     inks = (theme.text, theme.muted, theme.accent, theme.good, theme.bad, theme.warn)
     pairs = product(inks, (theme.page, theme.card))
     assert [] == [pair for pair in pairs if contrast(*pair) < 4.5]

@@ -22,7 +22,7 @@ from hatch_trusted_publish.settings.repositories import REPO_KEYS
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted((ROOT / "docs").rglob("*.md"))
-# The rehearsal sets the variables of a CI, which the other rooms read.
+# The rehearsal sets the variables of a CI; other rooms read them.
 MODULES: Final = [path for path in sorted((ROOT / "src").rglob("*.py")) if path.parent.name != "rehearsal"]
 FLAGS: Final = [option for option in publish.params if option.param_type_name == "option"]
 OF_OTHERS: Final = {
@@ -46,7 +46,7 @@ NO_VARIABLES: Final = {
     "O_NOFOLLOW": "a flag of os.open",
     "O_NONBLOCK": "a flag of os.open",
 }
-"""Strings in the code that look like variables, and what they are."""
+"""Strings in the code that look like variables, and their meaning."""
 
 
 def section(heading: str) -> str:
@@ -84,7 +84,7 @@ def test_flags() -> None:
 
 
 def kind(parser: values.Parser) -> str:
-    """The type of a key in the words of the reference, by what its parser says about a wrong value."""
+    """Return the type of a key in the reference's words, by its parser's complaint about a wrong value."""
     with pytest.raises(SettingsError) as caught:
         parser("key", [])
     code, facts = caught.value.message.code, caught.value.message.facts
@@ -200,7 +200,7 @@ def test_exit_codes() -> None:
     ids=["abort", "argument", "keyword", "text", "number", "none"],
 )
 def test_exit_codes_are_found(line: str, found: list[int]) -> None:
-    """The search finds an exit code however the code gives it."""
+    """The search finds an exit code however the code sets it."""
     assert found == list(exit_codes(ast.parse(line)))
 
 

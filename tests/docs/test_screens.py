@@ -16,7 +16,7 @@ SCREENS: Final = sorted((PAGE.parents[1] / "screens").glob("*.txt"))
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_screen(name: str) -> None:
-    """A run of today shows what the page does, but for times, rates, ports and tokens."""
+    """A run today prints the page's screen, except for times, rates, ports and tokens."""
     assert (SCREENS[0].with_name(f"{name}.txt")).read_text("utf-8") == capture(CASES[name])
 
 
@@ -27,7 +27,7 @@ def test_all_are_kept() -> None:
 
 @pytest.mark.slow
 def test_the_recording() -> None:
-    """A run of today leaves what the recorded one does. Uploads end in any order."""
+    """A run today leaves the recorded screens. Uploads end in any order."""
     kept, new = (
         {name: sorted(text.splitlines()) for name, text in demo.ends(scenes).items()}
         for scenes in (demo.read(), demo.record())
@@ -36,19 +36,19 @@ def test_the_recording() -> None:
 
 
 def test_the_recording_is_public() -> None:
-    """No path of a machine and no token is in the recording."""
+    """The recording contains no local path and no token."""
     text = demo.RECORDING.read_text("utf-8")
     assert [] == re.findall(r"/(?:tmp|home|Users|root)\b|eyJ|pypi-[A-Za-z0-9]{8}|::add-mask", text)
 
 
 @pytest.mark.parametrize("path", SCREENS, ids=lambda path: path.stem)
 def test_all_are_shown(path: Path) -> None:
-    """The page shows each file as it is, under a link to it."""
+    """The page shows each file unchanged, under a link to it."""
     assert shown(path.stem, path.read_text("utf-8")) in PAGE.read_text("utf-8")
 
 
 def test_steady() -> None:
-    """What is replaced keeps its width, so that columns stay columns."""
+    """Replaced values keep their width, so that columns stay aligned."""
     text = (
         "dist/a.tar.gz                  1.0 MB  ━━━╌╌╌╌╌╌╌╌╌╌╌╌  20%\n"
         "total, 7.7 kB/s, 1:02:03 left  1.0 MB  ###############  99%\n"
@@ -65,7 +65,7 @@ def test_steady() -> None:
 
 
 def test_screen() -> None:
-    """A screen shows what a terminal would: lines are wrapped, drawn over, and cleared."""
+    """A screen shows what a terminal would: lines are wrapped, overwritten, and cleared."""
     screen = Screen(6)
     screen.write("\x1b[1mone\x1b[0m\ntwo\r\x1b[2K\x1b[1A\x1b[2KONE\nabcdefgh\r\x1b[?25lX\x1b[K")
     assert "ONE\nabcdef\nX\n" == str(screen)

@@ -20,7 +20,7 @@ SOURCE: Final = ROOT / "src" / "hatch_trusted_publish"
 OURS, HATCHS = PAGE.read_text("utf-8").split("\n## Hatch itself\n")
 SECTIONS: Final = re.findall(r"^### (\S+)\n\n(.*?)(?=^##|\Z)", OURS, re.MULTILINE | re.DOTALL)
 LONGEST_QUOTE: Final = 6
-"""Words that a section may share with its message, in a row: the page explains and does not repeat."""
+"""The most consecutive words that a section may share with its message: the page explains, without repeating."""
 
 
 WITHOUT_CODE: Final = frozenset(
@@ -132,9 +132,9 @@ WITHOUT_CODE: Final = frozenset(
         "uploaded-in-all",
     }
 )
-"""Sentences that the log shows without their code: parts of other messages, and what a successful run reports."""
+"""Sentences that the log shows without their code: parts of other messages, and reports of a successful run."""
 WITH_CODE: Final = frozenset({"zizmor-finding"})
-"""What has a code in the log, although it is not a sentence of ours."""
+"""Codes in the log whose sentence is not ours."""
 
 
 def uses(tree: ast.AST) -> Iterator[tuple[str, str]]:
@@ -171,7 +171,7 @@ def is_sentence(template: str) -> bool:
 
 
 def expected() -> set[str]:
-    """Return the codes that end a message in the log. The heading of a list has none: each problem in it has its own."""
+    """Return the codes that end a message in the log. The heading of a list has none; its problems have their own."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in SOURCE.rglob("*.py"):
         for code, use in uses(ast.parse(path.read_text("utf-8"))):

@@ -72,13 +72,13 @@ def test_safe() -> None:
 
 
 def test_own_check() -> None:
-    """By this project's own `check`, no release of it would fail, and no one else could publish."""
+    """This project's own `check` finds no obstacle to a release, and no way for others to publish."""
     assert [] == [one for one in check(project.read(ROOT)) if one.level != "warning"]
 
 
 @ALL
 def test_grants_are_explained(path: Path) -> None:
-    """A workflow grants nothing by default, and each grant of a job is explained."""
+    """A workflow grants no permission by default, and each grant of a job is explained."""
     text = path.read_text("utf-8")
     grants = re.findall(r"^ +[a-z-]+: (?:read|write)\b.*$", text, re.MULTILINE)
     assert "\npermissions: {}\n" in text
@@ -104,7 +104,7 @@ def test_actions_are_pinned() -> None:
 
 
 def test_outputs_of_commands() -> None:
-    """A command that writes an output or a variable fails where the command inside it fails: `echo` hides that."""
+    """A command that writes an output or a variable fails if the command inside it fails: `echo` hides that."""
     hidden = re.compile(r"""echo ["']?\w+=\$\(""")
     assert [] == [path for path in FILES if hidden.search(path.read_text("utf-8"))]
 
