@@ -17,7 +17,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No proxy, and no waiting between tries. Threads that a test leaves behind end with it."""
+    """Use no proxy, and do not wait between tries. Threads that a test leaves behind end with it."""
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
     with stamina.set_testing(True, attempts=9, cap=True):
@@ -29,11 +29,11 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def events() -> Recorder:
-    """Everything that a run reports."""
+    """Record everything that a run reports."""
     return Recorder()
 
 
 @pytest.fixture
 def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Git without anyone's configuration."""
+    """Run Git without any user's configuration."""
     isolate(monkeypatch, tmp_path)

@@ -11,7 +11,7 @@ from hatch_trusted_publish.files import append, refuse_unwritable, write_atomic
 
 @pytest.mark.parametrize("before", [None, "a longer text than the new one"])
 def test_a_file_is_written(before: str | None, tmp_path: Path) -> None:
-    """New or replaced, it has the text, line endings as given, and nothing else is left in the directory."""
+    """A new or replaced file has the given text and line endings, and no other file is left in the directory."""
     path = tmp_path / f"{'n' * 250}.txt"
     if before is not None:
         path.write_text(before)
@@ -24,7 +24,7 @@ def test_a_file_is_written(before: str | None, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
 def test_the_mode(mode: int, tmp_path: Path) -> None:
-    """The file has the mode that was asked for, whatever the file before it had."""
+    """The file has the requested mode, whatever the mode of the file before it."""
     path = tmp_path / "file"
     path.touch(0o777)
 
@@ -41,7 +41,7 @@ def _umask() -> int:
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_link_is_replaced(exists: bool, tmp_path: Path) -> None:
-    """The file that a link leads to is left as it is."""
+    """The target of a link is left unchanged."""
     target, link = tmp_path / "target", tmp_path / "link"
     if exists:
         target.write_text("yours")
@@ -55,7 +55,7 @@ def test_a_link_is_replaced(exists: bool, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["directory", "pipe"])
 def test_what_is_no_file_is_left(kind: str, tmp_path: Path) -> None:
-    """A run as root does not replace a device."""
+    """Run as root, the function does not replace a device."""
     path = tmp_path / "there"
     path.mkdir() if kind == "directory" else os.mkfifo(path)
 
@@ -67,7 +67,7 @@ def test_what_is_no_file_is_left(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_no_trace(tmp_path: Path) -> None:
-    """A text that cannot be written costs neither the file before it nor a temporary one."""
+    """If writing fails, the old file stays, and no temporary one is left."""
     path = tmp_path / "file"
     path.write_text("old")
 
@@ -78,7 +78,7 @@ def test_a_failure_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
-    """The error names what is missing."""
+    """The error names the missing directory."""
     with pytest.raises(FileNotFoundError) as raised:
         write_atomic(tmp_path / "missing" / "file", "")
 
@@ -86,7 +86,7 @@ def test_a_directory_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_what_can_be_replaced_is_left(tmp_path: Path) -> None:
-    """To try whether a file can be replaced leaves it, and its directory, as they are."""
+    """The check whether a file can be replaced leaves it, and its directory, unchanged."""
     path = tmp_path / "file"
     path.write_text("old")
 
@@ -98,7 +98,7 @@ def test_what_can_be_replaced_is_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [".", "missing/file", "file/file", "n" * 300])
 def test_what_cannot_be_replaced(name: str, tmp_path: Path) -> None:
-    """The same OSError as for the real thing comes before it."""
+    """The check raises the same OSError as writing would."""
     (tmp_path / "file").touch()
 
     with pytest.raises(OSError, match=r"."):
@@ -109,7 +109,7 @@ def test_what_cannot_be_replaced(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [None, "old\n"])
 def test_appending(before: str | None, tmp_path: Path) -> None:
-    """What is there stays, and line endings are as given."""
+    """Existing text stays, and line endings are as given."""
     path = tmp_path / "file"
     if before is not None:
         path.write_text(before)

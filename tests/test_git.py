@@ -25,7 +25,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def test_answers(repository: Repository) -> None:
-    """What Git prints is returned without the white space around it; of a failure, nothing."""
+    """Git's output is returned without white space around it; after a failure, the result is empty."""
     assert "v1.0" == git.ask(repository.root, "tag", "--list")
     assert "" == git.ask(repository.root, "rev-parse", "--verify", "nothing")
     failed = git.run(repository.root, "rev-parse", "--verify", "nothing")
@@ -33,14 +33,14 @@ def test_answers(repository: Repository) -> None:
 
 
 def test_no_git(repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without Git there is an exit code and no exception."""
+    """Without Git the result is an exit code, not an exception."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git.NOT_FOUND == git.run(repository.root, "tag").returncode
     assert "" == git.ask(repository.root, "tag")
 
 
 def test_any_language_and_encoding(repository: Repository) -> None:
-    """What Git prints is in UTF-8, whatever this machine uses."""
+    """Git's output is read as UTF-8, whatever the encoding of this machine."""
     (repository.root / "ü").touch()
     code = (
         "import pathlib, sys\n"
@@ -52,7 +52,7 @@ def test_any_language_and_encoding(repository: Repository) -> None:
 
 @pytest.fixture
 def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a program that plays Git writes its environment."""
+    """Return the file to which a fake Git writes its environment."""
     program = tmp_path / "bin" / "git"
     program.parent.mkdir()
     write_lines(program, ["#!/bin/sh", f'exec {which("env")} -0 > "{tmp_path}/environ"'])
@@ -62,7 +62,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_environment(shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git gets no identity and no other repository, and cannot ask for a password."""
+    """Git gets no identity token and no other repository, and cannot prompt for a password."""
     identities = ("PYPI_ID_TOKEN", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     for name in (*identities, "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "OTHER"):
         monkeypatch.setenv(name, "value")
@@ -75,7 +75,7 @@ def test_environment(shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_environment_with_a_network(shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the network, the user's settings for it count."""
+    """For network access, the user's settings apply."""
     git.run(tmp_path, "fetch", network=True)
     assert b"GIT_SSH_COMMAND=ssh -oBatchMode=yes\0" in shown.read_bytes()
     assert b"GIT_ALLOW_PROTOCOL" not in shown.read_bytes()
@@ -95,7 +95,7 @@ READING = [
 
 @pytest.mark.parametrize("command", READING, ids=lambda command: str(command[0]))
 def test_nothing_runs(repository: Repository, tmp_path: Path, command: list[str]) -> None:
-    """What a publishing job asks for runs nothing that the configuration of a repository names."""
+    """The Git commands of a publishing job run nothing that the configuration of a repository names."""
     trace = booby_trap(repository.root, tmp_path / "traps")
     (repository.root / "sample.py").write_text("changed\n", "utf-8")
 
@@ -106,7 +106,7 @@ def test_nothing_runs(repository: Repository, tmp_path: Path, command: list[str]
 
 
 def test_nothing_is_fetched(repository: Repository, tmp_path: Path) -> None:
-    """What a partial clone lacks is not fetched on the way: the remote could be any command."""
+    """Objects missing in a partial clone are not fetched: the remote could be any command."""
     repository.git("config", "uploadpack.allowFilter", "true")
     clone = repository.clone(tmp_path / "clone", "--no-checkout", "--filter=blob:none")
     failed = git.run(clone, "cat-file", "-p", "HEAD:sample.py")
@@ -115,7 +115,7 @@ def test_nothing_is_fetched(repository: Repository, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["another user's", "bare"])
 def test_refused(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """Git decides: it reads no repository of another user, and none that only looks like one."""
+    """Git decides: it reads no repository of another user, and no directory that only resembles one."""
     root = repository.root
     if kind == "bare":
         root = repository.root / "inside"
@@ -127,7 +127,7 @@ def test_refused(repository: Repository, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_no_end(tmp_path: Path, repository: Repository) -> None:
-    """A command is ended together with the helpers it started."""
+    """A command that takes too long is stopped, with the helpers it started."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
         done = git.run(repository.root, "ls-remote", url, network=True, seconds=2)
@@ -137,12 +137,12 @@ def test_no_end(tmp_path: Path, repository: Repository) -> None:
         connection = server.accept()[0]
         connection.settimeout(20)
         with closing(connection), connection.makefile("rb") as stream:
-            # The end of the stream comes only when all processes are gone.
+            # The stream ends only when all processes have ended.
             assert stream.read().startswith(b"GET /x.git/info/refs?service=git-upload-pack HTTP/1.1\r\n")
 
 
 def test_interrupted(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Ctrl-C ends Git as well."""
+    """Ctrl-C stops Git, too."""
     started: list[subprocess.Popen[str]] = []
 
     def interrupt(process: subprocess.Popen[str], **_: object) -> None:

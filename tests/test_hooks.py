@@ -1,4 +1,4 @@
-"""What Hatch and hatchling load, and what that costs a build."""
+"""The modules that Hatch and hatchling load, and their cost for a build."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules} & {"hatch", "http
 
 
 def in_a_build(program: str, missing: str = "") -> str:
-    """What *program* prints in an interpreter of its own, in which the packages *missing* cannot be imported."""
+    """Return what *program* prints in its own interpreter, in which the packages *missing* cannot be imported."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("HATCH_", "SETUPTOOLS_"))}
     done = subprocess.run(
         [sys.executable, "-c", program, missing], env=environ, capture_output=True, text=True, check=False
@@ -53,24 +53,24 @@ def in_a_build(program: str, missing: str = "") -> str:
 
 @pytest.mark.parametrize("program", [LOADS, LOADS + SOURCE], ids=["the hooks", "the version source"])
 def test_cheap(program: str) -> None:
-    """A build loads the hooks, and the version source, without anything that only a release needs."""
+    """A build loads the hooks and the version source, but nothing that only a release needs."""
     assert "\n" == in_a_build(program + LOADED)
 
 
 @pytest.mark.parametrize("missing", ["hatch", "hatch httpx id rich stamina"])
 def test_build_environment(missing: str) -> None:
-    """A build environment, where there is no Hatch, gets its version all the same."""
+    """A build environment without Hatch still gets its version."""
     assert "1.2.3\n" == in_a_build(LOADS + SOURCE + VERSION, missing)
 
 
 def test_the_rest_of_a_release_is_lazy() -> None:
-    """Hatch loads the publisher for each `hatch publish`, also with another one: it is light as well."""
+    """Hatch loads the publisher for each `hatch publish`, even with another one, so importing it is light, too."""
     program = "import sys\nimport hatch_trusted_publish.publisher\n"
     assert "hatch\n" == in_a_build(program + LOADED)
 
 
 def test_names() -> None:
-    """Hatch finds both by the names that the user writes."""
+    """Hatch finds both by the names that you configure."""
     assert (TrustedPublisher, PublicVersionSource) == (
         hooks.hatch_register_publisher(),
         hooks.hatch_register_version_source(),

@@ -1,4 +1,4 @@
-"""The process of a release: what ends it, what it leaves on the disk, and its variables."""
+"""The process of a release: the signals that end it, what it leaves on the disk, and its variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """These tests leave the process as they find it."""
+    """Restore the process after each test."""
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     limits = resource.getrlimit(resource.RLIMIT_CORE)
     yield
@@ -30,7 +30,7 @@ def _as_before() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_signals(number: signal.Signals) -> None:
-    """A CI that cancels a job, and a terminal that goes away, end the run as Ctrl-C does; what `nohup` ignores stays."""
+    """A cancelled job or a closed terminal ends the run as Ctrl-C does; signals that `nohup` ignores stay ignored."""
     for before, after in ((signal.SIG_DFL, interrupt), (signal.SIG_IGN, signal.SIG_IGN)):
         signal.signal(number, before)
         prepare()
@@ -46,7 +46,7 @@ def test_no_core() -> None:
 
 
 def test_environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is changed for a time is as before after it, however it ends."""
+    """Temporary changes are undone afterwards, however the block ends."""
     monkeypatch.setenv("REAL", "real")
     monkeypatch.delenv("PLAYED", raising=False)
     before = dict(os.environ)

@@ -1,4 +1,4 @@
-"""Hatch's side: its flags in, its output and exit code out. tests/e2e shows the rest of it, as a subprocess."""
+"""The Hatch plugin: flags in, output and exit code out. tests/e2e tests the rest of it, as a subprocess."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.helpers import make_wheel
 
 
 def hatch() -> Any:
-    """Hatch, as its command line makes it."""
+    """Return Hatch's application as its command line creates it."""
     application: Any = Application
     return application(sys.exit, verbosity=0, enable_color=False, interactive=False)
 
 
 def context(**said: object) -> click.Context:
-    """The context of a command for which all this was said."""
+    """Return the context of a command with these arguments."""
     made = click.Context(click.Command("publish"))
     made.params = said
     return made
@@ -37,7 +37,7 @@ def context(**said: object) -> click.Context:
     ("said", "options", "expected"),
     [
         pytest.param({}, {}, Flags(), id="nothing"),
-        pytest.param({"repo": None, "user": None, "ca_cert": None}, {}, Flags(), id="what is unsaid"),
+        pytest.param({"repo": None, "user": None, "ca_cert": None}, {}, Flags(), id="unset flags"),
         pytest.param({"repo": "test"}, {}, Flags(repo="test"), id="--repo"),
         pytest.param({"user": ""}, {}, Flags(user=True), id="--user, even an empty one"),
         pytest.param({"auth": "hunter2"}, {}, Flags(auth=True), id="--auth, without its value"),
@@ -47,25 +47,25 @@ def context(**said: object) -> click.Context:
             Flags(ca_cert="a", client_cert="b", client_key="c"),
             id="certificates",
         ),
-        pytest.param({}, {"initialize_auth": False}, Flags(), id="what Hatch always adds"),
+        pytest.param({}, {"initialize_auth": False}, Flags(), id="Hatch's own additions"),
         pytest.param({}, {"initialize_auth": True}, Flags(initialize_auth=True), id="--initialize-auth"),
     ],
 )
 def test_flags(said: Mapping[str, object], options: Mapping[str, object], expected: Flags) -> None:
-    """The flags that Hatch does not hand on are those of the command that runs."""
+    """The flags that Hatch does not pass on are read from the command that is running."""
     with context(**said):
         assert expected == _flags(options)
 
 
 def test_no_flags_without_a_command() -> None:
-    """A publisher that is called by something else than a command line has none."""
+    """A publisher that is called without a command line has no flags."""
     expected = Flags()
     assert expected == _flags({})
 
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    """An index with a publisher for the sample project, and a job of a CI that nothing detects."""
+    """Return an index with a publisher for the sample project, and a job of a CI that is not detected."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("MY_TOKEN", identity_token("gitlab", "127.0.0.1"))
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
@@ -78,7 +78,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
 
 
 def publisher(root: Path, **table: object) -> Any:
-    """The publisher for a project with one wheel, as Hatch makes it."""
+    """Return the publisher for a project with one wheel, as Hatch creates it."""
     make_wheel(root / "dist", PROJECT, "1.2.3")
     made: type[Any] = TrustedPublisher
     return made(hatch(), root, root.parent / "cache", table, {"identity-variable": "MY_TOKEN"})
@@ -89,7 +89,7 @@ def codes(text: str) -> list[str]:
 
 
 def test_a_release(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Hatch hands over a root, tables and options, and gets output on standard error."""
+    """Hatch passes root, tables and options, and gets output on standard error."""
     table = {"check-version": False, "attestations": False}
     publisher(tmp_path / "project", **table).publish([], {"repo": index.upload_url})
     out, err = capsys.readouterr()
@@ -99,7 +99,7 @@ def test_a_release(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_help(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`-o help` lists every option that can be given on the command line, and does nothing else."""
+    """`-o help` lists every option of the command line, and does nothing else."""
     publisher(tmp_path / "project").publish([], {"help": ""})
     said = capsys.readouterr().err
     listed = re.findall(r"(?m)^  (\S+)  ", said)
@@ -108,7 +108,7 @@ def test_help(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_an_error(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An error is shown, and ends Hatch with 1."""
+    """An error is shown, and Hatch exits with 1."""
     with pytest.raises(SystemExit) as ended:
         publisher(tmp_path / "project").publish(["nothing.whl"], {"repo": index.upload_url})
     out, err = capsys.readouterr()
@@ -117,7 +117,7 @@ def test_an_error(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_problems_of_all_rooms(index: Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A report and a token that cannot be kept are problems of the plan, shown together before anything is uploaded."""
+    """An unwritable report and token directory are problems of the plan, shown together before any upload."""
     made = publisher(tmp_path / "project", **{"check-version": False, "report": "none/report.json"})
     made.cache_dir.mkdir(parents=True)
     made.cache_dir.chmod(0o777)

@@ -57,7 +57,7 @@ def _identity_token(audience: str) -> str:
 
 
 class World:
-    """An index that follows a script, a CI, and two files to release."""
+    """An index with a script, a CI, and two files to release."""
 
     def __init__(self, folder: Path, script: dict[str, Answer | list[Answer]]) -> None:
         self.script = {
@@ -84,7 +84,7 @@ class World:
         return self.ambient
 
     def run(self, server: Scripted) -> None:
-        """The release, against *server*."""
+        """Run the release against *server*."""
         index = find_index(Repository("own", f"{server.url}/legacy/"))
         index = replace(index, name=self.name, listed=self.listed, pypi_rules=self.pypi_rules)
         with Client(self.settings.repository.certificates, self.timeout, "tests/1.0", self.events.note) as client:
@@ -93,37 +93,37 @@ class World:
             try:
                 release(job, self.files, self.project, self._ambient, tokens=self.tokens)
             finally:
-                # A run leaves behind what it does not need any more; the server and the connections end here.
+                # A run does not wait for its threads; the server and the connections end here.
                 for thread in threading.enumerate():
                     if "(run)" in thread.name:
                         thread.join(30)
 
     def released(self) -> list[str]:
-        """What the index was asked, in a run that ends well."""
+        """Return the requests to the index in a run that succeeds."""
         with Scripted(self.script) as server:
             self.run(server)
         return in_order(server.lines)
 
     def stopped(self, kind: type[TrustedPublishError]) -> tuple[TrustedPublishError, list[str]]:
-        """The error that ends the run, and what the index was asked before."""
+        """Return the error that ends the run, and the requests to the index before it."""
         with Scripted(self.script) as server, pytest.raises(kind) as raised:
             self.run(server)
         return raised.value, in_order(server.lines)
 
     def told(self) -> tuple[list[Result], list[str], list[tuple[str, Result]]]:
-        """What was reported: the plan, the starts of what was masked, and what became of each file."""
+        """Return the reports: the plan, the start of each masked token, and the outcome of each file."""
         planned = [one.result for plan in self.events.plans for one in plan.outcomes]
         return planned, [secret[:4] for secret in self.events.masked], self.events.results
 
     def results(self) -> dict[str, Result]:
-        """What became of each file, by the run's own account."""
+        """Return the outcome of each file, as the run reports it."""
         return {one.distribution.filename: one.result for one in self.done.outcomes.values()}
 
 
 def in_order(lines: Sequence[str]) -> list[str]:
-    """The requests of a run: those that go out side by side in a fixed order, the others as they came.
+    """Return the requests of a run: parallel ones in a fixed order, the others as they arrived.
 
-    A run that asks for nothing but them may or may not need the terms of the exchange: they are left out.
+    A run that makes only these may or may not request the terms of the exchange: they are left out.
     """
     beside = [line for line in dict.fromkeys((LISTING, OTHER_LISTING, *TERMS)) if line in lines]
     rest = [line for place, line in enumerate(lines) if line not in beside or line in lines[:place]]
@@ -172,7 +172,7 @@ def test_a_doubt(tmp_path: Path) -> None:
 
 
 def test_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:
-    """The identity is masked, and goes nowhere; nothing is uploaded, and there is nothing to burn."""
+    """The identity is masked, and not sent; nothing is uploaded, and there is nothing to burn."""
     world = World(tmp_path, {})
     world.settings = replace(world.settings, publisher={"provider": "github", "owner": "octo-org"})
 
@@ -184,7 +184,7 @@ def test_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:
 
 
 def test_a_publisher_is_not_compared_in_a_rehearsal(tmp_path: Path) -> None:
-    """A rehearsal plays a publisher of its own."""
+    """A rehearsal has its own publisher."""
     world = World(tmp_path, {})
     world.name = "rehearsal"
     world.settings = replace(world.settings, publisher={"provider": "github", "owner": "octo-org"})
@@ -208,7 +208,7 @@ def test_what_is_uploaded(tmp_path: Path) -> None:
 
 
 def test_each_project_is_asked_for_once(tmp_path: Path) -> None:
-    """Files of several projects need one question each."""
+    """Files of several projects need one request per project."""
     world = World(tmp_path, {})
     other = make_wheel(tmp_path, "other", metadata=core_metadata("other"))
     world.files.append(_read(other))
@@ -218,7 +218,7 @@ def test_each_project_is_asked_for_once(tmp_path: Path) -> None:
 
 
 def test_nothing_before_everything_is_right(tmp_path: Path) -> None:
-    """A problem of the files is told before the first request."""
+    """A problem with the files is reported before the first request."""
     world = World(tmp_path, {})
     world.files = [_read(make_wheel(tmp_path, version="1.0+local"))]
 
@@ -230,7 +230,7 @@ def test_nothing_before_everything_is_right(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [301, 410, 418])
 def test_an_index_that_cannot_be_read(status: int, tmp_path: Path) -> None:
-    """What the index holds is not known: no identity is asked for."""
+    """The index's files are unknown: no identity is requested."""
     world = World(tmp_path, {LISTING: Answer(status)})
 
     _, lines = world.stopped(IndexReadError)
@@ -239,17 +239,17 @@ def test_an_index_that_cannot_be_read(status: int, tmp_path: Path) -> None:
 
 
 def test_a_project_without_files(tmp_path: Path) -> None:
-    """A project that is there and empty, as minting leaves it, is uploaded to."""
+    """An existing project without files, as minting leaves it, accepts uploads."""
     world = World(tmp_path, {LISTING: _listed(elsewhere="ab")})
 
     assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN] == world.released()
 
 
-# What is there already
+# Files that the index already has
 
 
 def test_a_run_is_repeated(tmp_path: Path) -> None:
-    """What an earlier run uploaded is not sent again."""
+    """Files that an earlier run uploaded are not sent again."""
     world = World(tmp_path, {})
     world.script[LISTING] = _listed(wheel=world.files[1].sha256.upper())
 
@@ -261,7 +261,7 @@ def test_a_run_is_repeated(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left(tmp_path: Path) -> None:
-    """When all is there, no identity is asked for, and nothing minted."""
+    """If the index has every file, no identity is requested, and nothing is minted."""
     world = World(tmp_path, {})
     world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
 
@@ -281,7 +281,7 @@ def test_other_bytes_are_there(tmp_path: Path) -> None:
 
 
 def test_other_bytes_are_left(tmp_path: Path) -> None:
-    """With `existing = "skip"` they are left, and the rest is released."""
+    """With `existing = "skip"` they stay, and the rest is released."""
     world = World(tmp_path, {LISTING: _listed(wheel="00" * 32)})
     world.settings = replace(world.settings, existing="skip")
 
@@ -290,7 +290,7 @@ def test_other_bytes_are_left(tmp_path: Path) -> None:
 
 
 def test_until_the_index_lists_it(tmp_path: Path) -> None:
-    """With `wait` the run ends when the index lists what it was sent; by then the token is burned."""
+    """With `wait` the run ends when the index lists the uploaded files; the token is already burned."""
     world = World(tmp_path, {})
     world.settings = replace(world.settings, wait=600.0)
     sdist, wheel = world.files
@@ -304,7 +304,7 @@ def test_until_the_index_lists_it(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken_and_not_listed(tmp_path: Path) -> None:
-    """An index that has had a file and did not list it yet is waited for, where that is asked for."""
+    """With `wait`, the run waits for an index that has a file and does not list it yet."""
     world = World(tmp_path, {UPLOAD: EXISTS})
     world.settings = replace(world.settings, wait=600.0)
     sdist, wheel = world.files
@@ -320,7 +320,7 @@ def test_a_name_that_is_taken_and_not_listed(tmp_path: Path) -> None:
 
 
 def test_dry_run(tmp_path: Path) -> None:
-    """A dry run reads the index, and that is all."""
+    """A dry run only reads the index."""
     world = World(tmp_path, {})
     world.settings = replace(world.settings, dry_run="yes")
 
@@ -331,7 +331,7 @@ def test_dry_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("left", [True, False])
 def test_dry_run_mint(left: bool, tmp_path: Path) -> None:
-    """With `mint` the identity is exchanged and the token burned, whether or not there is something to upload."""
+    """With `mint` the identity is exchanged and the token burned, even if there is nothing to upload."""
     world = World(tmp_path, {LISTING: _listed()})
     if not left:
         world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
@@ -343,7 +343,7 @@ def test_dry_run_mint(left: bool, tmp_path: Path) -> None:
 
 
 def test_dry_run_mint_of_a_new_project(tmp_path: Path) -> None:
-    """A pending publisher has created the project, or the identity is accepted for another one."""
+    """A pending publisher creates the project, or the identity is accepted for another project."""
     world = World(tmp_path, {LISTING: [Answer(404), _listed()]})
     world.settings = replace(world.settings, dry_run="mint")
     assert [LISTING, *TERMS, MINT, LISTING, BURN] == world.released()
@@ -355,7 +355,7 @@ def test_dry_run_mint_of_a_new_project(tmp_path: Path) -> None:
 
 
 def test_who_publishes(tmp_path: Path) -> None:
-    """The log says who publishes."""
+    """The log names the publisher."""
     world = World(tmp_path, {})
     world.released()
 
@@ -366,7 +366,7 @@ def test_who_publishes(tmp_path: Path) -> None:
 
 
 def test_a_refusal_of_one_file(tmp_path: Path) -> None:
-    """After a refusal of one file the others are sent, the token is burned, and the account is truthful."""
+    """After the rejection of one file the others are sent, the token is burned, and the report is true."""
     world = World(tmp_path, {UPLOAD: [STORED, REFUSED, STORED]})
     world.files.append(_read(make_wheel(tmp_path, tag="py2-none-any")))
 
@@ -379,7 +379,7 @@ def test_a_refusal_of_one_file(tmp_path: Path) -> None:
 
 
 def test_a_refusal_of_the_project(tmp_path: Path) -> None:
-    """After a refusal that holds for all nothing more is sent, the token is burned, and the account is truthful."""
+    """After a rejection that holds for all files nothing more is sent, the token is burned, and the report is true."""
     world = World(tmp_path, {UPLOAD: [STORED, FORBIDDEN, STORED]})
     world.files.append(_read(make_wheel(tmp_path, tag="py2-none-any")))
 
@@ -393,7 +393,7 @@ def test_a_refusal_of_the_project(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("renewable", [True, False])
 def test_a_refusal_where_the_identity_is_spent(renewable: bool, tmp_path: Path) -> None:
-    """In a job with one identity token, the message says that the command cannot be run again alone."""
+    """In a job with one identity token, the message says that running the command again is not enough."""
     world = World(tmp_path, {UPLOAD: FORBIDDEN})
     world.ambient = replace(world.ambient, renewable=renewable)
 
@@ -404,7 +404,7 @@ def test_a_refusal_where_the_identity_is_spent(renewable: bool, tmp_path: Path) 
 
 
 def test_a_network_failure_stops(tmp_path: Path) -> None:
-    """Of an upload whose every try was cut nobody knows what became; no other is tried."""
+    """If every try of an upload is cut, its outcome is unknown; no other upload starts."""
     world = World(tmp_path, {UPLOAD: Answer(fault="no reply")})
 
     _, lines = world.stopped(NetworkError)
@@ -414,7 +414,7 @@ def test_a_network_failure_stops(tmp_path: Path) -> None:
 
 
 def test_a_refused_identity(tmp_path: Path) -> None:
-    """When nothing is minted, no file was tried and there is nothing to burn."""
+    """If nothing is minted, no file was tried and there is nothing to burn."""
     world = World(tmp_path, {MINT: Answer(403)})
 
     _, lines = world.stopped(ExchangeError)
@@ -425,7 +425,7 @@ def test_a_refused_identity(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes(tmp_path: Path) -> None:
-    """A file that is another one by now is not uploaded, and the run ends there."""
+    """A file that has changed is not uploaded, and the run ends."""
     world = World(tmp_path, {})
     world.files[0].path.write_bytes(b"other")
 
@@ -436,7 +436,7 @@ def test_a_file_that_changes(tmp_path: Path) -> None:
 
 
 def test_an_interruption_is_no_success(tmp_path: Path) -> None:
-    """A run that is stopped from outside knows what is there and what nobody knows of; the token is burned, in one try."""
+    """A stopped run reports what is uploaded and what is unknown; the token is burned, in one try."""
     world = World(tmp_path, {BURN: Answer(503)})
     world.settings = replace(world.settings, concurrency=2)
     world.files.append(_read(make_wheel(tmp_path, tag="py2-none-any")))
@@ -458,7 +458,7 @@ def test_an_interruption_is_no_success(tmp_path: Path) -> None:
                 raise KeyboardInterrupt
 
         def warn(self, message: Message) -> None:
-            # What stops the run waits for no upload: this one is answered after the last word.
+            # Stopping the run does not wait for an upload: this one is answered after the token is burned.
             super().warn(message)
             never.set()
 
@@ -472,7 +472,7 @@ def test_an_interruption_is_no_success(tmp_path: Path) -> None:
 
 
 def test_an_interruption_does_not_wait_for_the_burning(tmp_path: Path) -> None:
-    """A token that cannot be burned in a second is left to end by itself: somebody waits, whatever `timeout` says."""
+    """A token that cannot be burned in a second is left to expire: you are waiting, whatever `timeout` says."""
     world = World(tmp_path, {BURN: Answer(fault="silence")})
     world.timeout = 3600.0
 
@@ -490,7 +490,7 @@ def test_an_interruption_does_not_wait_for_the_burning(tmp_path: Path) -> None:
 
 
 def test_an_interruption_before_the_token(tmp_path: Path) -> None:
-    """A run that is stopped while the identity is asked for has sent nothing, and has nothing to burn."""
+    """A run that is stopped while it requests the identity has sent nothing, and has nothing to burn."""
     world = World(tmp_path, {})
 
     def fetch(_: str) -> str:
@@ -505,7 +505,7 @@ def test_an_interruption_before_the_token(tmp_path: Path) -> None:
 
 
 def test_single_use_tokens(tmp_path: Path) -> None:
-    """An index that takes a token once gives one for each file."""
+    """An index with single-use tokens issues one for each file."""
     world = World(tmp_path, {MINT: [Answer.of({"token": "one"}), Answer.of({"token": "two"})]})
     with Scripted(world.script) as server:
         found = {
@@ -526,7 +526,7 @@ def test_single_use_tokens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("upload", [STORED, REFUSED])
 def test_a_token_that_cannot_be_burned(upload: Answer, tmp_path: Path) -> None:
-    """That is one warning, and changes nothing about how the run ends."""
+    """There is one warning, and the run ends as it would have otherwise."""
     world = World(tmp_path, {BURN: Answer(403), UPLOAD: upload})
     if upload is STORED:
         world.released()
@@ -541,7 +541,7 @@ def test_a_token_that_cannot_be_burned(upload: Answer, tmp_path: Path) -> None:
     [("no", [[MINT, UPLOAD, UPLOAD], [UPLOAD, UPLOAD]]), ("mint", [[MINT, BURN], [MINT, BURN]])],
 )
 def test_two_runs_of_a_job(dry_run: Literal["no", "mint"], ends: list[list[str]], tmp_path: Path) -> None:
-    """A token that is to be kept is not burned, and the job's next run mints none; a dry run keeps nothing."""
+    """A kept token is not burned, and the job's next run mints none; a dry run keeps nothing."""
     lines: list[list[str]] = []
     world = World(tmp_path, {LISTING: _listed()})
     world.settings = replace(world.settings, dry_run=dry_run)
@@ -565,7 +565,7 @@ TAKEN = pytest.mark.parametrize("taken", [EXISTS, Answer(409)], ids=["400", "409
 @TAKEN
 @pytest.mark.parametrize("existing", ["identical", "skip", "fail"])
 def test_taken_by_the_same_bytes(existing: Literal["identical", "skip", "fail"], taken: Answer, tmp_path: Path) -> None:
-    """A name that is taken by the same bytes, as after a lost reply, is a file that is there."""
+    """If the same bytes have the name, as after a lost reply, the file is uploaded."""
     world = World(tmp_path, {UPLOAD: [taken, STORED]})
     world.script[LISTING] = [_listed(), _listed(wheel=world.files[1].sha256)]
     world.settings = replace(world.settings, existing=existing)
@@ -580,7 +580,7 @@ def test_taken_by_the_same_bytes(existing: Literal["identical", "skip", "fail"],
 def test_taken_by_other_bytes(
     digest: str | None, existing: Literal["identical", "fail"], taken: Answer, tmp_path: Path
 ) -> None:
-    """A name that is taken by other bytes, or by nobody knows which, is a failure."""
+    """If other or unknown bytes have the name, the upload has failed."""
     world = World(tmp_path, {UPLOAD: [taken, STORED], LISTING: [_listed(), _listed(wheel=digest)]})
     world.settings = replace(world.settings, existing=existing)
 
@@ -592,7 +592,7 @@ def test_taken_by_other_bytes(
 
 
 def test_taken_by_other_bytes_that_are_left(tmp_path: Path) -> None:
-    """With `existing = "skip"` that is told, and the next file is sent."""
+    """With `existing = "skip"` this is reported, and the next file is sent."""
     world = World(tmp_path, {UPLOAD: [EXISTS, STORED], LISTING: [_listed(), _listed(wheel="00" * 32)]})
     world.settings = replace(world.settings, existing="skip")
 
@@ -605,7 +605,7 @@ def test_taken_by_other_bytes_that_are_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("existing", ["identical", "skip", "fail"])
 def test_taken_and_not_listed(existing: Literal["identical", "skip", "fail"], tmp_path: Path) -> None:
-    """A name that is taken and not listed cannot be settled yet: the file may be there."""
+    """If the name is taken and not listed, the outcome is unknown: the file may be there."""
     world = World(tmp_path, {UPLOAD: [EXISTS, STORED]})
     world.settings = replace(world.settings, existing=existing)
 
@@ -624,7 +624,7 @@ def test_taken_and_not_listed(existing: Literal["identical", "skip", "fail"], tm
 )
 @pytest.mark.parametrize("lists", ["nothing", "the file", "other bytes"])
 def test_an_unclear_reply(reply: Answer, lists: str, tmp_path: Path) -> None:
-    """A success that is not one of an upload counts only if the index lists the bytes."""
+    """A success reply that is not an upload's counts only if the index lists the bytes."""
     world = World(tmp_path, {UPLOAD: [reply, STORED]})
     digest = {"the file": world.files[1].sha256, "other bytes": "00" * 32}.get(lists)
     world.script[LISTING] = [_listed(), _listed(**({"wheel": digest} if digest else {}))]
@@ -640,7 +640,7 @@ def test_an_unclear_reply(reply: Answer, lists: str, tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_under_another_name(tmp_path: Path) -> None:
-    """PyPI takes the same bytes once, and answers as if the name were taken."""
+    """PyPI accepts the same bytes once, and answers as if the name were taken."""
     world = World(tmp_path, {UPLOAD: [EXISTS, STORED]})
     world.script[LISTING] = [_listed(), _listed(elsewhere=world.files[1].sha256)]
 
@@ -651,7 +651,7 @@ def test_the_same_bytes_under_another_name(tmp_path: Path) -> None:
 
 
 def test_a_reply_that_was_lost(tmp_path: Path) -> None:
-    """An index that stored the file and lost its reply, and refuses it when it comes again, has the file."""
+    """If the index stored the file, lost its reply, and rejects the retry, the file is uploaded."""
     world = World(tmp_path, {})
     stored: set[str] = set()
 
@@ -675,11 +675,11 @@ def test_a_reply_that_was_lost(tmp_path: Path) -> None:
     assert {WHEEL: "there", SDIST: "uploaded"} == world.results()
 
 
-# Side by side
+# Parallel requests
 
 
 def test_the_index_is_asked_side_by_side(tmp_path: Path) -> None:
-    """What the index holds and the terms of the exchange are asked for at once."""
+    """The index's files and the terms of the exchange are requested in parallel."""
     world = World(tmp_path, {})
     two = threading.Barrier(2)
 
@@ -698,7 +698,7 @@ def test_the_index_is_asked_side_by_side(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", [Answer(403), Answer(fault="no reply")])
 def test_terms_that_nobody_needs(fault: Answer, tmp_path: Path) -> None:
-    """When all is there, an index whose exchange is out of order is no error, and its retries are not told."""
+    """If the index has every file, a failing exchange is not an error, and its retries are not reported."""
     world = World(tmp_path, {DISCOVERY: fault, AUDIENCE: fault})
     world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
     lines = world.released()
@@ -709,7 +709,7 @@ def test_terms_that_nobody_needs(fault: Answer, tmp_path: Path) -> None:
 
 
 def test_terms_that_cannot_be_had(tmp_path: Path) -> None:
-    """Where there is something to upload, that is the error, and no identity token is asked for."""
+    """If there is a file to upload, this is the error, and no identity token is requested."""
     world = World(tmp_path, {AUDIENCE: Answer(404)})
     fetched: list[str] = []
     world.ambient = Ambient("Some CI", lambda audience: fetched.append(audience) or _identity_token(audience))  # type: ignore[func-returns-value]
@@ -720,7 +720,7 @@ def test_terms_that_cannot_be_had(tmp_path: Path) -> None:
 
 
 def test_uploads_at_once(tmp_path: Path) -> None:
-    """After the first file of a new release, 2 and then 4 are under way, if `concurrency` allows it."""
+    """After the first file of a new release, 2 and then 4 are in flight, if `concurrency` allows it."""
     world = World(tmp_path, {})
     world.files += [_read(make_wheel(tmp_path, tag=f"cp3{number}-none-any")) for number in range(5)]
     world.settings = replace(world.settings, concurrency=4)
@@ -744,7 +744,7 @@ def test_uploads_at_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_be_there(tmp_path: Path) -> None:
-    """Where nothing can be compared, a file whose first reply was lost may be there."""
+    """If nothing can be compared, a file whose first reply was lost may be on the index."""
     world = World(tmp_path, {UPLOAD: [Answer(fault="no reply"), Answer(409), STORED]})
     world.listed = False
     world.stopped(UploadError)
@@ -770,7 +770,7 @@ PROVENANCE = "GET /integrity/sample-0.9.tar.gz"
 
 @pytest.mark.parametrize("dry_run", ["no", "mint"])
 def test_provenance_is_not_lost_silently(tmp_path: Path, dry_run: Literal["no", "mint"]) -> None:
-    """A warning names the release that had attestations, if this run uploads without."""
+    """If the newest release had attestations and this run uploads without, a warning names it."""
     files = [{"filename": "sample-0.9.tar.gz", "hashes": {}, "provenance": "/integrity/sample-0.9.tar.gz"}]
     world = World(tmp_path, {LISTING: Answer.of({"files": files})})
     world.settings = replace(world.settings, dry_run=dry_run)
@@ -783,7 +783,7 @@ def test_provenance_is_not_lost_silently(tmp_path: Path, dry_run: Literal["no", 
 
 @pytest.mark.parametrize("said", ["Invalid attestations supplied during upload: no.", "No."])
 def test_attestations_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
-    """What this run signed is discarded if the index refuses it, and only then."""
+    """Attestations that this run signed are discarded if the index rejects them, and only then."""
     discarded: list[str] = []
     monkeypatch.setattr(Signing, "discard", lambda _: discarded.append(said))
     world = World(tmp_path, {UPLOAD: Answer.of({"code": f"400 {said}"}, 400)})
@@ -797,7 +797,7 @@ def test_attestations_that_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def _asks_who(listing: Answer) -> Callable[[Asked], Answer]:
-    """An index that answers 401 to anybody without the upload token."""
+    """Return an index that answers 401 to requests without the upload token."""
     token = base64.b64encode(b"__token__:pypi-token").decode()
     script = {
         DISCOVERY: Answer(404),
@@ -831,7 +831,7 @@ def test_reading_with_the_upload_token(tmp_path: Path, waits: int) -> None:
 
 
 def test_waiting_with_the_upload_token(tmp_path: Path) -> None:
-    """The list is waited for before the token that it needs is burned."""
+    """The run waits for the list before it burns the token that the list requires."""
     world = World(tmp_path, {})
     world.settings = replace(world.settings, wait=5)
     answers = iter([_listed(), _listed(sdist=world.files[0].sha256, wheel=world.files[1].sha256)])
@@ -852,7 +852,7 @@ def test_waiting_with_the_upload_token(tmp_path: Path) -> None:
 def test_an_index_that_does_not_let_read(
     tmp_path: Path, dry_run: Literal["no", "yes"], listing: Answer, code: str
 ) -> None:
-    """Where the token does not help, or there is none, nothing is uploaded."""
+    """If the token does not help, or there is none, nothing is uploaded."""
     world = World(tmp_path, {})
     world.settings = replace(world.settings, dry_run=dry_run)
     with Scripted(_asks_who(listing)) as server, pytest.raises(IndexReadError) as caught:
@@ -863,7 +863,7 @@ def test_an_index_that_does_not_let_read(
 
 
 def test_an_index_that_is_not_asked(tmp_path: Path) -> None:
-    """With ``listing = "none"`` the index is not asked for its files, and the log says that nothing was compared."""
+    """With ``listing = "none"`` the index's list is not requested, and the log says that nothing was compared."""
     world = World(tmp_path, {LISTING: Answer(500)})
     world.listed = False
     lines = world.released()

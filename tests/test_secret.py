@@ -1,4 +1,4 @@
-"""A token is never seen."""
+"""A secret is never shown."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ TEXT = "pypi-AgEIcHlwaS5vcmc"
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Something that has a token, as an upload has."""
+    """An object with a token, as an upload has."""
 
     token: Secret
 
 
 def as_logged(secret: Secret) -> str:
-    """What a log says of it."""
+    """Return what a log shows of it."""
     stream = io.StringIO()
     logger = logging.Logger("tests")
     logger.addHandler(logging.StreamHandler(stream))
@@ -39,7 +39,7 @@ def as_logged(secret: Secret) -> str:
 
 
 def as_traceback(secret: Secret) -> str:
-    """What a traceback with locals says of it."""
+    """Return what a traceback with locals shows of it."""
     try:
         holder = Holder(secret)
         raise RuntimeError(holder)
@@ -63,14 +63,14 @@ def as_traceback(secret: Secret) -> str:
     ],
 )
 def test_is_redacted(show: Callable[[Secret], str]) -> None:
-    """No way to print it shows the text."""
+    """No way of printing it shows the string."""
     shown = show(Secret(TEXT))
     assert "Secret(***)" in shown
     assert TEXT not in shown
 
 
 def test_redacted_whole() -> None:
-    """It is said that there is a secret, and nothing of its length."""
+    """The output shows that there is a secret, and nothing about its length."""
     expected = "Secret(***)"
     assert expected == repr(Secret(TEXT)) == str(Secret(""))
 
@@ -85,7 +85,7 @@ def test_redacted_whole() -> None:
     ],
 )
 def test_is_not_written(write: Callable[[Secret], object]) -> None:
-    """Nothing takes the text out without asking for it by name."""
+    """No conversion extracts the string."""
     with pytest.raises(TypeError) as caught:
         write(Secret(TEXT))
     expected = "a secret is not written anywhere"
@@ -103,14 +103,14 @@ def test_is_not_written(write: Callable[[Secret], object]) -> None:
     ],
 )
 def test_is_no_text(read: Callable[[Secret], object]) -> None:
-    """What wants a text fails, and does not show it in failing."""
+    """Operations that need a string fail, and the error does not show the secret."""
     with pytest.raises(TypeError) as caught:
         read(Secret(TEXT))
     assert TEXT not in str(caught.value)
 
 
 def test_reveal() -> None:
-    """The text comes out by its one name; two secrets are never equal, so that none is guessed by comparing."""
+    """Only `reveal` returns the string; two secrets are never equal, so that none can be guessed by comparing."""
     one, other = Secret(TEXT), Secret(TEXT)
     assert TEXT == one.reveal() == other.reveal()
     assert one != other
@@ -127,20 +127,20 @@ LONG = "pypi-AgEIcHlwaS5vcmcCJDAwMDAtMDAwMC0wMDAw_x+y/z"
         pytest.param(f"{LONG}, {LONG}", "***, ***", id="twice"),
         pytest.param(f"{LONG}{LONG}", "***", id="twice, at once"),
         pytest.param("\u200b".join(LONG), "***", id="with invisible characters between"),
-        pytest.param("no secret", "no secret", id="none"),
-        pytest.param("", "", id="no text"),
-        pytest.param(LONG[:-1], LONG[:-1], id="not all of it"),
+        pytest.param("no secret", "no secret", id="absent"),
+        pytest.param("", "", id="empty text"),
+        pytest.param(LONG[:-1], LONG[:-1], id="part of it"),
     ],
 )
 def test_is_struck_out(text: str, expected: str) -> None:
-    """A secret in a foreign text is found, and so is one whose parts are apart."""
+    """A secret in untrusted text is found, even if its parts are separated."""
     assert expected == redacted(text, [Secret("another"), Secret(LONG)])
 
 
 @pytest.mark.parametrize("before", ["", "_", "__", "__token__:"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
 def test_is_struck_out_of_base64(encode: Callable[[bytes], bytes], before: str) -> None:
-    """A secret in Base64 is found, whatever comes before it there, also broken over lines."""
+    """A secret in Base64 is found, at any offset, also broken over lines."""
     shown = redacted(encode((before + LONG + "#").encode()).decode(), [Secret(LONG)])
     assert len(shown) < 4 * len(before) // 3 + 12
     assert "***" in shown
@@ -149,22 +149,22 @@ def test_is_struck_out_of_base64(encode: Callable[[bytes], bytes], before: str) 
 @given(st.text(max_size=60), st.text(min_size=1, max_size=30), st.text(max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_no_secret_survives(before: str, secret: str, after: str) -> None:
-    """Whatever surrounds it, no secret with a letter or digit is left; nothing else is lost without one."""
+    """Whatever surrounds it, no secret with a letter or digit is left; text without one is unchanged."""
     shown = redacted(before + secret + after, [Secret(secret)])
     comparable = any(char.isascii() and char.isalnum() for char in secret)
     assert ("***" in shown or "***" in before + after) if comparable else shown == before + secret + after
 
 
 def test_a_secret_of_nothing() -> None:
-    """An empty secret is in no text."""
+    """An empty secret matches nothing."""
     assert "text" == redacted("text", [Secret(""), Secret("...")])
 
 
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        pytest.param([], False, id="nothing"),
-        pytest.param(["no secret", LONG[:-3]], False, id="other texts"),
+        pytest.param([], False, id="empty"),
+        pytest.param(["no secret", LONG[:-3]], False, id="other strings"),
         pytest.param(["no secret", f"a{LONG}b"], True, id="as it is"),
         pytest.param([base64.b64encode(LONG.encode()).decode()], True, id="encoded"),
         pytest.param(["a-short-secret.whl"], False, id="a secret that may be a word"),

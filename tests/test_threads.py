@@ -1,4 +1,4 @@
-"""Work beside the main thread, left behind when the run ends."""
+"""Work in other threads, which the end of the run does not wait for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hatch_trusted_publish.threads import GRACE, _Interruption, interrupt, later
 
 
 def test_a_result() -> None:
-    """The result comes out of the future, from a thread that the interpreter does not wait for."""
+    """The future has the result, from a thread that the interpreter does not wait for."""
     thread = later(threading.current_thread).result()
 
     assert (True, False) == (thread.daemon, thread is threading.current_thread())
@@ -21,7 +21,7 @@ def test_a_result() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3)], ids=repr)
 def test_an_exception(error: BaseException) -> None:
-    """Whatever ends the work is for the one who asks for its result."""
+    """Any exception of the work is raised where its result is requested."""
 
     def work() -> None:
         raise error
@@ -33,22 +33,22 @@ def test_an_exception(error: BaseException) -> None:
 
 
 def test_an_exception_that_nobody_asks_for() -> None:
-    """An exception that is not asked for says nothing: its result may not be needed."""
+    """An exception that is not requested is silent: the result may not be needed."""
     ended = threading.Event()
 
     def work() -> None:
         ended.set()
-        msg = "nobody hears this"
+        msg = "not requested"
         raise ValueError(msg)
 
     future = later(work)
 
-    assert "nobody hears this" == str(future.exception())
+    assert "not requested" == str(future.exception())
     assert ended.is_set()
 
 
 def test_side_by_side() -> None:
-    """Works do not wait for each other: each of these ends only when both were begun."""
+    """Works run in parallel: each of these ends only when both have started."""
     both = threading.Barrier(2)
     futures = [later(both.wait), later(both.wait)]
 
@@ -57,13 +57,13 @@ def test_side_by_side() -> None:
 
 @pytest.fixture
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No signal was heard before."""
+    """Start as if no signal had arrived."""
     monkeypatch.setattr("hatch_trusted_publish.threads._interruption", _Interruption())
 
 
 @pytest.mark.usefixtures("_quiet")
 def test_an_interruption_that_was_dropped() -> None:
-    """Where Python has dropped what the handler raised, the next look raises it, once."""
+    """If Python has dropped the exception of the handler, the next look raises it, once."""
     with contextlib.suppress(KeyboardInterrupt):
         interrupt(2, None)
     with pytest.raises(KeyboardInterrupt):
@@ -74,7 +74,7 @@ def test_an_interruption_that_was_dropped() -> None:
 
 @pytest.mark.usefixtures("_quiet")
 def test_two_quick_interruptions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second does not keep the first from its last words; a later one is heard."""
+    """The second does not interrupt the clean-up after the first; a later one is raised."""
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     with pytest.raises(KeyboardInterrupt):
@@ -97,7 +97,7 @@ class Looked(Future[str]):
 
 
 def test_wait_looks_again() -> None:
-    """The main thread waits in short looks, between which Python can hand it a signal."""
+    """The main thread waits in short intervals, between which Python can handle a signal."""
     future = Looked()
     future.set_result("there")
 
@@ -105,7 +105,7 @@ def test_wait_looks_again() -> None:
 
 
 def test_wait_for_an_exception() -> None:
-    """What ended the work ends the wait."""
+    """An exception of the work ends the wait."""
 
     def work() -> None:
         msg = "no"
@@ -116,7 +116,7 @@ def test_wait_for_an_exception() -> None:
 
 
 def test_wait_has_an_end() -> None:
-    """Who waits only so long is reported that nothing came; a result that is there comes out."""
+    """A wait with a time limit reports that no result arrived; an existing result is returned."""
     never: Future[str] = Future()
     done: Future[str] = Future()
     done.set_result("there")
@@ -128,7 +128,7 @@ def test_wait_has_an_end() -> None:
 
 
 def test_pause() -> None:
-    """A pause ends by itself."""
+    """A pause ends on its own."""
     before = time.monotonic()
     pause(0.01)
     assert time.monotonic() - before >= 0.01

@@ -1,4 +1,4 @@
-"""The words that people read, asserted here and nowhere else.
+"""The words of the messages, asserted here and nowhere else.
 
 After a change of messages.toml: ``pytest tests/test_wording.py --snapshot-update``.
 """
@@ -34,7 +34,7 @@ def _facts(template: str) -> set[str]:
 
 
 def _calls() -> Iterator[tuple[str, ast.Call, str]]:
-    """Each place in the code that makes a message of a code in the catalogue: place, call, code."""
+    """Return each place in the code that makes a message in the catalogue: place, call, code."""
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
@@ -50,13 +50,13 @@ def _calls() -> Iterator[tuple[str, ast.Call, str]]:
 
 
 def test_wording(snapshot: SnapshotAssertion) -> None:
-    """This is what each message says, each fact shown by its name."""
+    """The snapshot has every message, with each fact shown by its name."""
     shown = {code: text.format_map({name: _Name(name) for name in _facts(text)}) for code, text in CATALOGUE.items()}
     assert snapshot == shown
 
 
 def test_facts() -> None:
-    """Each message is given the facts that its words need."""
+    """Each message gets the facts that its words need."""
     wrong = []
     for place, call, code in _calls():
         given = {keyword.arg for keyword in call.keywords}
@@ -70,7 +70,7 @@ def test_facts() -> None:
 
 
 def test_all_are_used() -> None:
-    """No message is left over from code that is gone."""
+    """Every message of the catalogue is used."""
     written = {
         node.value
         for path in SOURCE.rglob("*.py")
@@ -81,7 +81,7 @@ def test_all_are_used() -> None:
 
 
 def test_words() -> None:
-    """Each entry is found by itself."""
+    """Each entry is found on its own."""
     assert {code: words(code) for code in CATALOGUE} == CATALOGUE
 
 
