@@ -5,8 +5,8 @@
 Each build makes a wheel from a repository of 10,000 commits with a tag in its middle: with hatchling, or, with
 ``--hatch``, with Hatch in an environment for each of the two. For hatch-vcs, this plugin is hidden from
 `importlib.metadata`, as if it were not installed. The two alternate, and every other pair starts with the other
-one. The ratio is the median of the ratios of the pairs, for the clock and for the processor. ``CI`` is set, where
-``vcs-public`` checks more.
+one. The ratio is the median of the ratios of the pairs, for wall-clock and processor time. ``CI`` is set, because
+``vcs-public`` checks more in a CI.
 """  # noqa: INP001 - a script, not a package
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def make_repository(root: Path) -> None:
     git(root, "init", "--quiet", "--initial-branch=main")
     git(root, "fast-import", "--quiet", given="".join(f"{line}\n" for line in lines))
     git(root, "reset", "--quiet", "--hard")
-    # The project's file and the build are no changes.
+    # Neither the project's file nor the build is a change.
     (root / ".git" / "info" / "exclude").write_text("/pyproject.toml\n/dist/\n", "utf-8")
     git(root, "gc", "--quiet")
 
@@ -87,7 +87,7 @@ def git(root: Path, *arguments: str, given: str | None = None) -> None:
 
 
 def built(root: Path, source: Source, command: list[str]) -> tuple[float, float]:
-    """Build once, and return the milliseconds by the clock and of the processor."""
+    """Build once, and return the milliseconds of wall-clock and processor time."""
     lines = ["[build-system]", f'requires = ["hatchling", "{source.requires}"]', 'build-backend = "hatchling.build"']
     lines += ["[project]", 'name = "sample"', 'dynamic = ["version"]', "[tool.hatch.version]", source.table]
     (root / "pyproject.toml").write_text("\n".join(lines) + "\n", "utf-8")

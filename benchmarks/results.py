@@ -1,4 +1,4 @@
-"""The results of `uploads.py`: one JSON file, and the tables and the chart that are made of it.
+"""The results of `uploads.py`: one JSON file, and the tables and the chart made from it.
 
     python benchmarks/results.py    # make docs/explanation/benchmarks.md and .svg again
 
@@ -37,19 +37,19 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "again": ("The same command again", "The index has all 5,000 files already."),
     "huge": ("One wheel of 5 GiB", "No delay."),
 }
-"""Each case, as the page shows it, in its order."""
+"""Each case, as the page shows it, in order."""
 
 
 @dataclass(frozen=True)
 class Runs:
-    """What one tool took in one case, run by run."""
+    """The measurements of one tool in one case, run by run."""
 
     tool: str
     seconds: tuple[float, ...]
     cpu: tuple[float, ...]
-    """Seconds of the processor."""
+    """Seconds of processor time."""
     peak: float
-    """The most memory, in MiB."""
+    """The peak memory, in MiB."""
 
     @property
     def median(self) -> float:
@@ -63,7 +63,7 @@ class Case:
     name: str
     files: int
     waits: float
-    """Seconds that a release spends waiting for replies, whatever the machine."""
+    """Seconds that a release spends waiting for replies, on any machine."""
     tools: tuple[Runs, ...]
 
     def of(self, tool: str) -> Runs | None:

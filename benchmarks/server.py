@@ -1,13 +1,13 @@
-"""The index of the benchmark: as much of PyPI as every tool needs.
+"""The index of the benchmark: the parts of PyPI that every tool needs.
 
 Rules:
 
-- A body is read and thrown away. Only the size, the file name and the SHA-256 field of an upload are kept.
-- Every reply can take a while (``delay``), counted from the end of the request.
+- A body is read and discarded. Only the size, the file name and the SHA-256 field of an upload are kept.
+- Every reply can be delayed (``delay``), counted from the end of the request.
 - Standard library only, except for ``certify``, which needs `cryptography`.
 
-Three commands: ``certify FOLDER`` makes a private CA and a certificate for 127.0.0.1; ``serve FOLDER`` runs the
-index; ``relay PORT ROUND_TRIP MBITS`` runs a long line to it. The last two print their port, and then answer each
+Three commands: ``certify DIRECTORY`` makes a private CA and a certificate for 127.0.0.1; ``serve DIRECTORY`` runs the
+index; ``relay PORT ROUND_TRIP MBITS`` simulates a long line to it. The last two print their port, and then answer each
 line of JSON on standard input with one line.
 """  # noqa: INP001 - scripts, not a package
 
@@ -30,7 +30,7 @@ from urllib.parse import parse_qs, urlsplit
 
 HOST: Final = "127.0.0.1"
 _KEPT: Final = 64 * 1024
-"""Bytes at each end of an upload in which its fields are looked for."""
+"""Bytes at each end of an upload that are searched for its fields."""
 _BUFFER: Final = 256 * 1024
 
 
@@ -51,20 +51,20 @@ class Seen:
 
 @dataclass
 class State:
-    """What the benchmark can set, and what it asks for."""
+    """The state that the benchmark can set and read."""
 
     delay: float = 0.0
     """Seconds that the index takes for a request."""
     identity_delay: float = 0.0
-    """Seconds that the CI takes to hand out an identity token."""
+    """Seconds that the CI takes to issue an identity token."""
     held: dict[str, str] = field(default_factory=dict)
-    """What the index holds: file name → SHA-256."""
+    """The index's files: file name → SHA-256."""
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
 
 
 class Gone(Exception):
-    """The other side has closed the connection."""
+    """The client has closed the connection."""
 
 
 class Connection:
@@ -77,7 +77,7 @@ class Connection:
         self._start = self._end = 0
 
     def serve(self) -> None:
-        """Answer requests until the client leaves."""
+        """Answer requests until the client disconnects."""
         try:
             while self._one():
                 pass
@@ -142,7 +142,7 @@ class Connection:
         return not close
 
     def _take(self, size: int, body: Body) -> None:
-        """Read *size* bytes of a body; the middle of a large one is never looked at."""
+        """Read *size* bytes of a body; the middle of a large one is not searched."""
         left = size
         if have := min(left, self._end - self._start):
             body.add(self._view[self._start : self._start + have])
@@ -162,7 +162,7 @@ class Connection:
     def _answer(
         self, method: str, target: str, headers: dict[str, str], body: Body
     ) -> tuple[str, int, str, bytes, float]:
-        """Path or ``upload``, status, media type, content, and the seconds that it takes."""
+        """Return path or ``upload``, status, media type, content, and the seconds that the reply takes."""
         state, url = self._state, urlsplit(target)
         path, json_type = url.path, "application/json"
         if method == "GET" and path == "/identity":
@@ -185,7 +185,7 @@ class Connection:
 
 @dataclass
 class Body:
-    """The ends of a body."""
+    """Return both ends of a body."""
 
     size: int = 0
     first: bytearray = field(default_factory=bytearray)
@@ -201,7 +201,7 @@ class Body:
                 del self.last[: -2 * _KEPT]
 
     def field(self, pattern: bytes) -> str:
-        """What the first group of *pattern* matches, at the start or at the end."""
+        """Return the first group of *pattern*'s match, at the start or at the end."""
         found = re.search(pattern, self.first) or re.search(pattern, self.last)
         return found[1].decode("latin-1") if found else ""
 
@@ -240,7 +240,7 @@ def listing(name: str, held: dict[str, str], accept: str) -> tuple[str, bytes]:
 
 
 def serve(folder: Path) -> None:
-    """Run the index; the certificate is in *folder*."""
+    """Run the index; the certificate is in *directory*."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
     state = State()
@@ -283,7 +283,7 @@ def serve(folder: Path) -> None:
 
 
 class Line:
-    """One direction of the line that all connections share: so many bytes a second, so many seconds long."""
+    """One direction of the line that all connections share, with a rate in bytes a second and a delay in seconds."""
 
     def __init__(self, seconds: float, rate: float) -> None:
         self._seconds, self._rate = seconds, rate
@@ -291,9 +291,9 @@ class Line:
         self._lock = threading.Lock()
 
     def book(self, size: int, earliest: float) -> tuple[float, float]:
-        """When *size* bytes arrive at the other end, and how long the next sender has to wait.
+        """Return when *size* bytes arrive at the other end, and how long the next sender has to wait.
 
-        20 ms of queue are what a router holds; beyond it, senders stand.
+        A router holds 20 ms of queue; senders wait when it is full.
         """
         with self._lock:
             begin = max(time.monotonic(), self._free, earliest)
@@ -302,9 +302,9 @@ class Line:
 
 
 def relay(port: int, round_trip: float, mbits: float) -> None:
-    """A distant line to *port*: a round trip, a rate, and a connection that takes a round trip to be made.
+    """A distant line to *port*: a round trip, a rate, and one round trip to connect.
 
-    There is no loss and no slow start: what is measured is waiting, not TCP.
+    There is no loss and no slow start: this measures waiting, not TCP.
     """
     there, back = (Line(round_trip / 2, mbits * 1e6 / 8) for _ in range(2))
     listener = socket.create_server((HOST, 0), backlog=128)
@@ -352,7 +352,7 @@ def relay(port: int, round_trip: float, mbits: float) -> None:
 
 
 def certify(folder: Path) -> None:
-    """Make a private CA (``ca.pem``) and a certificate of it (``server.pem``, with its key), for a day."""
+    """Make a private CA (``ca.pem``) and a certificate signed by it (``server.pem``, with its key), valid for a day."""
     import datetime as dt
     import ipaddress
 

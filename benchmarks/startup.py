@@ -3,7 +3,7 @@
     python benchmarks/startup.py [ROUNDS]
 
 Each command runs with the plugin, and with the plugin hidden from `importlib.metadata`, in one environment. The
-difference is the median of the differences of all rounds, in milliseconds of the clock and of the processor. Hatch
+difference is the median of the differences of all rounds, in milliseconds of wall-clock and processor time. Hatch
 without the plugin runs twice per round; the difference of these two is noise. ``hatch env show`` loads all plugins.
 """  # noqa: INP001 - a script, not a package
 
@@ -39,8 +39,8 @@ importlib.metadata.MetadataPathFinder.find_distributions = staticmethod(others)
 
 
 def run(command: tuple[str, ...], hides: str, folder: Path) -> tuple[float, float]:
-    """Run once, and return the milliseconds by the clock and of the processor."""
-    # All run the same code at their start, so that hiding costs each the same.
+    """Run once, and return the milliseconds of wall-clock and processor time."""
+    # All run the same code at their start, so that hiding costs the same in each.
     environ = os.environ | {"PYTHONPATH": str(folder), "BENCHMARK_HIDES": hides}
     clock, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "hatch", *command], env=environ, cwd=folder, check=True, capture_output=True)

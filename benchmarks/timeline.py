@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""When each request of a release starts and ends, ours and twine's: what a picture in the documentation shows.
+"""When each request of a release starts and ends, ours and twine's: the data of a picture in the documentation.
 
     python benchmarks/uploads.py --quick --case whole --venv DIRECTORY   # makes the environments
     python benchmarks/timeline.py DIRECTORY
@@ -23,7 +23,7 @@ DELAY: Final = 0.5
 
 
 def main() -> None:
-    """Run each tool once, and write what the index saw: kind, start and end, in seconds since the first request."""
+    """Run each tool once, and write the index's record: kind, start and end, in seconds since the first request."""
     bench = Bench(Path(sys.argv[1]).resolve())
     subprocess.run([bench.bin("server", "python"), str(SERVER), "certify", str(bench.folder)], check=True)
     version = subprocess.run([bench.bin("twine", "twine"), "--version"], capture_output=True, text=True, check=True)

@@ -91,7 +91,7 @@ print(json.dumps([os.waitstatus_to_exitcode(status), end - start, used.ru_utime 
 
 
 class FailedError(Exception):
-    """A tool did not upload all files; the text says what happened."""
+    """A tool did not upload all files; the string says what happened."""
 
 
 # ---------------------------------------------------------------------------- files to upload
@@ -119,7 +119,7 @@ A project to upload and throw away.
 
 @dataclass(frozen=True)
 class Setup:
-    """One case, as it is measured."""
+    """One case of the measurement."""
 
     name: str
     wheels: int
@@ -135,7 +135,7 @@ class Setup:
     times: int = 1
     """Runs of each tool per round."""
     is_there: bool = False
-    """Whether the index has all the files before."""
+    """Whether the index already has all the files."""
 
     @property
     def files(self) -> int:
@@ -226,7 +226,7 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def pyproject(port: int) -> str:
-    """Return the project's file. The endpoints stand in it, as this project knows those of PyPI."""
+    """Return the project's file, with the endpoints in it, as this project knows those of PyPI."""
     return f"""\
 [build-system]
 requires = ["hatchling"]
@@ -282,10 +282,10 @@ class Child:
 
 @dataclass(frozen=True)
 class Job:
-    """One upload to do."""
+    """One upload to run."""
 
     folder: Path
-    """With the certificates and everything that a tool writes."""
+    """The directory with the certificates and everything that a tool writes."""
     root: Path
     port: int
     has_password: bool
@@ -375,7 +375,7 @@ MAKERS: Final[Mapping[str, Callable[[str, Job], Made]]] = {
     BEFORE: ours,
 }
 SHOWN: Final = {"uv": "uv publish", "twine": "twine upload", "maturin": "maturin upload", "hatch": "hatch publish"}
-"""What the results call a tool."""
+"""The tool's name in the results."""
 
 
 def programs(before: str | None) -> dict[str, str]:
@@ -410,7 +410,7 @@ def variables(job: Job) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took."""
+    """The measurements of one run."""
 
     seconds: float
     cpu: float
@@ -421,7 +421,7 @@ def launch(command: Sequence[str], environ: Mapping[str, str], job: Job) -> Run:
     """Run *command* once.
 
     Raises:
-        FailedError: it failed; with the end of what it printed.
+        FailedError: the command failed; with the end of its output.
     """
     log = job.folder / "home" / "log.txt"
     task = json.dumps([list(command), dict(environ), str(job.root), str(log), LONGEST])
@@ -436,16 +436,16 @@ def launch(command: Sequence[str], environ: Mapping[str, str], job: Job) -> Run:
 
 @dataclass
 class Bench:
-    """The index, the tools, and what to upload."""
+    """The index, the tools, and the files to upload."""
 
     folder: Path
     server: Child
     line: Child
-    """The way to the server over a long distance."""
+    """A line to the server over a long distance."""
     programs: Mapping[str, str]
 
     def measure(self, setup: Setup, rounds: int) -> Case:
-        """Run every tool in turn, in every other round in the other direction."""
+        """Run every tool in turn, in reverse order every other round."""
         job = Job(
             self.folder,
             project(self.folder, setup),
@@ -480,7 +480,7 @@ class Bench:
         """Run *tool* once, and check that the index received every file.
 
         Raises:
-            FailedError: it did not.
+            FailedError: it did not receive every file.
         """
         held = dict(expected) if setup.is_there else {}
         self.server.ask(delay=setup.delay, identity_delay=setup.delay, held=held)
@@ -497,11 +497,11 @@ class Bench:
         return run
 
 
-# ---------------------------------------------------------------------------- what was found
+# ---------------------------------------------------------------------------- results
 
 
 def ratios(results: Results) -> Iterator[tuple[str, float, float | None]]:
-    """Yield each goal: what it is, the most that it may be, and what was found."""
+    """Yield each goal: its name, its maximum, and the measurement."""
 
     def found(name: str, compute: Callable[[Case, Runs], float | None]) -> float | None:
         case = results.case(name)
@@ -534,7 +534,7 @@ def ratios(results: Results) -> Iterator[tuple[str, float, float | None]]:
 
 
 def versions() -> dict[str, str]:
-    """Return what is compared."""
+    """Return the tools to compare."""
     found = {name: importlib.metadata.version(name) for name in ("hatch", "httpx")}
     for name in ("uv", "twine", "maturin", "curl"):
         if program := installed(name):
@@ -544,12 +544,12 @@ def versions() -> dict[str, str]:
 
 
 def say(line: str) -> None:
-    """Report what happens."""
+    """Report progress."""
     print(line, file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:
-    """Return what the command line says."""
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [setup.name for setup in SETUPS]
     parser.add_argument("--rounds", type=int, default=3, help="runs of each tool (default: 3)")
@@ -567,7 +567,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, and report."""
+    """Measure, and report the results."""
     given = arguments()
     found = programs(given.before)
     if missing := [name for name in MAKERS if name not in found and (name != BEFORE or given.before)]:

@@ -18,7 +18,7 @@ extensions = ["myst_parser", "sphinx_copybutton", "sphinx_design"]
 myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 4  # as on GitHub, so that links work in both places
 highlight_language = "none"  # untagged blocks are commands
-copybutton_selector = "div.highlight:not(.highlight-text > *, .highlight-diff > *) > pre"  # logs are to read
+copybutton_selector = "div.highlight:not(.highlight-text > *, .highlight-diff > *) > pre"  # logs are for reading
 
 # The pages of a release name it; those of another commit do not.
 _DESCRIBE = ("git", "describe", "--tags", "--exact-match")

@@ -14,7 +14,7 @@ from terminal import film, screen
 HERE: Final = Path(__file__).parent
 
 PARTIES: Final = {"CI": (72, "GitHub, GitLab"), "job": (204, "hatch publish"), "index": (348, "PyPI")}
-"""Each with its place and what it is."""
+"""Each has its place and its meaning."""
 STEPS: Final = (
     ("Check", (("job", "job", "all files, before any request"),)),
     (
@@ -40,11 +40,11 @@ STEPS: Final = (
     ("Upload", (("job", "index", "the first file"), ("job", "index", "the rest in parallel"))),
     ("Burn", (("job", "index", "upload token"),)),
 )
-"""Each with its messages: from, to, what."""
+"""Each has its messages: from, to, what."""
 
 
 def exchange(theme: Theme) -> Picture:
-    """Who gives what to whom, in the order of `release.release`."""
+    """The parties and their messages, in the order of `release.release`."""
     told = [
         f"{number}. {title}: "
         + "; ".join(text if source == target else f"{source} to {target}: {text}" for source, target, text in messages)
@@ -99,7 +99,7 @@ ATTEMPTS: Final = (
 
 
 def who_can_publish(theme: Theme) -> Picture:
-    """What stops whom, with every protection on."""
+    """What stops each attacker, with every protection on."""
     gates = "; ".join(f"{gate}: {rule}" for gate, rule in GATES)
     ends = (f"{who}: {'published' if stop is None else f'stopped by {GATES[stop][0]}'}" for who, stop in ATTEMPTS)
     picture = Picture(theme, "Who can publish", f"The gates, from the top: {gates}. {'. '.join(ends)}.")

@@ -30,7 +30,7 @@ LONGEST_WAIT: Final = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is to be seen for some seconds."""
+    """A screen that is shown for some seconds."""
 
     seconds: float
     title: str
@@ -49,7 +49,7 @@ def screen(theme: Theme, scene: str, title: str, *, under_way: bool = False) -> 
 
 
 def film(theme: Theme, title: str, scenes: Sequence[tuple[str, str, float]], rows: int = 24) -> Picture:
-    """All of *scenes*, each with a title and the seconds to read its end, on a terminal of so many rows."""
+    """Return all of *scenes*, each with a title and the seconds to read its end, on a terminal with this many rows."""
     frames = [frame for scene in scenes for frame in _frames(*scene)]
     told = (f"{heading}: {SCENES[scene]['command']}" for scene, heading, _ in scenes)
     picture = _window(theme, title, f"A terminal in which these commands run. {'. '.join(told)}.", rows)
@@ -72,14 +72,14 @@ def film(theme: Theme, title: str, scenes: Sequence[tuple[str, str, float]], row
 
 
 def _frames(scene: str, title: str, pause: float) -> Iterator[Frame]:
-    """Yield how a command is typed, how its output comes, and its end."""
+    """Yield how a command is typed, how its output appears, and its end."""
     typed = f"$ {SCENES[scene]['command']}"
     for end in range(2, len(typed), 2):
         yield Frame(0.08, title, [(TYPED, f"{typed[:end]}▌")])
     recorded = [(0.0, []), *SCENES[scene]["frames"]]
     for (began, before), (ended, lines) in pairwise(recorded):
         yield Frame(min(ended - began, LONGEST_WAIT), title, [(TYPED, typed), *before])
-        # Much text comes at once: let it scroll by.
+        # Much text arrives at once: let it scroll by.
         for end in range(len(before) + 4, len(lines) - 2, 2):
             yield Frame(0.1, title, [(TYPED, typed), *lines[:end]])
     yield Frame(pause, title, [(TYPED, typed), *recorded[-1][1]])

@@ -60,16 +60,16 @@ class Case:
     """One screen."""
 
     arguments: tuple[str, ...] = ()
-    """Of Hatch, before `publish`."""
+    """Arguments of Hatch, before `publish`."""
     width: int = 0
-    """Of the terminal; 0 for none."""
+    """Columns of the terminal; 0 without a terminal."""
     environ: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ("py3-none-any",)
     metadata: bytes = METADATA
     under_way: bool = False
     """Whether the screen is taken while the last file is sent, and not at the end."""
     publisher: GitHub | None = None
-    """Of the project on another index, `company`, which plays GitHub as well."""
+    """The project's publisher on another index, `company`, which also stands in for GitHub."""
 
 
 PLATFORMS: Final = (
@@ -122,7 +122,7 @@ def make_project(root: Path, case: Case) -> None:
 
 
 def environ(home: Path, case: Case) -> dict[str, str]:
-    """Nothing of this machine's CI, locale and settings."""
+    """Return an environment without this machine's CI, locale and settings."""
     kept = {key: value for key, value in os.environ.items() if key == "PATH" or key.startswith("COVERAGE_")}
     folders = {f"HATCH_{key}_DIR": str(home / key.lower()) for key in ("DATA", "CACHE")}
     own = {"HOME": str(home), "TMPDIR": str(home), "HATCH_CONFIG": str(home / "config.toml"), **folders}
@@ -130,18 +130,18 @@ def environ(home: Path, case: Case) -> dict[str, str]:
 
 
 class Screen:
-    """What a terminal of so many columns shows of what is written to it, as far as a live table needs it."""
+    """The screen of a terminal with that many columns, as far as a live table needs it."""
 
     def __init__(self, width: int) -> None:
         self.lines = [""]
         self.styles = [""]
-        """Of each line, the parameters of the escape that styles it: ``1;31``. Hatch gives a line one style."""
+        """For each line, the parameters of the escape that styles it: ``1;31``. Hatch gives a line one style."""
         self._width = width
         self._row = self._column = 0
         self._style = ""
 
     def write(self, text: str) -> None:
-        """Obey *text*."""
+        """Process *text* as a terminal does."""
         for part in re.finditer(r"\x1b\[([?\d;]*)([A-Za-z])|\r|\n|[^\x1b\r\n]+", text):
             count, letter = part[1], part[2]
             if letter == "A":
@@ -174,10 +174,10 @@ class Screen:
 def on_terminal(
     command: list[str], width: int, where: Path, env: Mapping[str, str], screen: Screen | None = None
 ) -> Iterator[tuple[bytes, str]]:
-    """Run this module on a terminal of so many columns and 24 lines: each piece that it writes, and the screen then.
+    """Run this module on a terminal of 24 lines: yield each piece that it writes, and the screen after it.
 
     Args:
-        screen: what to show it on, in place of one of the same width.
+        screen: the screen to use, in place of one of the same width.
     """
     terminal, its_side = pty.openpty()
     fcntl.ioctl(its_side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
@@ -200,12 +200,12 @@ def on_terminal(
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
-    except OSError:  # Linux's way to say that nobody is on the other side any more
+    except OSError:  # Linux's way to report that the other side has closed
         return b""
 
 
 def publish(case: Case, root: Path, home: Path) -> str:
-    """The screen of one run, or the log that it wrote."""
+    """Return the screen of one run, or the log that it wrote."""
     command = ["hatch", *case.arguments, "publish", "-p", "trusted", "-r", "company" if case.publisher else "rehearsal"]
     if not case.width:
         done = subprocess.run(
@@ -216,13 +216,13 @@ def publish(case: Case, root: Path, home: Path) -> str:
             stderr=subprocess.STDOUT,
             check=False,
         )
-        # Escapes and carriage returns are for GitLab's log alone, which shows none of them.
+        # Escapes and carriage returns are for GitLab's log alone, which does not show them.
         return done.stdout.decode().replace("\x1b", r"\e").replace("\r", r"\r")
     screens = [screen for _, screen in on_terminal(command, case.width, root, environ(home, case))]
     if not case.under_way:
         return screens[-1]
     last = [screen for screen in screens if re.search(rf"{Message('uploaded')}\n.*tar\.gz .*%\n.*%\n\Z", screen)]
-    # One in the middle, for those who wonder whether it moves.
+    # One in the middle, to show the progress.
     return last[len(last) // 2]
 
 
@@ -246,12 +246,12 @@ def company(case: Case, root: Path, home: Path) -> Iterator[Case]:
 
 
 def steady(text: str) -> str:
-    """*text*, with fixed times, rates, ports and tokens."""
+    """Return *text* with fixed times, rates, ports and tokens."""
     size = r"[\d.]+ [kMG]?B"
     replaced: list[tuple[str, Callable[[re.Match[str]], str]]] = [
         (r"(127\.0\.0\n?\.1):\d+", lambda found: f"{found[1]}:60931"),  # 40 columns end there
         (rf"in [\d.]+ s \({size}/s\)", lambda _: "in 1.0 s (24.0 MB/s)"),
-        # A token that would not last is renewed, which masks two more.
+        # A token that expires soon is renewed, which masks two more.
         (r"((?:::add-mask::.+\n){2})((?:(?!::add-mask).*\n)*)(?:::add-mask::.+\n)*", lambda found: found[1] + found[2]),
         (r"::add-mask::.+", lambda _: "::add-mask::***"),
         (r"(section_(?:start|end)):\d+", lambda found: f"{found[1]}:1786352400"),
@@ -278,13 +278,13 @@ def _total(found: re.Match[str]) -> str:
 
 
 def capture(case: Case) -> str:
-    """One screen, as it is kept."""
+    """Return one screen as it is stored."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")
         home.mkdir()
         root = Path(folder, "sample")
         make_project(root, case)
-        # Whether the extra that signs is at hand differs from place to place.
+        # The extra that signs is installed on some machines and not on others.
         (home / "config.toml").write_text("[publish.trusted]\nattestations = false\n", "utf-8")
         with company(case, root, home) as placed:
             # A rehearsal ends with the same advice each time.
@@ -292,7 +292,7 @@ def capture(case: Case) -> str:
 
 
 def shown(name: str, text: str) -> str:
-    """How the page shows a screen, under a link to it."""
+    """Return the page's block with a screen, under a link to it."""
     link = f"screens/{name}.txt"
     return f"[{link}](../{link}):\n\n```text\n{text}```\n"
 

@@ -1,8 +1,8 @@
 """Records the terminal that docs/pictures shows: ``python docs/screens/demo.py``.
 
 The real commands set up, check, rehearse and release a small project on an emulated terminal. The release
-goes to the index of a company, which plays GitHub as well. Its log is shown as GitHub shows it. A test
-compares the recording with a run of today, but for times and rates.
+goes to the index of a company, which also stands in for GitHub. Its log is shown as GitHub shows it. A test
+compares the recording with a run today, except for times and rates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hatch_trusted_publish.rehearsal.publishers import GitHub
 Line: TypeAlias = tuple[str, str]
 """The style of a line, and its text."""
 Frame: TypeAlias = tuple[float, list[Line]]
-"""Seconds since the start, and what is to be seen then."""
+"""Seconds since the start, and the screen at that moment."""
 
 RECORDING: Final = Path(__file__).with_name("demo.json")
 COLUMNS: Final = 50
@@ -35,18 +35,18 @@ CASE: Final = Case(tags=WHEELS, publisher=GitHub("octo-org", "65", "sample", "re
 
 @dataclass(frozen=True)
 class Scene:
-    """One command, and what it writes."""
+    """One command and its output."""
 
     command: str
     frames: list[Frame]
 
 
 def record() -> dict[str, Scene]:
-    """Run every command in a small project of its own."""
+    """Run every command in a small project."""
     with tempfile.TemporaryDirectory() as folder:
         home, root = Path(folder, "home"), Path(folder, "sample")
         home.mkdir()
-        # As on docs/reference/log.md: whether the extra that signs is at hand differs from place to place.
+        # As on docs/reference/log.md: the extra that signs is installed on some machines and not on others.
         (home / "config.toml").write_text("[publish.trusted]\nattestations = false\n", "utf-8")
         make_project(root, CASE)
         (root / ".gitignore").write_text("/dist/\n", "utf-8")
@@ -80,7 +80,7 @@ def record() -> dict[str, Scene]:
 
 
 def _run(command: str, where: Path, env: Mapping[str, str]) -> Scene:
-    """Run *command*, and keep ten frames a second at most."""
+    """Run *command*, and keep at most ten frames a second."""
     # Lines are wrapped where they are drawn, between words.
     screen, frames, start = Screen(10_000), dict[float, list[Line]](), time.monotonic()
     program, *arguments = command.split()
@@ -101,7 +101,7 @@ def _seen(screen: Screen) -> Iterator[Line]:
 
 
 def ends(scenes: Mapping[str, Scene]) -> dict[str, str]:
-    """Return what each command leaves on the screen, but for times and rates."""
+    """Return the screen that each command leaves, except for times and rates."""
     return {name: steady("\n".join(line for _, line in scene.frames[-1][1])) for name, scene in scenes.items()}
 
 
