@@ -80,7 +80,6 @@ PLATFORMS: Final = (
 )
 CASES: Final = {
     "terminal": Case(width=80, under_way=True),
-    "terminal-end": Case(width=80),
     "terminal-40": Case(width=40, under_way=True),
     "terminal-200": Case(width=200, under_way=True),
     "terminal-ascii": Case(width=80, under_way=True, environ={"LC_ALL": "C"}),
@@ -89,7 +88,6 @@ CASES: Final = {
         tags=("py3-none-any", *(f"cp3{minor}-cp3{minor}-{tag}" for minor in (12, 13) for tag in PLATFORMS)),
     ),
     "plain": Case(),
-    "verbose": Case(("-v",)),
     "quiet": Case(("-q",), metadata=METADATA + b"Shoe-Size: 42\n"),
     "github": Case(environ={"CI": "true", "GITHUB_ACTIONS": "true"}, metadata=METADATA + b"Shoe-Size: 42\n"),
     "gitlab": Case(environ={"CI": "true", "GITLAB_CI": "true"}),
