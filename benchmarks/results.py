@@ -115,9 +115,7 @@ def markdown(results: Results) -> str:
         title, about = TITLES[case.name]
         parts += [f"### {title}", about, "\n".join(_table(case))]
         if case.waits:
-            parts.append(
-                f"Of the time of `{OURS}`, {case.waits:.2f} s are delays of sequential requests."
-            )
+            parts.append(f"Of the time of `{OURS}`, {case.waits:.2f} s are delays of sequential requests.")
     return "\n\n".join(parts)
 
 

@@ -132,7 +132,9 @@ class Runner:
         self.output.touch()
 
     def _value(self, text: str) -> str:
-        """Resolve an output of another job."""
+        """Resolve an output of another job, and an index."""
+        if text == "auto":
+            return self._index.upload_url
         outputs = dict(line.partition("=")[::2] for line in self.output.read_text("utf-8").splitlines())
         if found := re.fullmatch(r"\$\{\{ needs\.\w+\.outputs\.(\w+) \}\}", text):
             return outputs[found[1]]
@@ -148,12 +150,11 @@ class Runner:
         """Run a job in *folder*, and return its output."""
         if task.publishes and self.dist.exists():
             shutil.copytree(self.dist, folder / "dist", dirs_exist_ok=True)
-        script = task.script.replace("-r auto", f"-r {self._index.upload_url}")
         variables = {name: self._value(value) for name, value in task.environ.items()}
         if "INDEX" in variables:
             variables["INDEX"] = self._index.upload_url
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
+            ["bash", "-euo", "pipefail", "-c", task.script],
             cwd=folder,
             env=self.environ | variables | (self.identity if task.gets_identity else {}),
             stdout=subprocess.PIPE,
