@@ -1,1 +1,1 @@
-"""The real `hatch publish`, as a subprocess, on real repositories and really built files."""
+"""The real `hatch publish`, as a subprocess, on real repositories and real built files."""

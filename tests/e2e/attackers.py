@@ -1,4 +1,4 @@
-"""What attacks a run: a hostile index, a hostile CI, and a man in the middle; each writes down what it was sent."""
+"""The attackers: a hostile index, a hostile CI, and a man in the middle; each records the requests it receives."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ MINT: Final = "POST /_/oidc/mint-token"
 UPLOAD: Final = "POST /legacy/"
 BURN: Final = "POST /_/oidc/burn-token"
 STEPS: Final = ("nothing", LISTING, IDENTITY, MINT, UPLOAD, BURN)
-"""In their order; discovery and audience are asked for beside the listing."""
+"""In order; discovery and audience are requested in parallel with the listing."""
 
 SIMPLE: Final = "application/vnd.pypi.simple.v1+json"
 UPLOAD_TOKEN: Final = "pypi-AgEIcHlwaS5vcmcCJDZkNjQ2Zjc1LTYyNmMtNjU2"
 REQUEST_TOKEN: Final = "the-token-of-the-job-for-the-token-service"
 PRECIOUS: Final = "yours"
 SECONDS: Final = 60
-"""That an attack may hold a run."""
+"""Seconds that an attack may delay a run."""
 LARGEST: Final = 200_000
-"""Kilobytes of memory that it may make a run take."""
+"""Kilobytes of memory that an attack may make a run use."""
 
 _TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
@@ -53,36 +53,36 @@ Certificate = Literal["sound", "another name", "expired", "unknown authority", "
 
 
 def precious(job: Job) -> Path:
-    """A file outside of the project that no run may touch."""
+    """Return a file outside of the project that no run may touch."""
     return job.folder / "precious"
 
 
 def nothing(_job: Job) -> None:
-    """Leave the job as it is."""
+    """Leave the job unchanged."""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """One row: what the attacker does, and what must become of the run.
+    """One row: what the attacker does, and how the run must end.
 
-    In arguments, replies, variables and pyproject.toml, ``{index}`` and ``{elsewhere}`` stand for the URLs of the index,
-    and of a server that must not be asked for anything.
+    In arguments, replies, variables and pyproject.toml, ``{index}`` and ``{elsewhere}`` are the URLs of the index,
+    and of a server that must receive no request.
     """
 
     name: str
     replies: Mapping[str, Lazy] = field(default_factory=dict)
-    """What is answered instead of the truth, by the step."""
+    """The attacker's replies instead of the true ones, by step."""
     says: str = ""
-    """The codes of all errors and warnings; none where the run goes on in silence."""
+    """The codes of all errors and warnings; empty if the run continues without any."""
     reached: str = LISTING
-    """The last step that the run may come to."""
+    """The last step that the run may reach."""
     exit_code: int = 1
     arguments: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Job], object] = nothing
     repo: str = "{index}/legacy/"
     middle: Mapping[str, Certificate] = field(default_factory=dict)
-    """The hosts that a proxy leads to the attacker, and the certificate that he has for each."""
+    """The hosts that a proxy redirects to the attacker, and his certificate for each."""
 
     def __str__(self) -> str:
         return self.name
@@ -90,33 +90,33 @@ class Attack:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of an attacked run."""
+    """The result of an attacked run."""
 
     code: int
     out: str
     err: str
     peak: int
-    """Kilobytes of memory that the run took at most."""
+    """The run's peak memory in kilobytes."""
     index: Sequence[Asked]
     ci: Sequence[Asked]
     elsewhere: Sequence[str]
-    """What was asked of the server that must not be asked, and of the proxy for other hosts."""
+    """The requests to the server that must receive none, and those to the proxy for other hosts."""
     identities: Sequence[str]
 
     @property
     def reached(self) -> str:
-        """The last step that the run came to."""
+        """Return the last step that the run reached."""
         asked = {"nothing", *(step_of(one) for one in chain(self.index, self.ci))}
         return next(step for step in reversed(STEPS) if step in asked)
 
     @property
     def shown(self) -> list[str]:
-        """The secrets in the outputs, but for masks. A pattern could have cut off the first character of one."""
+        """Return the secrets in the outputs, except for masks. A pattern may match without a secret's first character."""
         said = re.sub("^::add-mask::.*$", "", self.out + self.err, flags=re.MULTILINE)
         return [secret for secret in (*self.identities, UPLOAD_TOKEN, REQUEST_TOKEN) if secret[1:] in said]
 
     def misplaced(self) -> list[tuple[str, str]]:
-        """Where a secret was sent that should not have been sent there, and which."""
+        """Return the requests with a secret that does not belong there, and that secret."""
         allowed = {MINT: "identity", UPLOAD: "upload token", BURN: "upload token", IDENTITY: "request token"}
         secrets = {"identity": self.identities, "upload token": [UPLOAD_TOKEN], "request token": [REQUEST_TOKEN]}
         return [
@@ -128,7 +128,7 @@ class Ended:
 
 
 def step_of(asked: Asked) -> str:
-    """The step that a request belongs to."""
+    """Return the step that a request belongs to."""
     return asked.line.partition("?")[0] if asked.target.startswith("/token") else asked.line
 
 
@@ -145,7 +145,7 @@ def _forms(texts: Sequence[str]) -> Iterator[str]:
 
 
 def token_of(claims: object, signature: str = "c2ln") -> str:
-    """A JSON Web Token that says this; nobody but the index looks at its signature."""
+    """Return a JSON Web Token with these claims; only the index checks its signature."""
     parts = ({"alg": "RS256", "typ": "JWT"}, claims)
     return ".".join(
         [*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), signature]
@@ -153,7 +153,7 @@ def token_of(claims: object, signature: str = "c2ln") -> str:
 
 
 class _Tokens:
-    """The token service of GitHub, honest unless it is told what to say."""
+    """The token service of GitHub, honest unless it has a reply to send."""
 
     def __init__(self) -> None:
         self.says: Reply | None = None
@@ -170,7 +170,7 @@ class _Tokens:
 
 
 def _thief(_asked: Asked) -> Answer:
-    """Whoever comes here is given whatever he wants."""
+    """Grant every request."""
     stolen = token_of({"aud": "127.0.0.1"})
     return Answer.of({"audience": "pypi", "token": "pypi-other", "files": [], "value": stolen}, media_type=SIMPLE)
 
@@ -278,7 +278,7 @@ def _proxy(ports: Mapping[str, int]) -> Iterator[Proxy]:
             thread.join()
 
 
-# What a process is measured at is not less than what the one that started it took: so a small one does that.
+# Linux counts the memory of the process that forks, too: so a small one starts the run.
 _MEASURE: Final = """\
 import os, sys
 pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
@@ -290,7 +290,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def measured(job: Job, *arguments: str) -> tuple[int, str, str, int]:
-    """``hatch publish -p trusted``: its exit code, outputs, and most kilobytes of memory."""
+    """Run ``hatch publish -p trusted``; return its exit code, outputs, and peak memory in kilobytes."""
     peak = job.folder / "peak"
     command = [sys.executable, "-m", "hatch", "publish", "-p", "trusted", *arguments]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the whole."""
+"""Fixtures for the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .world import SDIST, WHEEL, Ci, Index, Job, make_checkout, served
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with a tag, and the files that `hatch build` makes of it, in its own environment."""
+    """Return a repository with a tag, and the files that `hatch build` makes of it, in its own environment."""
     folder = tmp_path_factory.mktemp("built")
     root = folder / "project"
     make_checkout(root)
-    # The build's environment is installed from where this machine has its packages: its settings are kept.
+    # The build's environment is installed from this machine's package sources: their settings are kept.
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "HATCH_"))}
     environ |= {f"HATCH_{name}": str(folder / name.lower()) for name in ("CONFIG", "DATA_DIR", "CACHE_DIR")}
     (folder / "config").touch()
@@ -32,7 +32,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def job(tmp_path: Path, checkout: Path) -> Iterator[Job]:
-    """A job with files that are ready to be published, and at its end with no report that is against the schema."""
+    """Return a job with files to publish; at the end, check all its reports against the schema."""
     job = Job(tmp_path, checkout)
     yield job
     job.check_reports()
@@ -56,7 +56,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
 
 @pytest.fixture
 def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    """A private index that takes the identities of any CI."""
+    """A private index that accepts the identities of any CI."""
     index = Index(tmp_path_factory.mktemp("private") / "files", private=True)
     with served(index):
         yield index

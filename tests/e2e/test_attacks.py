@@ -1,7 +1,7 @@
-"""The attack table: what a hostile index, CI, network or file does, and what must not come of it.
+"""The attack table: what a hostile index, CI, network or file does, and what it must not achieve.
 
-Each row runs the real command. Whatever the attack: the run ends in time and in little memory, sends no secret to where it
-does not belong, overwrites no file elsewhere, and prints nothing that a terminal or a CI obeys.
+Each row runs the real command. Whatever the attack: the run ends in time and with little memory, sends no secret to the
+wrong place, overwrites no file elsewhere, and prints nothing that a terminal or a CI obeys.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ HOSTILE: Final = (
     "\x1b[2J\x1b]0;owned\x07\r\n::set-env name=PATH::/evil\n::add-mask::e\n##[error]no\n##vso[task.complete]\n"
     "section_start:1:evil[collapsed=true]\r\x1b[0K\u202egnp.exe\u2066\u2028\x9b31m\x00\x7f"
 )
-"""What terminals, GitHub, Azure and GitLab would obey, and what reads backwards."""
+"""Strings that terminals, GitHub, Azure and GitLab would obey, or that read backwards."""
 OURS: Final = {"iss": "https://token.actions.githubusercontent.com", "aud": "127.0.0.1"}
 IN_HEADER: Final = "\x1b[2J::error::no \x9b31m"
-"""The same, as far as a header can hold it."""
+"""The same, in characters that a header can hold."""
 
 
 def page(content: bytes, media_type: str = SIMPLE, **more: object) -> Answer:
@@ -69,14 +69,14 @@ def page(content: bytes, media_type: str = SIMPLE, **more: object) -> Answer:
 
 
 def refusal(status: int, text: str) -> Answer:
-    """An error in JSON, with the same text wherever there can be one."""
+    """Return an error in JSON, with the same string in every member."""
     keys = ("code", "detail", "message", "title")
     errors = [{"code": f"invalid-{text}", "description": text}]
     return Answer.of(dict.fromkeys(keys, text) | {"errors": errors}, status)
 
 
 def held(digest: str | None, url: str = "") -> Answer:
-    """A list with other bytes under the name of the job's wheel."""
+    """Return a list with other bytes under the name of the job's wheel."""
     hashes = {} if digest is None else {"sha256": digest}
     return page(json.dumps({"files": [{"filename": WHEEL, "url": url, "hashes": hashes}]}).encode())
 
@@ -86,17 +86,17 @@ def redirect(to: str, status: int = 302) -> Answer:
 
 
 def raw(*lines: bytes, body: bytes = b"", endless: bool = False) -> Answer:
-    """A reply of which each line is sent as it is."""
+    """Return a reply whose lines are sent unchanged."""
     return Answer(raw=b"".join(lines), body=body, endless=endless)
 
 
 def endpoints(mint: object, audience: object = "{index}/_/oidc/audience") -> Answer:
-    """What PEP 807 is answered with."""
+    """Return an answer to PEP 807's discovery."""
     return Answer.of({"audience-endpoint": audience, "token-mint-endpoint": mint})
 
 
 def lists() -> Answer:
-    """Not much to send, and thirty times as much when it is parsed."""
+    """Return a small body that takes thirty times the memory when it is parsed."""
     return page(b'{"meta":[' + b"[]," * (11 * MIB) + b"[]]}")
 
 
@@ -116,7 +116,7 @@ def strange_events(job: Job) -> None:
 
 @cache
 def zeros(size: int = 256 * MIB) -> bytes:
-    """So many zeros in a gzip stream of a two-hundredth of that."""
+    """Return a gzip stream, a two-hundredth of the zeros it holds."""
     packer = zlib.compressobj(1, wbits=31)
     return b"".join(packer.compress(bytes(MIB)) for _ in range(size // MIB)) + packer.flush()
 
@@ -129,12 +129,12 @@ def bomb(times: int) -> Answer:
 
 
 def wheel(*members: ZipMember) -> Callable[[Job], object]:
-    """The job's wheel is this one."""
+    """Make this the job's wheel."""
     return lambda job: (job.dist / WHEEL).write_bytes(zip_of(*members))
 
 
 def sdist(*members: TarMember) -> Callable[[Job], object]:
-    """The job has this sdist as well."""
+    """Give the job this sdist, too."""
     return lambda job: (job.dist / SDIST).write_bytes(tar_of(*members))
 
 
@@ -143,7 +143,7 @@ def out_of_the_tree(name: str) -> TarMember:
 
 
 def many_members(job: Job, count: int) -> None:
-    """A wheel with one empty member so many times in its table of contents."""
+    """Return a wheel whose table of contents lists one empty member many times."""
     data = zip_of(ITS, entry("a", b""))
     first, last, end = data.index(b"PK\x01\x02"), data.rindex(b"PK\x01\x02"), data.index(b"PK\x05\x06")
     table = data[first:last] + data[last:end] * count
@@ -185,12 +185,12 @@ FAST: Final = ("-o", "timeout=1")
 
 
 def row(step: str, last: str, name: str, reply: Lazy, says: str = "", **more: object) -> Attack:
-    """An attack by what is answered at one step."""
+    """Return an attack through the reply at one step."""
     return Attack(f"{NAMES[step]}: {name}", {step: reply}, says, **({"reached": last} | more))  # type: ignore[arg-type]
 
 
 def bad_file(name: str, prepare: Callable[[Job], object], says: str = "", **more: object) -> Attack:
-    """An attack by a file, before anything is requested."""
+    """Return an attack through a file, before anything is requested."""
     return Attack(name, says=says, prepare=prepare, **({"reached": "nothing"} | more))  # type: ignore[arg-type]
 
 
@@ -212,14 +212,14 @@ def piped(name: str, job: Job) -> None:
 
 
 def stolen(name: str, setting: str, audience: str = "127.0.0.1", says: str = "workflow-only", **more: object) -> Attack:
-    """An attack by an index that the project's table adds, with a *setting* that only the workflow may decide."""
+    """Return an attack by an index in the project's table, with a *setting* that only the workflow may decide."""
     text = f'[{TABLE}.repos.theirs]\nurl = "{{index}}/legacy/"\n{setting}'
     replies = {AUDIENCE: Answer.of({"audience": audience})}
     return bad_file(f"table: {name}", partial(written, PYPROJECT, text), says, replies=replies, **more)
 
 
 def dynamic(source: str, job: Job) -> None:
-    """A project whose version is read from a file, in the way that *source* says."""
+    """Return a project whose version is read from a file, as *source* says."""
     (job.root / "large.py").touch()
     os.truncate(job.root / "large.py", 600 * MIB)
     written("module.py", "x" * 10_000, job)
@@ -237,7 +237,7 @@ NAMES: Final = {
     UPLOAD: "upload",
     BURN: "burn",
 }
-# The audience and the endpoints are asked for at the time of the list; all that follows comes after.
+# The audience and the endpoints are requested in parallel with the list; everything else comes after.
 listing, discovery, audience = (partial(row, step, LISTING) for step in (LISTING, DISCOVERY, AUDIENCE))
 identity, mint = partial(row, IDENTITY, IDENTITY), partial(row, MINT, MINT)
 upload, burn = partial(row, UPLOAD, BURN), partial(row, BURN, BURN, exit_code=0)
@@ -253,10 +253,10 @@ OTHER_SERVICES: Final = (
     "crates.io",
     "npm:registry.npmjs.org",
 )
-"""Audiences by which an identity token of the job opens something else."""
+"""Audiences for which an identity token of the job grants access to another service."""
 
 GOOD: Final[Mapping[str, Any]] = {"exit_code": 0, "reached": BURN}
-"""What the run carries on with."""
+"""The step that the run continues with."""
 UNTRUSTED: Final[tuple[Certificate, ...]] = ("another name", "expired", "unknown authority")
 
 ROWS: Final[tuple[Attack, ...]] = (
@@ -403,13 +403,13 @@ ROWS: Final[tuple[Attack, ...]] = (
         "no-hash",
         reached=BURN,
     ),
-    # The end
+    # Burning the token
     burn("garbage", raw(GARBAGE), "token-not-burned"),
     burn("an error with escapes", refusal(400, HOSTILE), "token-not-burned"),
     burn("to another host", redirect("{elsewhere}/", 307), "token-not-burned"),
     burn("an endless body", ENDLESS, "token-not-burned"),
     burn("silence", SILENCE, "token-not-burned", arguments=FAST),
-    # The way there
+    # The network
     *(
         Attack(
             f"on the way: {kind}",
@@ -631,7 +631,7 @@ ROWS: Final[tuple[Attack, ...]] = (
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one wheel to publish."""
+    """Return a directory with one wheel to publish."""
     folder = tmp_path_factory.mktemp("attacked")
     make_wheel(folder / "dist", PROJECT, "1.2.3")
     return folder
@@ -639,18 +639,18 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def job(tmp_path: Path, template: Path) -> Job:
-    """A job with one file."""
+    """Return a job with one file."""
     return Job(tmp_path / "job", template)
 
 
 SIZE: Final = r"\d+ files? to upload, [\d.]+ [kM]?B"
 SECTION: Final = r"\x1b\[0Ksection_(start|end):\d+:trusted_publish(\[collapsed=true\])?\r\x1b\[0K"
 PLAN: Final = rf"::group::{SIZE}|::endgroup::|{SECTION}({SIZE})?"
-"""What a run itself tells GitHub and GitLab to do."""
+"""The commands to GitHub and GitLab that a run intends to print."""
 
 
 def obeyed(text: str, masked: Mapping[str, None]) -> list[str]:
-    """The lines that a terminal or a CI would take for more than text, but for what a run means to be more."""
+    """Return the lines that a terminal or a CI would obey, except for those that a run intends."""
     lines: list[str] = []
     for line in text.split("\n"):
         own = re.fullmatch(r"::(?:warning|error)::(.*)", line)
@@ -661,11 +661,11 @@ def obeyed(text: str, masked: Mapping[str, None]) -> list[str]:
 
 @pytest.mark.parametrize("attack", ROWS, ids=str)
 def test_attack(job: Job, tmp_path: Path, attack: Attack) -> None:
-    """The run ends as it should, in time and in little memory, and no secret goes astray."""
+    """The run ends as expected, in time and with little memory, and no secret leaks."""
     ended = run(attack, job, tmp_path)
     assert (attack.exit_code, attack.reached) == (ended.code, ended.reached), ended.err
     assert attack.says.split() == codes_in(as_read(ended.err.replace("\r", "\n"))), ended.err
-    # One error has one annotation: another would be somebody else's.
+    # One error has one annotation: another one would be the attacker's.
     assert len(re.findall("^::error::", ended.err, re.MULTILINE)) <= attack.exit_code
     masked = dict.fromkeys(f"::add-mask::{token}" for token in (*ended.identities, UPLOAD_TOKEN))
     assert [] == obeyed(ended.out + ended.err, masked)
@@ -680,7 +680,7 @@ def test_attack(job: Job, tmp_path: Path, attack: Attack) -> None:
     "line", [*re.split(r"\n|(?=\x1b)", HOSTILE), "\u202ea", "  ::error::x", "a ##[group]"], ids=ascii
 )
 def test_what_is_obeyed_would_be_seen(line: str) -> None:
-    """Each of the hostile texts is found in an output, but for the command that hides a token."""
+    """Each of the hostile strings is found in an output, except for the command that hides a token."""
     assert bool(line) == bool(obeyed(f"fine\n{line}\nfine: a::b #[c]", {}))
     assert [] == obeyed("::add-mask::pypi-a\n", {"::add-mask::pypi-a": None})
 
@@ -688,7 +688,7 @@ def test_what_is_obeyed_would_be_seen(line: str) -> None:
 @pytest.mark.parametrize("secret", [UPLOAD_TOKEN, REQUEST_TOKEN, "eyJh.eyJi.c2ln"])
 @pytest.mark.parametrize("form", ["plain", "base64", "basic"])
 def test_a_secret_that_goes_astray_would_be_seen(secret: str, form: str) -> None:
-    """A token is found in the target, a header or the body of any request but the one that is for it."""
+    """A token is found in the target, a header or the body of any request except the one it is for."""
     forms = {"plain": secret, "base64": encoded(secret), "basic": f"Basic {encoded(f'__token__:{secret}')}"}
     places: list[tuple[str, dict[str, str], bytes]] = [
         (f"/a?b={forms[form]}", {}, b""),
@@ -710,7 +710,7 @@ def encoded(text: str) -> str:
 
 
 def test_the_number_of_attacks() -> None:
-    """The security page tells how many there are."""
+    """The security page has the number of attacks."""
     page = Path(__file__).parents[2] / "docs" / "explanation" / "security.md"
     [said] = re.findall(r"more than (\d+) attacks", page.read_text("utf-8"))
     assert int(said) < len(ROWS) <= int(said) + 10

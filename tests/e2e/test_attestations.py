@@ -1,4 +1,4 @@
-"""Attestations, by the real command: signed, kept, sent, and verified as PyPI does it."""
+"""Attestations, by the real command: signed, kept, uploaded, and verified as PyPI does it."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ SIGNED = [f"POST {CERTIFY} 200", f"POST {LOG} 201", f"POST {LOG} 201"]
 
 
 def attested(made: int, found: int) -> str:
-    """The line that says how many attestations there are."""
+    """Return the line with the number of attestations."""
     return str(Message("attestations", made=made, found=found))
 
 
 @pytest.fixture
 def signing(job: Job, index: Index) -> Job:
-    """A job whose index takes attestations, with the Sigstore beside the index for the public one."""
+    """Return a job whose index accepts attestations; the Sigstore of the index replaces the public one."""
     job.person()
     job.configure(f'[{TABLE}]\nrepo = "own"\n[{TABLE}.repos.own]\nurl = "{index.upload_url}"\nattestations = true')
     path = job.home / "sigstore.json"
@@ -76,7 +76,7 @@ def in_ci(job: Job, ci: Ci, provider: str) -> None:
 
 
 def held(index: Index) -> dict[str, list[dict[str, Any]]]:
-    """The attestations that the index has of each file."""
+    """Return the attestations that the index has of each file."""
     return {file.filename: list(file.attestations) for file in index.store.files()}
 
 
@@ -89,7 +89,7 @@ def beside(job: Job, name: str) -> Path:
 
 
 def statement(job: Job, name: str, predicate: str) -> dict[str, Any]:
-    """An attestation of another tool: the shape is right."""
+    """Return an attestation of another tool, in the right form."""
     digest = hashlib.sha256((job.dist / name).read_bytes()).hexdigest()
     said = {
         "_type": "https://in-toto.io/Statement/v1",
@@ -106,13 +106,13 @@ def statement(job: Job, name: str, predicate: str) -> dict[str, Any]:
 def test_signed_and_verified(
     signing: Job, ci: Ci, index: Index, provider: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """From each CI that PyPI takes them from, the files end with sound attestations on the index and beside them."""
+    """From each CI that PyPI supports, the files get valid attestations, on the index and next to the files."""
     in_ci(signing, ci, provider)
     run = signing.publish()
     assert 0 == run.code, run.err
     assert attested(2, 0) in run.err.splitlines()
     assert [outcome(WHEEL, "uploaded"), outcome(SDIST, "uploaded")] == run.err.splitlines()[-3:-1]
-    # Signed before the exchange, and the token to sign with is masked before anything else.
+    # Signed before the exchange; the token for signing is masked before any other.
     posts = [line for line in index.requests if line.startswith("POST ")]
     assert [*SIGNED, "POST /_/oidc/mint-token 200", *uploads(2), "POST /_/oidc/burn-token 202"] == posts
     if provider == "github":
@@ -127,7 +127,7 @@ def test_signed_and_verified(
 
 
 def test_again(signing: Job, ci: Ci, index: Index) -> None:
-    """After a run that was cut short, what was signed is used, and not signed again."""
+    """After a run that was cut short, existing signatures are used, and the files not signed again."""
     in_ci(signing, ci, "github")
     index.answers["POST /_/oidc/mint-token"] = [Answer(422)]
     assert 1 == signing.publish().code
@@ -141,7 +141,7 @@ def test_again(signing: Job, ci: Ci, index: Index) -> None:
 
 
 def test_two_attestations(signing: Job, ci: Ci, index: Index) -> None:
-    """A provenance that another tool has made goes along with the publish attestation."""
+    """A provenance from another tool is uploaded with the publish attestation."""
     in_ci(signing, ci, "github")
     provenance = statement(signing, WHEEL, PROVENANCE)
     (signing.dist / f"{WHEEL}.slsa.attestation").write_text(json.dumps(provenance, indent=2), "utf-8")
@@ -153,7 +153,7 @@ def test_two_attestations(signing: Job, ci: Ci, index: Index) -> None:
 
 
 def test_files_that_would_be_refused(signing: Job, ci: Ci, index: Index) -> None:
-    """What PyPI would refuse is told before any network, with all that is wrong."""
+    """Everything that PyPI would reject is reported before any request."""
     in_ci(signing, ci, "github")
     other = json.dumps(statement(signing, SDIST, PROVENANCE))
     contents = {
@@ -175,7 +175,7 @@ def test_files_that_would_be_refused(signing: Job, ci: Ci, index: Index) -> None
 
 @pytest.mark.parametrize("must", [False, True], ids=["auto", "true"])
 def test_a_log_that_is_down(signing: Job, ci: Ci, index: Index, must: bool) -> None:
-    """Without the log, the files go without attestations, and a warning says so; with `true` nothing goes."""
+    """Without the log, the files are uploaded without attestations, and a warning says so; with `true` no file is."""
     in_ci(signing, ci, "github")
     index.answers[f"POST {LOG}"] = [Answer(503)] * 4
     run = signing.publish("-o", f"attestations={'true' if must else 'auto'}")
@@ -186,7 +186,7 @@ def test_a_log_that_is_down(signing: Job, ci: Ci, index: Index, must: bool) -> N
 
 
 def test_a_must_on_gitlab(signing: Job, ci: Ci, index: Index) -> None:
-    """Without the variable to sign with, the YAML to add is told before any network."""
+    """Without the variable for signing, the YAML to add is shown before any request."""
     in_ci(signing, ci, "gitlab")
     del signing.environ["SIGSTORE_ID_TOKEN"]
     run = signing.publish("-o", "attestations")
@@ -197,7 +197,7 @@ def test_a_must_on_gitlab(signing: Job, ci: Ci, index: Index) -> None:
 
 @pytest.mark.parametrize("reason", ["index", "CI"])
 def test_why_not(signing: Job, ci: Ci, index: Index, reason: str) -> None:
-    """Where nothing can be signed, one line says why; with `true`, it is an error before any network."""
+    """If nothing can be signed, one line says why; with `true`, it is an error before any request."""
     in_ci(signing, ci, "github")
     arguments, environ = [], {}
     if reason == "index":
@@ -219,7 +219,7 @@ def test_why_not(signing: Job, ci: Ci, index: Index, reason: str) -> None:
 
 
 def test_attestations_that_are_refused(signing: Job, ci: Ci, index: Index) -> None:
-    """What the index has refused is not found by the next run, which signs again."""
+    """Attestations that the index rejected are not found by the next run, which signs again."""
     in_ci(signing, ci, "github")
     said = json.dumps({"code": "400 Invalid attestations supplied during upload: no."})
     index.answers["POST /legacy/"] = [Answer(400, said)]
@@ -231,14 +231,14 @@ def test_attestations_that_are_refused(signing: Job, ci: Ci, index: Index) -> No
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 def test_rehearsal(job: Job, provider: str) -> None:
-    """A rehearsal signs by a Sigstore of its own, and leaves nothing of that beside the files; its index shows it."""
+    """A rehearsal signs with its own Sigstore, and leaves no attestation next to the files; its index has it."""
     run = job.publish("-r", "rehearsal", "-o", "attestations", "-o", f"rehearse-as={provider}", "-o", "wait=20")
     assert (0, True) == (run.code, attested(2, 0) in run.err.splitlines())
     assert {WHEEL, SDIST} == {path.name for path in job.dist.iterdir()}
 
 
 def test_what_is_not_imported(job: Job, ci: Ci, index: Index) -> None:
-    """A run that signs nothing does not pay for the libraries; nor does Hatch's help."""
+    """A run that signs nothing does not import the libraries; nor does Hatch's help."""
     job.person()
     in_ci(job, ci, "github")
     path = job.folder / "modules"
@@ -253,7 +253,7 @@ def test_what_is_not_imported(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_no_token_is_written(signing: Job, ci: Ci, index: Index) -> None:
-    """The token to sign with is in nothing that a run leaves behind, also if Sigstore repeats it."""
+    """No file or output has the token for signing, even if Sigstore repeats it."""
     in_ci(signing, ci, "github")
     answer = Answer(400)
     answer.first = lambda: setattr(answer, "body", json.dumps({"message": f"what is {ci.issued[0]}?"}))

@@ -1,6 +1,6 @@
-"""PyPI and TestPyPI by their own names: which request goes to which host, and which release to which index.
+"""PyPI and TestPyPI under their own names: which request goes to which host, and which release to which index.
 
-All that the command sends passes a proxy, which leads each of the two indexes' hosts to a server of its own on
+All requests of the command pass a proxy, which leads each of the two indexes' hosts to its own server on
 loopback, with a certificate for that host alone, and refuses everything else.
 """
 
@@ -44,7 +44,7 @@ version = "%s"
 
 
 def release(upload: str, host: str, files: int = 2) -> list[str]:
-    """The requests of a whole release, as `in_order` has them."""
+    """The requests of a whole release, in the order of `in_order`."""
     return [
         f"GET {host}/_/oidc/audience 200",
         f"GET {host}/simple/{PROJECT}/ 200",
@@ -55,13 +55,13 @@ def release(upload: str, host: str, files: int = 2) -> list[str]:
 
 
 def in_order(requests: list[str]) -> list[str]:
-    """What was asked, where the order of the first two does not matter: both only read."""
+    """Return the requests; the order of the first two, which only read, does not matter."""
     return [*sorted(requests[:2]), *requests[2:]]
 
 
 @dataclass(frozen=True)
 class Place:
-    """One of the two indexes, as it is to be met."""
+    """One of the two indexes, and its expected hosts."""
 
     name: str
     title: str
@@ -71,7 +71,7 @@ class Place:
     variable: str
     requests: list[str]
     hosts: list[str]
-    """In the order in which they are met."""
+    """In the order of the first requests to them."""
 
 
 MAIN: Final = Place(
@@ -97,7 +97,7 @@ TEST: Final = Place(
 
 
 class _Named:
-    """An index at one of its hosts, which writes down what was asked there."""
+    """An index at one of its hosts, which records the requests there."""
 
     def __init__(self, host: str, app: ASGIApp, requests: list[str]) -> None:
         self._host = host
@@ -114,7 +114,7 @@ class _Named:
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """An HTTP proxy that makes tunnels to the ports that it knows, and does nothing else."""
+    """An HTTP proxy that makes tunnels to known ports, and does nothing else."""
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         super().__init__(("127.0.0.1", 0), _Tunnel)
@@ -127,7 +127,7 @@ class Proxy(socketserver.ThreadingTCPServer):
 
 
 class _Tunnel(socketserver.StreamRequestHandler):
-    rbufsize = 0  # what follows the header is for the other end
+    rbufsize = 0  # data after the header is for the other end
     server: Proxy
 
     def handle(self) -> None:
@@ -154,7 +154,7 @@ class _Tunnel(socketserver.StreamRequestHandler):
 
 @contextmanager
 def _served(apps: Mapping[str, ASGIApp], authority: Authority) -> Iterator[dict[str, int]]:
-    """Each answers by HTTPS, as its host, on the port that is told."""
+    """Serve each application by HTTPS, as its host, on its port."""
     with ExitStack() as stack:
         sockets = {host: stack.enter_context(listening()) for host in apps}
         servers = {}
@@ -174,7 +174,7 @@ def _served(apps: Mapping[str, ASGIApp], authority: Authority) -> Iterator[dict[
         async def serve() -> None:
             await asyncio.gather(*(server.serve(sockets=[sockets[host]]) for host, server in servers.items()))
 
-        # Connections wait on the socket until the thread takes them: nothing has to wait for its start.
+        # Connections wait on the socket until the thread accepts them, so no test has to wait for its start.
         thread = threading.Thread(target=lambda: asyncio.run(serve()))
         thread.start()
         try:
@@ -186,7 +186,7 @@ def _served(apps: Mapping[str, ASGIApp], authority: Authority) -> Iterator[dict[
 
 
 class Internet:
-    """PyPI and TestPyPI at their own hosts, and the way there."""
+    """PyPI and TestPyPI at their own hosts, and the proxy to them."""
 
     def __init__(self, folder: Path) -> None:
         self.requests: list[str] = []
@@ -210,12 +210,12 @@ class Internet:
 
     @property
     def hosts(self) -> list[str]:
-        """What the proxy was asked for, each once."""
+        """Return the hosts requested from the proxy, each once."""
         return list(dict.fromkeys(self._proxy.asked))
 
     @property
     def environ(self) -> dict[str, str]:
-        """All goes through the proxy, but for the CI's own endpoint on this machine."""
+        """The proxy is used for everything except the CI's own endpoint on this machine."""
         proxies = {f"{kind}_PROXY": self._proxy.url for kind in ("HTTP", "HTTPS", "ALL")}
         return proxies | {"NO_PROXY": "127.0.0.1", "E2E_NO_WAIT": "1"}
 
@@ -231,7 +231,7 @@ def internet(tmp_path: Path) -> Iterator[Internet]:
 
 @pytest.fixture
 def job(tmp_path: Path, internet: Internet) -> Job:
-    """A job whose only way out is the proxy, with no files yet."""
+    """Return a job that reaches others only through the proxy, with no files yet."""
     template = tmp_path / "template"
     (template / "dist").mkdir(parents=True)
     job = Job(tmp_path / "job", template)
@@ -240,24 +240,24 @@ def job(tmp_path: Path, internet: Internet) -> Job:
 
 
 def build(job: Job, version: str) -> list[str]:
-    """Files of this version, and what they are called."""
+    """Create files of this version, and return their names."""
     made = [make_wheel(job.dist, PROJECT, version), make_sdist(job.dist, PROJECT, version)]
     return [path.name for path in made]
 
 
 def on_gitlab(job: Job, *places: Place) -> None:
-    """A job of GitLab, with the identity tokens for these."""
+    """Make it a GitLab job with identity tokens for these audiences."""
     job.environ |= {"CI": "true", "GITLAB_CI": "true"}
     job.environ |= {place.variable: identity_token("gitlab", place.audience) for place in places}
 
 
 def target(place: Place, version: str) -> Message:
-    """The line that says where a release goes."""
+    """Return the line with the index of a release."""
     return Message("release-target", project=PROJECT, version=version, index=place.title, url=place.upload_url)
 
 
 def told(place: Place, version: str, files: list[str], ci: str) -> str:
-    """The output of a release that went well."""
+    """Return the output of a successful release."""
     files = [outcome(name, "uploaded") for name in files]
     lines = [target(place, version), publishing(ci), *files, f"{place.page}{version}/"]
     return "".join(f"{line}\n" for line in lines)
@@ -275,7 +275,7 @@ def told(place: Place, version: str, files: list[str], ci: str) -> str:
     ],
 )
 def test_github(job: Job, ci: Ci, internet: Internet, repo: str, version: str, place: Place) -> None:
-    """Each request goes to its own host, and GitHub is asked for an identity with the audience of the index."""
+    """Each request goes to its own host, and GitHub issues an identity for the audience of the index."""
     files = build(job, version)
     job.environ |= ci.github
     run = job.publish("-r", repo, "--ca-cert", str(internet.authority.file))
@@ -293,7 +293,7 @@ def test_github(job: Job, ci: Ci, internet: Internet, repo: str, version: str, p
 @pytest.mark.parametrize(("version", "place"), [("1.2.3", MAIN), ("1.2.4.dev1", TEST)])
 @pytest.mark.parametrize("declared", ["one", "both"])
 def test_gitlab(job: Job, internet: Internet, version: str, place: Place, declared: str) -> None:
-    """Of GitLab's variables, the one for the index where the release goes is needed, and sent there alone."""
+    """GitLab's variable for the index of the release is required, and sent there alone."""
     files = build(job, version)
     on_gitlab(job, *([place] if declared == "one" else [MAIN, TEST]))
     run = job.publish("-r", "auto", HATCH_INDEX_CA_CERT=str(internet.authority.file))
@@ -332,7 +332,7 @@ def test_gitlab_without_the_identity(job: Job, internet: Internet, version: str,
     ],
 )
 def test_where_auto_leads(job: Job, internet: Internet, way: str, version: str, place: Place) -> None:
-    """Every version with a `.devN` goes to TestPyPI, and no other, wherever `auto` is written."""
+    """Every version with a `.devN` goes to TestPyPI, and all others to PyPI, wherever `auto` is set."""
     build(job, version)
     configured = f'[{TABLE}]\nrepo = "auto"\n'
     (job.root / "pyproject.toml").write_text(PYPROJECT % version + (configured if way == "table" else ""), "utf-8")
@@ -351,7 +351,7 @@ def test_where_auto_leads(job: Job, internet: Internet, way: str, version: str, 
 
 @pytest.mark.parametrize("several", [[], ["-o", "several"]], ids=["one release", "several"])
 def test_mixed_files(job: Job, ci: Ci, internet: Internet, several: list[str]) -> None:
-    """Files for both indexes are refused, and nobody was asked for anything."""
+    """Files for both indexes are refused before any request."""
     build(job, "1.2.3")
     build(job, "1.2.4.dev1")
     job.environ |= ci.github
@@ -361,7 +361,7 @@ def test_mixed_files(job: Job, ci: Ci, internet: Internet, several: list[str]) -
 
 
 def test_nowhere_else(job: Job, ci: Ci, internet: Internet) -> None:
-    """The proxy leads to the two indexes alone: what these tests show is all that was sent."""
+    """The proxy leads to the two indexes alone, so these tests see every request."""
     build(job, "1.2.3")
     job.environ |= ci.github
     run = job.publish("-r", "https://upload.example.org/legacy/", "-o", "check-version=false")

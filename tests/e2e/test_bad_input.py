@@ -1,4 +1,4 @@
-"""What cannot be published: the codes of all that is wrong, and no request more than it takes."""
+"""Input that cannot be published: the codes of all problems, and no unnecessary request."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Bad:
-    """One thing that is wrong."""
+    """One problem."""
 
     name: str
     codes: tuple[str, ...]
-    """The codes of all problems, in the order in which they are shown."""
+    """The codes of all problems, in the order shown."""
     arguments: tuple[str, ...] = ()
     prepare: Callable[[Job], object] = lambda _job: None
     variable: tuple[str, str] = ("UNUSED", "")
@@ -45,7 +45,7 @@ def _empty(job: Job) -> None:
 
 
 def _unreadable(job: Job) -> None:
-    # Nobody can read the memory of a process from its start, not even root.
+    # No user can read the memory of a process from its start, not even root.
     (job.dist / SDIST).unlink()
     (job.dist / SDIST).symlink_to("/proc/self/mem")
 
@@ -124,11 +124,11 @@ BAD: Final = (
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
 def test_bad_input(job: Job, ci: Ci, index: Index, bad: Bad) -> None:
-    """It is refused with all that is wrong, and neither the index nor the CI is asked for anything."""
+    """It is refused with all problems, before any request to the index or the CI."""
     job.on_github(ci)
     bad.prepare(job)
     job.environ[bad.variable[0]] = bad.variable[1]
-    # The last of two counts.
+    # The last of two `-o` options counts.
     run = job.publish("-r", index.upload_url, *bad.arguments)
     assert (1, "", [*bad.codes]) == (run.code, run.out, codes_in(run.err))
     assert "hunter2" not in run.err
@@ -136,7 +136,7 @@ def test_bad_input(job: Job, ci: Ci, index: Index, bad: Bad) -> None:
 
 
 def test_a_file_that_changes_while_it_is_uploaded(job: Job, ci: Ci, index: Index) -> None:
-    """The index never gets the whole of a file that is not the one that was checked."""
+    """The index never receives the whole of a file that is not the one that was checked."""
     job.on_github(ci)
 
     def change() -> None:
@@ -158,14 +158,14 @@ def test_a_file_that_changes_while_it_is_uploaded(job: Job, ci: Ci, index: Index
     ids=["GitHub without the permission", "no CI"],
 )
 def test_no_identity(job: Job, index: Index, environ: dict[str, str], code: str) -> None:
-    """Without an identity, the index was asked what it lists and nothing more that could cost anything."""
+    """Without an identity, the run only reads the index's list."""
     run = job.publish("-r", index.upload_url, **environ)
     assert (1, "", [code]) == (run.code, run.out, codes_in(run.err))
     assert SEARCH[:1] == index.requests_but_terms
 
 
 def test_gitlab_without_a_token(job: Job, index: Index) -> None:
-    """On GitLab the index is asked for its audience first, since the variable is named after it."""
+    """On GitLab the index's audience is requested first, since the variable is named after it."""
     run = job.publish("-r", index.upload_url, GITLAB_CI="true")
     assert (1, "", ["no-gitlab-token"]) == (run.code, run.out, codes_in(run.err))
     assert "_27_0_0_1_ID_TOKEN:" in run.err
@@ -173,7 +173,7 @@ def test_gitlab_without_a_token(job: Job, index: Index) -> None:
 
 
 def test_an_audience_of_another_service(job: Job, ci: Ci, index: Index) -> None:
-    """An index that asks for an identity that PyPI would take gets none."""
+    """An index that asks for an identity that PyPI would accept gets none."""
     job.on_github(ci)
     index.store.audience = "pypi"
     run = job.publish("-r", index.upload_url)
@@ -183,7 +183,7 @@ def test_an_audience_of_another_service(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_an_index_that_is_not_well(job: Job, ci: Ci, index: Index) -> None:
-    """Anything but 200 and 404 does not say what the index lists."""
+    """A status other than 200 and 404 does not tell which files the index has."""
     job.on_github(ci)
     index.answers[SEARCH[0].removesuffix(" 200")] = [Answer(500)] * 4
     run = job.publish("-r", index.upload_url)
@@ -193,7 +193,7 @@ def test_an_index_that_is_not_well(job: Job, ci: Ci, index: Index) -> None:
 
 
 NEWER: Final = {"tag-macosx_27_0_arm64"}
-"""A macOS to come, which PyPI may know by then: a warning, which an error leaves no room for."""
+"""A future macOS, which PyPI may know by then, is a warning; after an error it is not shown."""
 OWN_WORDS: Final = {
     "license+expr",
     "requires-dist-url",
@@ -201,7 +201,7 @@ OWN_WORDS: Final = {
     "sdist-version-unnorm",
     "whl-name-unnormalized",
 }
-"""Rejections that are explained in other words than PyPI's, since they hold for other indexes too or need a remedy."""
+"""Rejections that are explained in our own words, since they also hold for other indexes or need a remedy."""
 
 
 METADATA: Final = re.compile("core-metadata|failed to render")
@@ -212,7 +212,7 @@ def _in_a_status_line(text: str) -> str:
 
 
 def rejected(job: Job, verdict: Verdict) -> bool:
-    """Whether this program reads the file, so that PyPI's rules are what refuses it."""
+    """Return whether this program reads the file, so that PyPI's rules are the reason for refusing it."""
     try:
         Distribution.read(verdict.write(job.dist), verdict.filename)
     except DistributionError:
@@ -221,7 +221,7 @@ def rejected(job: Job, verdict: Verdict) -> bool:
 
 
 def as_sdist(job: Job, verdict: Verdict) -> str:
-    """The name of an sdist with the core metadata of a wheel."""
+    """Return the name of an sdist with the core metadata of a wheel."""
     name, version, *_ = verdict.filename.split("-")
     with zipfile.ZipFile(io.BytesIO(verdict.content)) as archive:
         metadata = archive.read(f"{name}-{version}.dist-info/METADATA")
@@ -232,7 +232,7 @@ def as_sdist(job: Job, verdict: Verdict) -> str:
 def test_files_that_pypi_rejects(job: Job, command: list[str]) -> None:
     """Every file that a real PyPI server rejected is reported with its words, before the first request.
 
-    Where the metadata are the reason, an sdist with the same is reported as well.
+    If the metadata are the reason, an sdist with the same metadata is reported, too.
     """
     _empty(job)
     bad = [one for one in VERDICTS if one.reason is not None]
@@ -249,7 +249,7 @@ def test_files_that_pypi_rejects(job: Job, command: list[str]) -> None:
 
 
 def test_files_that_pypi_takes(job: Job) -> None:
-    """Every file that a real PyPI server took passes a dry run, in little memory."""
+    """Every file that a real PyPI server accepted passes a dry run, in little memory."""
     _empty(job)
     for verdict in VERDICTS:
         if verdict.reason is None and verdict.case not in STRICTER:

@@ -1,4 +1,4 @@
-"""The command line, the tables, the exit code, the output and the report, as a user meets them."""
+"""The command line, the tables, the exit code, the output and the report, as you see them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ TABLE = "tool.hatch.publish.trusted"
 def test_precedence(
     job: Job, index: Index, chosen: str, arguments: list[str], environ: dict[str, str], layers: str
 ) -> None:
-    """Of all the places where `repo` can be set, the one nearest to the person counts."""
+    """Of all the places where `repo` can be set, the most specific one counts."""
     names = ["user", "pyproject", "hatch", "variable", "flag", "options", "option"]
     repos = "\n".join(f'{name} = "{index.url}/{name}/legacy/"' for name in names)
     tables = {"user": "publish.trusted", "pyproject": TABLE, "hatch": "publish.trusted"}
@@ -85,7 +85,7 @@ def test_precedence(
 
 
 def test_publisher_by_variable(job: Job, index: Index) -> None:
-    """The publisher itself can be chosen by Hatch's variables alone, with all its options."""
+    """The publisher itself can be chosen through Hatch's variables alone, with all its options."""
     run = job.hatch(
         "publish",
         HATCH_PUBLISHER="trusted",
@@ -109,7 +109,7 @@ def test_disabled(job: Job, index: Index) -> None:
 
 @pytest.mark.parametrize("way", ["flags", "variables", "table"])
 def test_certificates(job: Job, tmp_path: Path, way: str) -> None:
-    """An index with an authority of its own, which lets in only who shows a certificate."""
+    """The index has a private CA, and requires a client certificate."""
     authority = Authority(tmp_path)
     certificate, key = map(str, authority.issue("person", "person"))
     files = {"ca-cert": str(authority.file), "client-cert": certificate, "client-key": key}
@@ -129,7 +129,7 @@ def test_certificates(job: Job, tmp_path: Path, way: str) -> None:
 
 
 def test_dry_run(job: Job, ci: Ci, index: Index) -> None:
-    """`dry-run` reads the index and asks for no identity."""
+    """`dry-run` reads the index and requests no identity."""
     job.on_github(ci)
     run = job.publish("-r", index.upload_url, "-o", "dry-run")
     would = Message("would-be-uploaded")
@@ -140,7 +140,7 @@ def test_dry_run(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_dry_run_that_mints(job: Job, ci: Ci, index: Index) -> None:
-    """`dry-run=mint` exchanges the identity as well, and burns what it gets."""
+    """`dry-run=mint` exchanges the identity, too, and burns the token."""
     job.on_github(ci)
     run = job.publish("-r", index.upload_url, "-o", "dry-run=mint")
     assert (0, masks(ci, index), []) == (run.code, run.out, run.codes)
@@ -151,7 +151,7 @@ def test_dry_run_that_mints(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_a_failure_and_the_same_command_again(job: Job, ci: Ci, index: Index) -> None:
-    """After a failure it is said what is on the index and what is not, and the same command finishes the release."""
+    """After a failure the outcome of each file is reported, and the same command finishes the release."""
     job.on_github(ci)
     index.answers["POST /legacy/"] = [Answer(), Answer(400, '{"code": "400 No."}')]
     run = job.publish("-r", index.upload_url)
@@ -179,7 +179,7 @@ def test_a_failure_and_the_same_command_again(job: Job, ci: Ci, index: Index) ->
     ],
 )
 def test_a_refusal(job: Job, ci: Ci, index: Index, answer: Answer, code: str, last: str) -> None:
-    """A refusal of one file leaves the others their chance; after another one nothing is tried any more."""
+    """A rejection of one file does not stop the others; after any other rejection no upload starts."""
     job.on_github(ci)
     index.answers["POST /legacy/"] = [answer]
     run = job.publish("-r", index.upload_url)
@@ -191,7 +191,7 @@ def test_a_refusal(job: Job, ci: Ci, index: Index, answer: Answer, code: str, la
 
 
 def test_lost_replies(job: Job, ci: Ci, index: Index) -> None:
-    """A file whose reply is lost is sent again, from its start; what the index has by then is no error."""
+    """A file whose reply is lost is sent again, from its start; if the index already has it, that is not an error."""
     job.on_github(ci)
     taken = Answer(409, "File already exists")
     index.answers["POST /legacy/"] = [Answer(503), Answer(lost=True), taken, Answer()]
@@ -205,7 +205,7 @@ def test_lost_replies(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_interrupted(job: Job, ci: Ci, index: Index) -> None:
-    """Ctrl-C ends the run at once; the token is burned, whatever is typed next, and the report says what happened."""
+    """Ctrl-C ends the run at once; the token is burned, whatever you type next, and the report says what happened."""
     job.on_github(ci)
     running: list[subprocess.Popen[str]] = []
     interrupt = Answer(first=lambda: running[0].send_signal(signal.SIGINT))
@@ -223,14 +223,14 @@ def test_interrupted(job: Job, ci: Ci, index: Index) -> None:
 
 
 def _rebuild(job: Job) -> None:
-    """Build the same version anew, with another content."""
+    """Build the same version again, with other content."""
     (job.root / "src" / "sample_project" / "more.py").write_text('"""More."""\n', "utf-8")
     commit(job.root)
     subprocess.run([sys.executable, "-m", "hatchling", "build"], cwd=job.root, check=True, capture_output=True)
 
 
 def test_other_bytes_under_the_same_name(job: Job, ci: Ci, index: Index) -> None:
-    """A file that the index holds with other bytes is an error, or a warning where that is asked for."""
+    """A file that the index has with other bytes is an error, or a warning if a setting says so."""
     job.on_github(ci)
     assert 0 == job.publish("-r", index.upload_url).code
     _rebuild(job)
@@ -248,7 +248,7 @@ def test_other_bytes_under_the_same_name(job: Job, ci: Ci, index: Index) -> None
 
 
 def test_stale_files(job: Job, ci: Ci, index: Index) -> None:
-    """Files of a version that the project has no longer are refused, unless the person knows better."""
+    """Files of an outdated version of the project are refused, unless you allow them."""
     job.on_github(ci)
     git(job.root, "commit", "--allow-empty", "--message", "After the release")
     run = job.publish("-r", index.upload_url)
@@ -258,7 +258,7 @@ def test_stale_files(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_vcs_public(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
-    """A commit after a tag has a public version by `vcs-public`, in the build and in the check before the upload."""
+    """After a tag, `vcs-public` gives a commit a public version, in the build and in the check before the upload."""
     job.on_github(ci)
     job.root = tmp_path / "public"
     make_checkout(
@@ -272,7 +272,7 @@ def test_vcs_public(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
 
 
 def test_outside_of_a_project(job: Job, index: Index) -> None:
-    """Files can be published from anywhere; then it is said that their version was not compared."""
+    """Files can be published from any directory; the log then says that their version was not compared."""
     job.root = job.folder / "elsewhere"
     job.root.mkdir()
     run = job.measured().publish("-r", index.upload_url, "-o", "dry-run", "../project/dist")
@@ -282,7 +282,7 @@ def test_outside_of_a_project(job: Job, index: Index) -> None:
 
 
 def test_user_agent(job: Job, index: Index) -> None:
-    """An index can tell by what it is asked."""
+    """An index can identify the client by its user agent."""
     assert 0 == job.publish("-r", index.upload_url, "-o", "dry-run").code
     versions = [f"{shown}/{version(name)}" for name, shown in (("hatch-trusted-publish",) * 2, ("hatch", "Hatch"))]
     python = f"{platform.python_implementation()}/{platform.python_version()}"
@@ -291,7 +291,7 @@ def test_user_agent(job: Job, index: Index) -> None:
 
 @pytest.mark.parametrize("quiet", ["-q", "-qq", "-qqq"])
 def test_quiet(job: Job, ci: Ci, index: Index, quiet: str) -> None:
-    """However quiet Hatch is to be, tokens are masked and an error is shown."""
+    """At any verbosity of Hatch, tokens are masked and an error is shown."""
     job.on_github(ci)
     index.answers["POST /legacy/"] = [Answer(), Answer(400, '{"code": "400 No."}')]
     run = job.hatch(quiet, "publish", "-p", "trusted", "-r", index.upload_url)
@@ -301,7 +301,7 @@ def test_quiet(job: Job, ci: Ci, index: Index, quiet: str) -> None:
 
 
 def test_masks_come_first(job: Job, ci: Ci, index: Index) -> None:
-    """Both tokens are masked before the line of the first file, in the one stream that a log has."""
+    """Both tokens are masked before the line of the first file, in the single stream of a log."""
     job.on_github(ci)
     job.environ["PYTHONUNBUFFERED"] = ""
     done = subprocess.run(
@@ -319,7 +319,7 @@ def test_masks_come_first(job: Job, ci: Ci, index: Index) -> None:
 
 
 def timeless(path: Path) -> object:
-    """A report without its times, for files that were sent and those that were not."""
+    """Return a report without its times, for files that were sent and those that were not."""
     report = json.loads(path.read_text("utf-8"))
     assert report.pop("began") <= report.pop("ended")
     for file in report["files"]:
@@ -328,7 +328,7 @@ def timeless(path: Path) -> object:
 
 
 def report_of(index: Index, job: Job, *outcomes: str, error: str | None = None, dry_run: bool = False) -> object:
-    """The report of a run of `on_github`, without its times; the CI is asked where there was something to send."""
+    """Return the report of a run of `on_github`, without its times; the identity is set if a file was sent."""
     held = {path.name: path for path in job.dist.iterdir()}
     stored = {file.filename: file for file in index.store.files()}
     return {
@@ -354,7 +354,7 @@ def report_of(index: Index, job: Job, *outcomes: str, error: str | None = None, 
 
 
 def test_report(job: Job, ci: Ci, index: Index) -> None:
-    """The report is there after a success and when nothing was left, and takes the place of an older one whole."""
+    """The report exists after a success and after a run without uploads, and replaces an older one entirely."""
     job.on_github(ci)
     job.configure(f'[{TABLE}]\nreport = "report.json"')
     path = job.root / "report.json"
@@ -371,9 +371,9 @@ def test_report(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_report_of_a_failure(job: Job, ci: Ci, index: Index) -> None:
-    """The report of a run that failed has the error, and which file it was."""
+    """The report of a failed run has the error, and the file it is about."""
     job.on_github(ci)
-    # The index keeps what it was sent, and its answers are lost: the report is of what the client knows.
+    # The index keeps the file, and its answers are lost: the report has what the client knows.
     index.answers["POST /legacy/"] = [Answer(), *[Answer(lost=True)] * 5]
     run = job.publish("-r", index.upload_url, "-o", f"report={job.folder / 'report.json'}")
     assert 1 == run.code
@@ -384,7 +384,7 @@ def test_report_of_a_failure(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_report_of_a_refused_identity(job: Job, ci: Ci, index: Index) -> None:
-    """A run that ends between the plan and the uploads has a report too."""
+    """A run that ends between the plan and the uploads has a report, too."""
     job.on_github(ci)
     del index.store.publishers[PUBLISHERS[0]]
     run = job.publish("-r", index.upload_url, "-o", "report=report.json")
@@ -396,7 +396,7 @@ def test_report_of_a_refused_identity(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_report_that_cannot_be_kept(job: Job, ci: Ci, index: Index) -> None:
-    """A report that cannot be written any more does not undo a release: it is told, once."""
+    """A report that can no longer be written does not fail a release: there is one warning."""
     job.on_github(ci)
     folder = job.root / "reports"
     folder.mkdir()
@@ -411,7 +411,7 @@ def test_report_that_cannot_be_kept(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_wait(job: Job, ci: Ci, index: Index) -> None:
-    """With `wait` the run ends when the index lists the files; if it does not in time, the same command waits on."""
+    """With `wait` the run ends when the index lists the files; if time is up first, the same command waits again."""
     job.on_github(ci)
     page = f"GET /simple/{PROJECT}/"
     index.answers[page] = [Answer(404)] * 3

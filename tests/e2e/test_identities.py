@@ -1,4 +1,4 @@
-"""A release from each CI, with the exact requests that the index saw."""
+"""A release from each CI, with the exact requests that the index received."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PRIVATE_RELEASE = [
 
 
 def again(job: Job, index: Index) -> None:
-    """The same command once more uploads nothing, and requests no identity."""
+    """Run the same command again: it uploads nothing, and requests no identity."""
     index.forget()
     assert nothing_left(index) == job.publish("-r", index.upload_url)
     assert SEARCH[:1] == index.requests_but_terms
 
 
 def test_github(job: Job, ci: Ci, index: Index) -> None:
-    """GitHub's token service is asked once, and each token is masked before anything else is printed."""
+    """GitHub's token service issues one identity, and each token is masked before anything else is printed."""
     job.environ |= ci.github
     run = job.publish("-r", index.upload_url)
     assert Run(0, masks(ci, index), released(index).err) == run
@@ -50,7 +50,7 @@ def test_github(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_gitlab(job: Job, index: Index) -> None:
-    """GitLab's token is in the variable that the audience names."""
+    """GitLab's token is in the variable named after the audience."""
     job.environ |= {"CI": "true", "GITLAB_CI": "true", "_27_0_0_1_ID_TOKEN": identity_token("gitlab", "127.0.0.1")}
     assert released(index, ci="gitlab") == job.publish("-r", index.upload_url)
     assert RELEASE == index.requests
@@ -58,7 +58,7 @@ def test_gitlab(job: Job, index: Index) -> None:
 
 
 def test_google(job: Job, ci: Ci, index: Index) -> None:
-    """Google's metadata server is asked once."""
+    """Google's metadata server issues one identity."""
     job.environ["E2E_GOOGLE"] = f"{ci.url}/google"
     assert released(index, ci="google") == job.publish("-r", index.upload_url)
     assert RELEASE == index.requests
@@ -68,7 +68,7 @@ def test_google(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_buildkite(job: Job, private: Index) -> None:
-    """Buildkite's agent is called once; the index accepts its identities, and is found by PEP 807."""
+    """Buildkite's agent runs once; the index accepts its identities, and is discovered by PEP 807."""
     calls = job.command("buildkite-agent")
     job.environ |= {"CI": "true", "BUILDKITE": "true", "FAKE_TOKEN": identity_token("buildkite", "127.0.0.1")}
     assert released(private, ci="buildkite") == job.publish("-r", private.upload_url)
@@ -79,7 +79,7 @@ def test_buildkite(job: Job, private: Index) -> None:
 
 
 def test_circleci(job: Job, private: Index) -> None:
-    """CircleCI's command is called once; the index accepts its identities, and is found by PEP 807."""
+    """CircleCI's command runs once; the index accepts its identities, and is discovered by PEP 807."""
     calls = job.command("circleci")
     job.environ |= {"CI": "true", "CIRCLECI": "true", "FAKE_TOKEN": identity_token("circleci", "127.0.0.1")}
     assert released(private, ci="circleci") == job.publish("-r", private.upload_url)
@@ -90,7 +90,7 @@ def test_circleci(job: Job, private: Index) -> None:
 
 
 def test_identity_variable(job: Job, ci: Ci, private: Index) -> None:
-    """A named variable holds the token of a CI that is not detected, and wins over one that is."""
+    """A named variable holds the token of a CI that is not detected, and takes precedence over a detected one."""
     job.environ |= ci.github | {"MY_TOKEN": identity_token("buildkite", "127.0.0.1")}
     run = job.publish("-r", private.upload_url, "-o", "identity-variable=MY_TOKEN")
     hidden = f"::add-mask::{job.environ['MY_TOKEN']}\n::add-mask::{private.store.minted[0]}\n"

@@ -1,4 +1,4 @@
-"""The wheel of this very project, in each way to install it, and where a job has no place of its own."""
+"""The wheel of this project, installed in each documented way, and in jobs without a writable home."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ NAME: Final = "hatch-trusted-publish"
 HATCH: Final = f"hatch=={version('hatch')}"
 SCRIPTS: Final = Path(sysconfig.get_path("scripts"))
 HOMES: Final = ("HOME", "HATCH_DATA_DIR", "HATCH_CACHE_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
-# Installers keep this machine's settings and caches; a job's own variables, and these tests', are not for them.
+# Installers keep this machine's settings and caches, but not the variables of a job or of these tests.
 NOT_INHERITED: Final = ("COVERAGE_", "GITHUB_", "HATCH_", "PIPX_", "PYTHON", "VIRTUAL_ENV")
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the wheel and the sdist, built as a release builds them."""
+    """Return the directory of the wheel and the sdist, built as a release builds them."""
     folder = tmp_path_factory.mktemp("built")
     command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -42,7 +42,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Place:
-    """A folder with nothing but built files, and where something can be installed for it."""
+    """A directory with built files only, and a place to install packages for it."""
 
     def __init__(self, folder: Path, built: Path) -> None:
         self.root = folder / "elsewhere"
@@ -85,12 +85,12 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, built: Path) -> Place:
-    """A folder without a pyproject.toml."""
+    """Return a directory without a pyproject.toml."""
     return Place(tmp_path, built)
 
 
 def test_build_environment(place: Place) -> None:
-    """A build that needs the version source installs at most 11 packages, none of which is for the network."""
+    """A build that needs the version source installs at most 11 packages, none of them for network access."""
     place.run(f'uv venv -q "{place.venv}"; uv pip install -q --python "{place.venv}" "{place.wheel}"')
     listed = json.loads(place.run(f'uv pip list -q --format json --python "{place.venv}"').out)
     names = {one["name"] for one in listed}
@@ -123,7 +123,7 @@ def test_without_the_extra(place: Place) -> None:
     ],
 )
 def test_ways_to_install(place: Place, install: list[str], hatch: str) -> None:
-    """With the plugin beside Hatch, in whatever way it came there, a release can be rehearsed."""
+    """With the plugin installed next to Hatch, in any of these ways, a release can be rehearsed."""
     names = {
         "hatch": HATCH,
         "name": NAME,
@@ -139,7 +139,7 @@ def test_ways_to_install(place: Place, install: list[str], hatch: str) -> None:
 
 
 def test_own_release(place: Place, ci: Ci, index: Index) -> None:
-    """The job that publishes this project does so, step by step as its workflow has them, by what was just built."""
+    """The job that publishes this project, step by step as in its workflow, works with the files just built."""
     index.store.add_project(NAME, *PUBLISHERS)
     shutil.copytree(ROOT / ".github" / "requirements", place.root / ".github" / "requirements")
     place.run(f"uv venv -q --seed {place.venv}")
@@ -154,11 +154,11 @@ def test_own_release(place: Place, ci: Ci, index: Index) -> None:
 
 
 class Steps:
-    """The action and the template as this commit has them, run as their CI runs them."""
+    """The action and the template of this commit, run as their CI runs them."""
 
     def __init__(self, folder: Path, place: Place) -> None:
         self.place, self.repository = place, folder / "repository"
-        # Neither has the history of its CI's job, so the version of the plugin comes from elsewhere.
+        # Neither has the history of its CI's job, so the version of the plugin is set explicitly.
         git(folder, "clone", "--quiet", str(ROOT), str(self.repository))
         git(self.repository, "tag", "v9.8.7")
         self.output = folder / "output"
@@ -196,7 +196,7 @@ class Steps:
 
 @pytest.fixture
 def steps(place: Place, tmp_path: Path, index: Index) -> Steps:
-    """Whatever publishes this project's own files."""
+    """Return the steps, which publish this project's own files."""
     index.store.add_project(NAME, *PUBLISHERS)
     return Steps(tmp_path, place)
 
@@ -212,7 +212,7 @@ def test_action(steps: Steps, ci: Ci, index: Index) -> None:
 
 
 def test_template(steps: Steps, index: Index) -> None:
-    """The template's script does the same with the commit that it is given, and nothing else."""
+    """The template's script does the same with exactly the commit that it is given."""
     job = {"GITLAB_CI": "true", gitlab_variable("127.0.0.1"): identity_token("gitlab", "127.0.0.1")}
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     steps.gitlab({"commit": head.strip(), "environment": "pypi", "repo": index.upload_url}, job)
@@ -223,7 +223,7 @@ def test_template(steps: Steps, index: Index) -> None:
 
 @pytest.mark.parametrize("nowhere", ["/dev/null/nowhere", "dist"])
 def test_nothing_can_be_written(job: Job, ci: Ci, index: Index, nowhere: str) -> None:
-    """A release needs no home, no data and no cache of its own; nor does it leave anything there."""
+    """A release needs no home, data or cache directory, and writes nothing there."""
     job.on_github(ci)
     before = sorted(job.dist.iterdir())
     run = job.publish("-r", index.upload_url, **dict.fromkeys(HOMES, nowhere))
@@ -232,14 +232,14 @@ def test_nothing_can_be_written(job: Job, ci: Ci, index: Index, nowhere: str) ->
 
 
 def test_rehearsal_without_a_home(job: Job) -> None:
-    """Nor does a rehearsal: its index, and what it installs, lie among the temporary files."""
+    """A rehearsal needs none either: its index, and the installed packages, are in temporary directories."""
     run = job.publish("-r", "rehearsal", **dict.fromkeys(HOMES, "/dev/null/nowhere"))
     assert (0, []) == (run.code, run.codes)
     assert f"{PROJECT} 1.2.3" in run.err
 
 
 def test_hatch_needs_its_config_file(job: Job, index: Index) -> None:
-    """Hatch makes its config file where there is none; where it cannot, it ends before the plugin is asked."""
+    """Hatch creates its config file if it is missing; if it cannot, it exits before it runs the plugin."""
     del job.environ["HATCH_CONFIG"]
     run = job.publish("-r", index.upload_url, **dict.fromkeys(HOMES, "/dev/null/nowhere"))
     path = "/dev/null/nowhere/hatch/config.toml"

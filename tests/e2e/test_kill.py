@@ -1,4 +1,4 @@
-"""A run that is killed, stopped, or not alone; and one with a thousand files."""
+"""A run that is killed, stopped, or in parallel with another; and one with a thousand files."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.slow
 VERSION: Final = "1.2.3"
 POINTS: Final = 40
 EVENTS: Final = 3 * 3 + 14 * 4
-"""What happens in a run of 12 files: three requests without a body, and 14 with one."""
+"""The events in a run of 12 files: three requests without a body, and 14 with one."""
 BURN: Final = "POST /_/oidc/burn-token"
 PATIENCE: Final = 30
-"""Seconds after which something has gone wrong; it is measured in none of the tests."""
+"""Seconds before a test that hangs is stopped; no test measures it."""
 
 
 class Watched(Index):
-    """An index that says what happens to it while it does."""
+    """An index that reports each event."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -62,7 +62,7 @@ class Watched(Index):
 
 
 async def _nothing(_event: str) -> None:
-    """It matters to nobody."""
+    """Ignore the event."""
 
 
 @pytest.fixture
@@ -75,13 +75,13 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """A job without a project, and with no files yet."""
+    """Return a job without a project, and with no files yet."""
     (tmp_path / "template" / "dist").mkdir(parents=True)
     return Job(tmp_path, tmp_path / "template")
 
 
 def build(job: Job, count: int, size: int = 100_000) -> list[str]:
-    """So many files of one release, each of about *size* bytes: the names, in the order of the uploads."""
+    """Create that many files of one release, each of about *size* bytes; return the names in upload order."""
     noise = random.Random(count)
     for number in range(count - 1):
         filename = f"sample_project-{VERSION}-{number:04}-py3-none-any.whl"
@@ -91,7 +91,7 @@ def build(job: Job, count: int, size: int = 100_000) -> list[str]:
 
 
 def in_order(job: Job) -> list[str]:
-    """The files, as they are uploaded one at a time: the smallest wheel, then the largest first, and the sdist."""
+    """Return the files in sequential upload order: the smallest wheel, then the largest first, and the sdist."""
     sizes = {path.name: path.stat().st_size for path in job.dist.iterdir()}
     first, *rest = sorted(sizes, key=lambda name: (name.endswith(".tar.gz"), -sizes[name], name))
     smallest = min([first, *rest], key=lambda name: (name.endswith(".tar.gz"), sizes[name]))
@@ -124,13 +124,13 @@ def test_killed_at_any_moment(job: Job, ci: Ci, index: Watched, point: int) -> N
 
     run = job.publish("-r", index.upload_url)
     assert 0 == run.code, run.err
-    assert index.requests  # what was under way when it was killed has come to its end as well
+    assert index.requests  # uploads in flight when it was killed have ended, too
     assert sorted(names) == sorted(index.store.kept)
     assert sorted(names) == index.files
 
 
 def test_the_points_are_all_of_a_run(job: Job, ci: Ci, index: Watched) -> None:
-    """A run of 12 files that nobody kills has so many events, and its last one is the end of the burning."""
+    """An uninterrupted run of 12 files has that many events, and the last one is the end of burning."""
     job.on_github(ci)
     build(job, 12)
     events = []
@@ -145,7 +145,7 @@ def test_the_points_are_all_of_a_run(job: Job, ci: Ci, index: Watched) -> None:
 
 
 class Meeting:
-    """Lets nobody read the index before so many have come to do so."""
+    """Holds every reader of the index until a number of them have arrived."""
 
     def __init__(self, count: int) -> None:
         self._missing = count
@@ -160,7 +160,7 @@ class Meeting:
 
 
 def test_two_runs_at_once(job: Job, ci: Ci, index: Watched) -> None:
-    """Two jobs that release the same files at the same time both end well, and each file is stored once."""
+    """Two jobs that release the same files at the same time both succeed, and each file is stored once."""
     job.on_github(ci)
     names = build(job, 12)
     index.happens = Meeting(2)
@@ -172,7 +172,7 @@ def test_two_runs_at_once(job: Job, ci: Ci, index: Watched) -> None:
 
 
 def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
-    """Twelve jobs that each upload one file of a release that is not there: what PyPI does to most of them is made up for."""
+    """Twelve jobs each upload one file of a new release: PyPI's errors to most of them are retried."""
     (tmp_path / "template" / "dist").mkdir(parents=True)
     jobs = [Job(tmp_path / str(number), tmp_path / "template") for number in range(12)]
     names = build(jobs[0], 12)
@@ -193,7 +193,7 @@ def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
             else:
                 second.set()
                 await asyncio.wait_for(answered.wait(), PATIENCE)
-                # PyPI's own answer to who makes a release that another one is making.
+                # PyPI's answer to an upload while another one creates the release.
                 index.answers["POST /legacy/"] = [Answer(500)]
         if event == "answered POST /legacy/":
             answered.set()
@@ -212,7 +212,7 @@ def test_a_job_for_each_wheel(tmp_path: Path, ci: Ci, index: Watched) -> None:
     ids=["SIGINT", "SIGTERM", "SIGHUP", "Ctrl-C twice"],
 )
 def test_stopped_while_the_token_is_minted(job: Job, ci: Ci, index: Watched, signals: list[signal.Signals]) -> None:
-    """The token that comes after all is burned, and nothing is uploaded."""
+    """The token that arrives after all is burned, and nothing is uploaded."""
     job.on_github(ci)
     build(job, 2)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
@@ -237,7 +237,7 @@ def test_stopped_while_the_token_is_minted(job: Job, ci: Ci, index: Watched, sig
     ids=["SIGINT", "SIGTERM", "SIGINT and the burning hangs"],
 )
 def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: signal.Signals, burns: bool) -> None:
-    """No other file is started, the token is burned, and the report says what is known of each file."""
+    """No other file starts, the token is burned, and the report has the known outcome of each file."""
     job.on_github(ci)
     build(job, 5)
     first, *rest = in_order(job)
@@ -261,7 +261,7 @@ def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: sign
     assert (1, masks(ci, index)) == (process.returncode, out)
     assert "[interrupted]" in err
     assert burns == ("[token-not-burned]" not in err)
-    # It is to be two seconds; this is no clock for that, but less than any time-out of the run.
+    # The limit is two seconds; this test does not measure it, but is below any timeout of the run.
     assert 10 > took
     burned = f"{BURN} {'202' if burns else 'given up'}"
     asked = [*SEARCH, *EXCHANGE, *uploads(1), *["POST /legacy/ given up"] * 2, burned]
@@ -285,7 +285,7 @@ def test_stopped_while_uploads_hang(job: Job, ci: Ci, index: Watched, sent: sign
     ],
 )
 def test_stopped_while_another_request_hangs(job: Job, ci: Ci, index: Watched, line: str) -> None:
-    """Wherever it waits, the run ends, and says if it may have left a token."""
+    """The run ends wherever it waits, and reports if it may have left a token."""
     job.on_github(ci)
     names = build(job, 2)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
@@ -300,13 +300,13 @@ def test_stopped_while_another_request_hangs(job: Job, ci: Ci, index: Watched, l
 
 
 def _peak(status: str) -> int:
-    """The most memory that a process has had, in KiB."""
+    """Return the peak memory of a process, in KiB."""
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1])
 
 
 def _released(job: Job, index: Watched, count: int) -> tuple[int, list[str]]:
-    """A release of *count* files: the peak of the memory, and what is open at the end."""
+    """Release *count* files; return the peak memory, and the files open at the end."""
     names = build(job, count, 10_000)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
     peaks: list[int] = []
@@ -328,7 +328,7 @@ def _released(job: Job, index: Watched, count: int) -> tuple[int, list[str]]:
 
 
 def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Memory stays flat, no file is left open, and the same command again reads one list and uploads nothing."""
+    """Memory stays flat, no file stays open, and the same command again reads one list and uploads nothing."""
     peaks, sockets = [], []
     for count in (100, 1000):
         folder = tmp_path / str(count)
@@ -348,5 +348,5 @@ def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempP
     small, large = peaks
     assert 5 > (large - small) / 900  # KiB per file
     assert 64 * 1024 > large
-    # As many as are uploaded at once, and one of the token service's.
+    # One for each parallel upload, and one for the token service.
     assert 9 >= sockets[1]

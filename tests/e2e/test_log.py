@@ -1,4 +1,4 @@
-"""What a run says where, and what it leaves behind, with the real Hatch in the CI's own environment."""
+"""The output of a run, and the files it leaves, with the real Hatch in the CI's own environment."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ SIZE = r"[\d.]+ k?B"
 
 
 def sizes(job: Job) -> list[str]:
-    """The sizes of both files, and of both together."""
+    """Return the sizes of both files, and their sum."""
     wheel, sdist = ((job.dist / name).stat().st_size for name in (WHEEL, SDIST))
     return [f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB" for size in (wheel, sdist, wheel + sdist)]
 
 
 def told(text: str) -> str:
-    """What was written, without times and rates."""
+    """Return the output without times and rates."""
     text = re.sub(rf"[\d.]+ s \({SIZE}/s\)", "TIME (RATE)", text)
     return re.sub(r"(section_\w+):\d+", r"\1:TIME", text)
 
 
 def files_of(job: Job) -> dict[str, Path]:
-    """The files of a step on GitHub, which are there and empty."""
+    """Create the empty files of a step on GitHub."""
     files = {name: job.folder / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
     for name, path in files.items():
         path.touch()
@@ -68,7 +68,7 @@ def files_of(job: Job) -> dict[str, Path]:
         pytest.param(
             {"GITLAB_CI": "true"},
             [],
-            # Of the carriage return after each mark, reading text makes an end of line.
+            # Reading text turns the carriage return after each mark into an end of line.
             [
                 "\x1b[0Ksection_start:TIME:trusted_publish[collapsed=true]",
                 *["\x1b[0K{0}", "{1}", "{2}", "\x1b[0Ksection_end:TIME:trusted_publish", "\x1b[0K"],
@@ -78,7 +78,7 @@ def files_of(job: Job) -> dict[str, Path]:
     ],
 )
 def test_the_log(job: Job, index: Index, environ: dict[str, str], arguments: list[str], group: list[str]) -> None:
-    """The plan stands before the uploads, folded away where that can be done, and the total with its rate at the end."""
+    """The plan comes before the uploads, folded if the log allows it, and the total with its rate at the end."""
     run = job.hatch(
         *arguments,
         *("publish", "-p", "trusted", "-r", index.upload_url, "-o", "identity-variable=MY_TOKEN"),
@@ -105,7 +105,7 @@ def test_the_log(job: Job, index: Index, environ: dict[str, str], arguments: lis
 
 
 def test_annotations(job: Job, ci: Ci, index: Index) -> None:
-    """On GitHub, what must be seen is an annotation, in one line however many it has; each is there once."""
+    """On GitHub, each error and warning is one annotation, on one line however many parts it has."""
     job.environ |= ci.github | {"E2E_NO_WAIT": "1"}
     index.answers["POST /legacy/"] = [Answer(400, '{"code": "400 100% no\\n::error::x"}'), Answer()]
     index.answers["POST /_/oidc/burn-token"] = [Answer(500)]
@@ -120,7 +120,7 @@ def test_annotations(job: Job, ci: Ci, index: Index) -> None:
 
 @pytest.mark.parametrize("quiet", ["-q", "-qq", "-qqq"])
 def test_quiet(job: Job, ci: Ci, index: Index, quiet: str) -> None:
-    """A quiet run that goes well says nothing but the masks."""
+    """A quiet run that succeeds prints only the masks."""
     job.environ |= ci.github
     run = job.hatch(quiet, "publish", "-p", "trusted", "-r", index.upload_url)
     masks = "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *index.store.minted])
@@ -134,7 +134,7 @@ def test_quiet(job: Job, ci: Ci, index: Index, quiet: str) -> None:
 )
 @pytest.mark.parametrize("ci", [{}, {"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}], ids=str)
 def test_ascii(job: Job, environ: dict[str, str], ci: dict[str, str], arrow: str) -> None:
-    """Where a stream has only ASCII characters, the log does with these."""
+    """If a stream has only ASCII characters, the log is in ASCII."""
     run = job.publish("-r", "rehearsal", "-o", "dry-run", **environ, **ci)
     assert (0, True, arrow == "→") == (run.code, run.err.startswith(f"{PROJECT} 1.2.3 {arrow} "), not run.err.isascii())
 
@@ -146,7 +146,7 @@ def test_ascii(job: Job, environ: dict[str, str], ci: dict[str, str], arrow: str
     ids=["plain", "NO_COLOR", "ASCII"],
 )
 def test_a_terminal(job: Job, index: Index, width: int, environ: dict[str, str], ascii_only: bool) -> None:
-    """On a terminal there is one table, whose rows end as the files did, and no line of it is too long."""
+    """On a terminal there is one table, whose rows have the files' final states, and no line is too long."""
     del job.environ["COLUMNS"], job.environ["NO_COLOR"]
     variables = {"MY_TOKEN": identity_token("gitlab", "127.0.0.1"), "TERM": "xterm", **environ}
     command = ["hatch", "publish", "-p", "trusted", "-r", index.upload_url, "-o", "identity-variable=MY_TOKEN"]
@@ -163,12 +163,12 @@ def test_a_terminal(job: Job, index: Index, width: int, environ: dict[str, str],
     assert [WHEEL, SDIST] == index.files
     assert ascii_only == bytes_.isascii()
     assert ("NO_COLOR" not in environ) == bool(re.search(rb"\x1b\[[\d;]*3\d", bytes_))
-    # The cursor is back.
+    # The cursor is visible again.
     assert bytes_.rfind(b"\x1b[?25h") > bytes_.rfind(b"\x1b[?25l")
 
 
 def test_a_terminal_and_a_failure(job: Job, index: Index) -> None:
-    """The error comes below the table, which says what was not tried."""
+    """The error comes below the table, which shows the files that were not tried."""
     index.answers["POST /legacy/"] = [Answer(403, '{"code": "403 no"}')]
     variables = {"MY_TOKEN": identity_token("gitlab", "127.0.0.1"), "TERM": "xterm", "COLUMNS": "300"}
     command = ["hatch", "publish", "-p", "trusted", "-r", index.upload_url, "-o", "identity-variable=MY_TOKEN"]
@@ -185,7 +185,7 @@ def test_a_terminal_and_a_failure(job: Job, index: Index) -> None:
     ids=str,
 )
 def test_a_terminal_without_a_table(job: Job, arguments: list[str], environ: dict[str, str]) -> None:
-    """Who wants no progress bars gets the lines of a log."""
+    """Without progress bars, the terminal has the lines of a log."""
     command = ["hatch", *arguments, "publish", "-p", "trusted", "-r", "rehearsal"]
     *_, (_, screen) = on_terminal(command, 300, job.root, job.environ | {"TERM": "xterm", **environ})
     lines = screen.splitlines()
@@ -210,7 +210,7 @@ def test_what_github_gets(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_what_github_gets_of_a_failure(job: Job, ci: Ci, index: Index) -> None:
-    """After a failure the summary has the error, and the outputs name what is on the index."""
+    """After a failure the summary has the error, and the outputs name the files on the index."""
     job.environ |= ci.github
     files = files_of(job)
     index.store.publishers.pop(PUBLISHERS[0])
@@ -224,7 +224,7 @@ def test_what_github_gets_of_a_failure(job: Job, ci: Ci, index: Index) -> None:
 
 
 def test_what_github_gets_before_the_plan(job: Job, ci: Ci, index: Index) -> None:
-    """A run that ends before its plan has a summary too."""
+    """A run that ends before its plan has a summary, too."""
     job.environ |= ci.github
     files = files_of(job)
     run = job.publish("nothing.whl", "-r", index.upload_url)
@@ -233,7 +233,7 @@ def test_what_github_gets_before_the_plan(job: Job, ci: Ci, index: Index) -> Non
 
 
 def test_what_gitlab_gets(job: Job, index: Index) -> None:
-    """A job on GitLab has the address of the release for its environment."""
+    """A job on GitLab has the URL of the release for its environment."""
     audience = {"127_0_0_1_ID_TOKEN": "", "_27_0_0_1_ID_TOKEN": identity_token("gitlab", "127.0.0.1")}
     run = job.publish("-r", index.upload_url, GITLAB_CI="true", CI_PROJECT_DIR=str(job.root), **audience)
     expected = f"RELEASE_NAME={PROJECT}\nRELEASE_VERSION=1.2.3\nRELEASE_URL={index.url}/simple/{PROJECT}/\n"
@@ -241,14 +241,14 @@ def test_what_gitlab_gets(job: Job, index: Index) -> None:
 
 
 def test_every_run_has_a_report(job: Job) -> None:
-    """The reports that these tests compare with the schema are there."""
+    """The reports that these tests compare with the schema exist."""
     assert 0 == job.publish("-r", "rehearsal", "-o", "dry-run").code
     assert "rehearsal" == json.loads((job.folder / "report.json").read_text("utf-8"))["index"]["name"]
 
 
 @pytest.mark.parametrize("gone", ["2>/dev/full", "2>&-", ">&- 2>&-", "2> >(true)"])
 def test_standard_error_is_gone(job: Job, index: Index, gone: str) -> None:
-    """A release goes on without a log, with the exit code that it would have had."""
+    """A release continues without a log, with the same exit code."""
     token = identity_token("gitlab", "127.0.0.1")
     run = job.shell(f"{PUBLISH} -r {index.upload_url} -o identity-variable=MY_TOKEN {gone}", MY_TOKEN=token)
     assert (0, "", "") == (run.code, run.out, run.err)
@@ -261,7 +261,7 @@ def test_standard_error_is_gone(job: Job, index: Index, gone: str) -> None:
 
 @pytest.mark.parametrize("last", ["GET /github", "POST /_/oidc/mint-token"], ids=["first", "second"])
 def test_a_mask_cannot_be_written(job: Job, ci: Ci, index: Index, last: str) -> None:
-    """Where standard output breaks before one of the masks, the run ends with a message, and with no token alive."""
+    """If standard output breaks before one of the masks, the run ends with a message, and leaves no valid token."""
     job.on_github(ci)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
 

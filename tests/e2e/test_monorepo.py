@@ -24,7 +24,7 @@ WEB = ["example_web-2.0.1.dev1-py2.py3-none-any.whl", "example_web-2.0.1.dev1.ta
 
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
-    """Somebody at the tag core-v1.0.0, one commit after web-v2.0.0."""
+    """Return a shell at the tag core-v1.0.0, one commit after web-v2.0.0."""
     person = Person(tmp_path, clean_environ(tmp_path / "home"))
     [block] = [block for block in blocks_of(PAGE) if block.language == "toml"]
     root = person.folder
@@ -52,7 +52,7 @@ def two(person: Person, ci: Ci, index: Index) -> Index:
 
 
 def test_rehearsal(person: Person) -> None:
-    """One package is counted from its own tags, and rehearsed from its own folder."""
+    """One package is counted from its own tags, and rehearsed from its own directory."""
     code, said = person.type(REHEARSE)
     assert 0 == code
     assert str(Message("unsafe-version-options", options=["git_describe_command", "tag-pattern"])) in said
@@ -60,13 +60,13 @@ def test_rehearsal(person: Person) -> None:
 
 
 def test_one_package_a_run(person: Person, two: Index) -> None:
-    """The workflow's build is of the package that the tag names; its files are published alone."""
+    """The workflow builds the package that the tag names; only its files are published."""
     [file] = [block.text for block in blocks_of(PAGE) if block.language == "yaml"]
     [build] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch build" in line]
     [publish] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch publish" in line]
     person.environ["GITHUB_REF_NAME"] = "core-v1.0.0"
     assert 0 == person.type(build)[0]
-    # What the build job hands over by its output.
+    # The output of the build job.
     built = (person.folder / "dist").iterdir()
     person.environ["DIGEST"] = digest_of((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in built)
     code, said = person.type(publish)
@@ -75,7 +75,7 @@ def test_one_package_a_run(person: Person, two: Index) -> None:
 
 
 def test_all_packages_at_once(person: Person, two: Index) -> None:
-    """Two builds share a folder, and one command publishes both."""
+    """Two builds share a directory, and one command publishes both."""
     code, said = person.type(TOGETHER)
     assert 0 == code, said
     assert [*CORE, *WEB] == two.files

@@ -1,4 +1,4 @@
-"""Two indexes that nobody here wrote, behind an exchange that is not theirs."""
+"""Two independent indexes behind an exchange."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXCHANGE = ["GET /exchange/audience 200", "POST /exchange/mint 200"]
 
 @pytest.fixture
 def exchange(private: Index, monkeypatch: pytest.MonkeyPatch) -> Index:
-    """An exchange whose upload token is the password that the index behind it knows."""
+    """An exchange whose upload token is the password of the index behind it."""
     monkeypatch.setattr(private.store, "mint", lambda _publisher: (PASSWORD, 0))
     return private
 
@@ -46,13 +46,13 @@ def _free_port() -> int:
 
 @contextmanager
 def _running(command: list[str], environ: dict[str, str]) -> Iterator[None]:
-    """A server of its own, for as long as the block."""
+    """Run a separate server during the block."""
     environ = {name: value for name, value in environ.items() if not name.startswith(("COVERAGE_", "PYTHON"))}
     environ["PYTHONUNBUFFERED"] = "1"
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         try:
             assert server.stdout is not None
-            # waitress, which both run on, says this when it listens.
+            # waitress, which runs both indexes, prints this when it listens.
             assert any("Serving on" in line for line in server.stdout)
             yield
         finally:
@@ -86,7 +86,7 @@ token-mint-endpoint = "{exchange.url}/exchange/mint"
 
 
 def _released(job: Job, exchange: Index, url: str, simple_url: str) -> None:
-    """A release by the exchange to the index at *url*, the same again, and what was installed from there."""
+    """Release through the exchange to the index at *url*, twice; return the version installed from there."""
     _configure(job, exchange, url, simple_url)
     first = str(Message("release-target", project=PROJECT, version="1.2.3", index="other", url=url))
     last = f"{simple_url}{PROJECT}/"
@@ -104,7 +104,7 @@ def _released(job: Job, exchange: Index, url: str, simple_url: str) -> None:
 
 
 def _released_by_the_token(job: Job, exchange: Index, url: str, simple_url: str) -> None:
-    """A release to an index that lists its files only for the upload token, and the same again."""
+    """Release to an index that lists its files only for the upload token, twice."""
     _configure(job, exchange, url, simple_url)
     options = ["-o", "identity-variable=MY_TOKEN"]
     dry = job.publish(*options, "-o", "dry-run=true")
@@ -117,7 +117,7 @@ def _released_by_the_token(job: Job, exchange: Index, url: str, simple_url: str)
 
 
 class _Gate(BaseHTTPRequestHandler):
-    """What `devpi-lockdown` does in front of devpi: nobody reads without credentials."""
+    """Restricts reading as `devpi-lockdown` does in front of devpi: it requires credentials."""
 
     server: _Gated
 
@@ -148,7 +148,7 @@ class _Gate(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class _Gated(ThreadingHTTPServer):
@@ -158,11 +158,11 @@ class _Gated(ThreadingHTTPServer):
 
 
 def _installed(job: Job, simple_url: str, binary: str) -> str:
-    """What uv, or pip where there is none, finds installed after it has installed it from there."""
+    """Install from there with uv, or with pip if uv is missing, and return the installed version."""
     target = job.folder / f"installed{binary}"
     uv = find_uv()
     command = [uv, "pip", "install", "--no-config", "--no-cache"] if uv else [sys.executable, "-m", "pip", "install"]
-    # An sdist is built by what is here: its requirements are not on this index.
+    # An sdist is built with local packages: its requirements are not on this index.
     options = ["--quiet", "--no-deps", "--no-build-isolation", binary, ":all:", "--target", os.fspath(target)]
     python = ["--python", sys.executable] if uv else []
     done = subprocess.run(
@@ -180,7 +180,7 @@ def _installed(job: Job, simple_url: str, binary: str) -> str:
 
 @pytest.mark.parametrize("readers", ["anybody", "the token"])
 def test_pypiserver(job: Job, exchange: Index, tmp_path: Path, readers: str) -> None:
-    """pypiserver accepts the files from whoever has the token, and installers get them from there."""
+    """pypiserver accepts files from the holder of the token, and installers find them there."""
     files, passwords = tmp_path / "files", tmp_path / "passwords"
     files.mkdir()
     digest = base64.b64encode(hashlib.sha1(PASSWORD.encode()).digest()).decode()
@@ -201,7 +201,7 @@ def test_pypiserver(job: Job, exchange: Index, tmp_path: Path, readers: str) -> 
 
 @pytest.mark.parametrize("readers", ["anybody", "the token"])
 def test_devpi(job: Job, exchange: Index, tmp_path: Path, readers: str) -> None:
-    """devpi accepts the files from whoever has the token, and installers get them from there."""
+    """devpi accepts files from the holder of the token, and installers find them there."""
     environ, folder, port = clean_environ(tmp_path / "server"), tmp_path / "devpi", _free_port()
     quiet = {name: value for name, value in environ.items() if not name.startswith(("COVERAGE_", "PYTHON"))}
     main = "import sys; from devpi_server.{} import {} as run; sys.argv[0] = 'devpi'; sys.exit(run())"

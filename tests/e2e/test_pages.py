@@ -47,7 +47,7 @@ class Task:
 
 
 def command(step: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
-    """Return what a step runs, with its variables. For the action, it is one command: test_installs.py runs the rest."""
+    """Return the command of a step, with its variables. The action is one command; test_installs.py runs the rest."""
     if "/actions/publish@" not in step.get("uses", ""):
         return step.get("run", ""), step.get("env", {})
     options = {f"OPTION_{number}": (key, value) for number, (key, value) in enumerate(step.get("with", {}).items())}
@@ -147,7 +147,7 @@ class Runner:
         return folder
 
     def __call__(self, task: Task, folder: Path) -> str:
-        """Run a job in *folder*, and return its output."""
+        """Run a job in *directory*, and return its output."""
         if task.publishes and self.dist.exists():
             shutil.copytree(self.dist, folder / "dist", dirs_exist_ok=True)
         variables = {name: self._value(value) for name, value in task.environ.items()}
@@ -197,7 +197,7 @@ def publishes_by_page(job: Job, page: Path, index: Index) -> None:
     ids=lambda page: page.stem,
 )
 def test_github(job: Job, ci: Ci, index: Index, page: Path) -> None:
-    """Only the publishing job of a workflow has an identity, and it publishes what the others built."""
+    """Only the publishing job of a workflow has an identity, and it publishes the files that the others built."""
     runner = Runner(job, index)
     runner.environ |= GITHUB | {"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(runner.output)}
     runner.identity = ci.github

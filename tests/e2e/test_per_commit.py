@@ -33,7 +33,7 @@ RELEASE = [*READING, "POST /_/oidc/mint-token 200", *["POST /legacy/ 200"] * 2, 
 
 @pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """The environment of this machine, which tells where its packages come from; hidden from all else."""
+    """Return this machine's environment, which names its package sources; it is hidden from everything else."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "HATCH_"))}
     isolate(monkeypatch, tmp_path)
     return environ
@@ -98,12 +98,12 @@ class History:
         self.versions[sha] = f"{version}{when:%Y%m%d%H%M%S}" if version.endswith("dev") else version
 
     def along(self, branch: str) -> list[str]:
-        """The versions of a branch, from its beginning."""
+        """Return the versions of a branch, from its start."""
         shas = self.repository.git("rev-list", "--first-parent", "--reverse", branch).split()
         return [self.versions[sha] for sha in shas]
 
     def checkout(self, sha: str, folder: Path) -> Path:
-        """What a job finds: a full clone of its own."""
+        """Return a job's own full clone."""
         clone = self.repository.clone(folder)
         self.repository.git("-C", str(clone), "checkout", "--quiet", "--detach", sha)
         return clone
@@ -111,7 +111,7 @@ class History:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of one job."""
+    """The result of one job."""
 
     files: dict[str, str]
     """With their SHA-256."""
@@ -127,11 +127,11 @@ def digests(dist: Path) -> dict[str, str]:
 
 
 def run_job(history: History, sha: str, folder: Path, ci: Ci, index: Index, umask: int, zone: str) -> Done:
-    """A fresh checkout, a build in it, and the publisher."""
+    """Check out the commit, build it, and run the publisher."""
     folder.mkdir(parents=True)
     job = Job(folder, history.checkout(sha, folder / "clone"))
     job.environ |= ci.github | {"TZ": zone}
-    # Other permissions, as of another machine.
+    # Other permissions, as on another machine.
     for path in (job.root, *job.root.glob("*.py")):
         path.chmod(path.stat().st_mode & ~umask)
     build = [sys.executable, "-m", "hatchling", "build"]
@@ -141,7 +141,7 @@ def run_job(history: History, sha: str, folder: Path, ci: Ci, index: Index, umas
 
 
 def run_jobs(history: History, folder: Path, ci: Ci, index: Index, umask: int, zone: str) -> dict[str, Done]:
-    """The job of each commit; two at once."""
+    """Run the job of each commit, two at a time."""
     with ThreadPoolExecutor(2) as pool:
         jobs = {
             sha: pool.submit(run_job, history, sha, folder / str(number), ci, index, umask, zone)
@@ -151,14 +151,14 @@ def run_jobs(history: History, folder: Path, ci: Ci, index: Index, umask: int, z
 
 
 def listed(index: Index) -> dict[str, str]:
-    """The files that the index lists, with their SHA-256."""
+    """Return the files that the index lists, with their SHA-256."""
     headers = {"Accept": "application/vnd.pypi.simple.v1+json"}
     listing = httpx.get(f"{index.url}/simple/sample/", headers=headers, trust_env=False).json()
     return {file["filename"]: file["hashes"]["sha256"] for file in listing["files"]}
 
 
 def installed(index: Index, folder: Path, command: list[str], requirement: str) -> tuple[str, str]:
-    """Version and content of what an installer takes from the index, and from nowhere else."""
+    """Return version and content of the release that an installer gets from this index alone."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PIP_CONFIG_FILE": os.devnull}
     options = ["--quiet", "--no-deps", "--target", str(folder), "--index-url", f"{index.url}/simple/"]
     done = subprocess.run([*command, *options, requirement], env=environ, capture_output=True, text=True, check=False)
@@ -171,7 +171,7 @@ def installed(index: Index, folder: Path, command: list[str], requirement: str) 
 
 
 def hatch_built(history: History, shas: list[str], folder: Path, outside: dict[str, str]) -> list[dict[str, str]]:
-    """What `hatch build` makes of these commits, in an environment of its own with the built plugin."""
+    """Build these commits with `hatch build`, in its own environment with the built plugin."""
     clone = history.repository.clone(folder / "clone")
     environ = outside | {f"HATCH_{name}": str(folder / name.lower()) for name in ("CONFIG", "DATA_DIR", "CACHE_DIR")}
     (folder / "config").touch()
@@ -192,7 +192,7 @@ def hatch_built(history: History, shas: list[str], folder: Path, outside: dict[s
 
 
 def built_plugin(folder: Path) -> str:
-    """The requirement for this very plugin."""
+    """Return the requirement for the plugin as built here."""
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
     subprocess.run(build, cwd=PLUGIN, check=True, capture_output=True)
     [wheel] = folder.iterdir()
@@ -200,7 +200,7 @@ def built_plugin(folder: Path) -> str:
 
 
 def test_a_release_for_every_commit(tmp_path: Path, outside: dict[str, str], ci: Ci, index: Index) -> None:
-    """Each of thirty commits has a version of its own that can be installed; a second run of its job changes nothing."""
+    """Each of thirty commits has its own installable version; a second run of its job changes nothing."""
     history = History(tmp_path / "origin", built_plugin(tmp_path / "plugin"))
     versions = history.versions
     assert (30, 30) == (len(versions), len(set(map(Version, versions.values()))))

@@ -24,18 +24,18 @@ def lines(err: str) -> list[str]:
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 @pytest.mark.parametrize("remote", ["github.com/octo-org", "gitlab.com/octo-group/sub"])
 def test_rehearsal(job: Job, provider: str, remote: str) -> None:
-    """A release is rehearsed from settings to report, and installed, with no CI and no network."""
+    """A release is rehearsed from settings to report, and installed, without a CI or a network."""
     git(job.root, "remote", "set-url", "origin", f"https://{remote}/{PROJECT}.git")
     run = job.measured().publish("-r", "rehearsal", "-o", f"rehearse-as={provider}", "-o", "report=report.json")
     assert (0, "", ENDED, True) == (run.code, run.out, lines(run.err), PASSED in run)
     assert (job.root / "report.json").exists()
     assert [] == list((job.home / "tmp").iterdir())
-    # Nobody follows a link to an index that has ended.
+    # The link would lead to an index that has ended.
     assert "/simple/" not in run.err
 
 
 def test_attestations(job: Job) -> None:
-    """What is signed in a rehearsal is verified by the index."""
+    """Signatures of a rehearsal are verified by its index."""
     job.person(attestations=True)
     run = job.publish("-r", "rehearsal")
     assert (0, ENDED, True) == (run.code, lines(run.err), PASSED in run)
@@ -43,7 +43,7 @@ def test_attestations(job: Job) -> None:
 
 @pytest.mark.parametrize("provider", ["github", "gitlab"])
 def test_in_a_ci(job: Job, ci: Ci, provider: str) -> None:
-    """In a real job, no identity is requested, nothing is written or kept for it, and a warning names what there is."""
+    """In a real job, no identity is requested, no file of the CI is written, and a warning names the variables."""
     files = {name: job.home / name for name in ("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     for path in files.values():
         path.touch()
@@ -57,19 +57,19 @@ def test_in_a_ci(job: Job, ci: Ci, provider: str) -> None:
     assert [] == ci.requests
     assert not (job.home / "cache" / "publish").exists()
     assert ["", "", ""] == [path.read_text() for path in files.values()]
-    # What is masked are the tokens of the rehearsal itself.
+    # Only the rehearsal's own tokens are masked.
     assert 2 == len(re.findall(r"^::add-mask::(?:ey|pypi-)\S+\n", run.out, re.MULTILINE))
 
 
 @pytest.mark.parametrize("dry_run", ["true", "mint"])
 def test_dry_run(job: Job, dry_run: str) -> None:
-    """A dry run has nothing to install."""
+    """A dry run installs nothing."""
     run = job.measured().publish("-r", "rehearsal", "-o", f"dry-run={dry_run}")
     assert (0, [], False) == (run.code, lines(run.err), PASSED in run)
 
 
 def test_two_new_projects(job: Job) -> None:
-    """A pending publisher creates one project for each upload token, so the second one is refused, as on PyPI."""
+    """A pending publisher creates one project for each upload token, so the second one is rejected, as on PyPI."""
     for path in list(job.dist.iterdir()):
         path.unlink()
     for name in ("one", "two"):
@@ -79,7 +79,7 @@ def test_two_new_projects(job: Job) -> None:
 
 
 def test_publisher_of_another_repository(job: Job) -> None:
-    """The publisher of PyPI is not compared with the one that a rehearsal plays, and a line says so."""
+    """The publisher of PyPI is not compared with the rehearsal's own, and a line says so."""
     job.configure('[tool.hatch.publish.trusted.publisher]\nprovider = "gitlab"\nproject = "other"')
     run = job.publish("-r", "rehearsal", "-o", "dry-run=mint", "-o", "check-version=false")
     assert (0, str(Message("publisher-not-compared"))) == (
@@ -96,7 +96,7 @@ def test_without_the_extra(job: Job) -> None:
 
 
 def test_a_release_that_cannot_be_installed(job: Job) -> None:
-    """What the index takes and an installer does not is a failed rehearsal; the report has it."""
+    """A release that the index accepts and an installer rejects is a failed rehearsal; the report says so."""
     with zipfile.ZipFile(job.dist / WHEEL) as wheel:
         files = {name: wheel.read(name) for name in wheel.namelist()}
     with zipfile.ZipFile(job.dist / WHEEL, "w") as wheel:

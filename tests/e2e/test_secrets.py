@@ -1,4 +1,4 @@
-"""No token is in anything that a run writes, with Hatch as talkative as it gets."""
+"""No output or file of a run contains a token, even at Hatch's highest verbosity."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ IDENTITY: Final = "GET /github"
 
 
 TALKATIVE: Final = {"E2E_NO_WAIT": "1", "E2E_LOG": "1", "HATCH_DEBUG": "1", "PYTHONFAULTHANDLER": "1"}
-"""Everything says all that it can say."""
+"""Every log is at its highest verbosity."""
 PATIENCE: Final = 30
-"""Seconds after which something has gone wrong."""
+"""Seconds before a test that hangs is stopped."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One way that a run can go."""
+    """One way in which a run can end."""
 
     name: str
     answers: Callable[[Ci, Index], dict[str, list[Answer]]] = lambda _ci, _index: {}
@@ -69,7 +69,7 @@ class Case:
     arguments: tuple[str, ...] = ()
     prepare: Callable[[Job, Index], object] = lambda _job, _index: None
     tokens: int = 2
-    """How many kinds of token there were to lose."""
+    """The number of tokens that could leak."""
     on: tuple[str, ...] = ("github", "gitlab")
 
     def __str__(self) -> str:
@@ -124,31 +124,31 @@ CASES: Final = (
 
 
 def pieces(text: str) -> Iterator[str]:
-    """The parts of a token that must not be seen; a traceback cuts long values off, so that all of it is too much."""
+    """Return the parts of a token that must not appear; a traceback cuts long values, so parts count, too."""
     for start in range(0, len(text) - 15, 4):
         yield text[start : start + 16]
 
 
 def encoded(token: str) -> Iterator[str]:
-    """A token as it may be written: as it is, as the header that it is sent in, and in base64 at each of its three places."""
+    """Return a token as written: plain, in its header, and in Base64 at each of the three offsets."""
     yield token
     yield base64.b64encode(f"__token__:{token}".encode()).decode()
     for before in range(3):
-        # What shares a character with its neighbours is left out.
+        # A Base64 character that also encodes a neighbour is left out.
         whole = base64.b64encode(b"\0" * before + token.encode()).decode()
         yield whole[before + (before > 0) : len(whole) // 4 * 4 - 4]
 
 
 def leaks(texts: dict[str, str], tokens: list[str]) -> list[tuple[str, str]]:
-    """Where something of a token can be read, and what."""
-    # The begin of all headers, and of all signed tokens, is the same: it gives nothing away.
+    """Return each place where a part of a token can be read, and that part."""
+    # All headers and all signed tokens start the same: that part reveals nothing.
     known = {piece for text in ("__token__:pypi-", "pypi-") for form in encoded(text) for piece in pieces(form)}
     wanted = {piece for token in tokens for form in encoded(token) for piece in pieces(form)} - known
     return [(where, piece) for where, text in texts.items() for piece in sorted(wanted) if piece in text]
 
 
 def written(folder: Path, run: Run) -> dict[str, str]:
-    """All that a run has written, but for the file that a kept token is in, and for masks: the CI hides these."""
+    """Return everything that a run has written, except for the file of a kept token, and masks: the CI hides these."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     texts = {str(path): path.read_bytes().decode(errors="replace") for path in files if path.parent.name != "tokens"}
     return texts | {"stdout": re.sub(r"^::add-mask::.+\n", "", run.out, flags=re.MULTILINE), "stderr": run.raw}
@@ -159,7 +159,7 @@ def masked(run: Run) -> list[str]:
 
 
 def spy(job: Job, name: str, then: str) -> Path:
-    """Put a command on the PATH that writes down its environment before it goes on; where that is written."""
+    """Put a command on the PATH that records its environment and then runs; return the record's path."""
     folder = job.folder / "bin"
     folder.mkdir(exist_ok=True)
     script = folder / name
@@ -171,7 +171,7 @@ def spy(job: Job, name: str, then: str) -> Path:
 
 
 def begin(on: str, job: Job, ci: Ci) -> None:
-    """Make it a job of that CI, where everything says all that it can say; GitLab's is one that keeps the upload token."""
+    """Make it a job of that CI, at the highest verbosity; GitLab's job keeps the upload token."""
     job.environ |= TALKATIVE
     if on == "github":
         job.environ |= ci.github
@@ -186,7 +186,7 @@ def begin(on: str, job: Job, ci: Ci) -> None:
     ("on", "case"), [pytest.param(on, case, id=f"{case} on {on}") for case in CASES for on in case.on]
 )
 def test_no_secret_is_written(on: str, job: Job, ci: Ci, index: Index, case: Case, tmp_path: Path) -> None:
-    """Neither token, nor the header that it is sent in, is in the output, the report, any file or git's environment."""
+    """No token, nor the header with it, is in the output, the report, any file or Git's environment."""
     begin(on, job, ci)
     seen = spy(job, "git", f'exec "{shutil.which("git")}" "$@"')
     case.prepare(job, index)
@@ -203,16 +203,16 @@ def test_no_secret_is_written(on: str, job: Job, ci: Ci, index: Index, case: Cas
     left = ["report.json"] if on == "gitlab" else ["report.json", "../GITHUB_STEP_SUMMARY", "../GITHUB_OUTPUT"]
     assert [] == [name for name in left if not texts[str((job.root / name).resolve())]]
     assert [] == leaks(texts, [*ci.issued, *index.store.minted])
-    # The mask command is the one place for a token, and only GitHub hides it.
+    # A token may appear only in the mask command, which only GitHub hides.
     assert set(masked(run)) <= {*ci.issued, *index.store.minted}
     assert (on == "github" and any(line.startswith(MINT) for line in index.requests)) == bool(masked(run))
     assert "DEBUG:root:all is logged\n" in run.err
-    # What nobody foresees is shown by Hatch as a traceback, and that without a token.
+    # Hatch shows an unexpected error as a traceback, which must not contain a token.
     assert (case.name == "a crash of this program") == ("Traceback" in run.out + run.err)
 
 
 def test_a_token_that_is_kept(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
-    """A GitLab job's second command uses the token of its first, which is in one file that nobody else can read."""
+    """A GitLab job's second command uses the token of its first, which is in one file that only its user can read."""
     begin("gitlab", job, ci)
     first = job.publish(f"dist/{WHEEL}", "-r", index.upload_url)
     second = job.publish("-r", index.upload_url, "-o", "report=report.json")
@@ -238,7 +238,7 @@ def test_a_token_that_is_kept(job: Job, ci: Ci, index: Index, tmp_path: Path) ->
 def test_stopped_while_a_file_is_uploaded(
     on: str, sent: signal.Signals, job: Job, ci: Ci, index: Index, tmp_path: Path
 ) -> None:
-    """What is said at the end of a run that is cut short holds no token."""
+    """The messages at the end of a run that is cut short contain no token."""
     begin(on, job, ci)
     started: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
     index.answers[UPLOAD] = [Answer(first=lambda: started.get(timeout=PATIENCE).send_signal(sent), never=True)]
@@ -255,7 +255,7 @@ def test_stopped_while_a_file_is_uploaded(
 def test_the_command_of_a_ci(
     job: Job, private: Index, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """What is asked for an identity token knows of none that was handed out or minted before."""
+    """The command that issues an identity token gets no token in its environment."""
     token = identity_token("buildkite", "127.0.0.1")
     (answer := tmp_path_factory.mktemp("agent") / "answer").write_text(token, "utf-8")
     seen = spy(job, "buildkite-agent", f'exec cat "{answer}"')
@@ -307,7 +307,7 @@ def _mint_error(token: str) -> str:
 def test_an_index_that_repeats_a_token(
     job: Job, ci: Ci, index: Index, tmp_path: Path, which: str, path: str, body: Callable[[str], str]
 ) -> None:
-    """What the index says of its refusal is shown without the token that it was given; its headers are not shown."""
+    """The index's reason for a rejection is shown without the token; its headers are not shown."""
     begin("github", job, ci)
     answer = Answer(307 if body is _plain else 400)
 
@@ -352,7 +352,7 @@ def test_a_list_that_repeats_a_token(job: Job, ci: Ci, index: Index, tmp_path: P
 
 
 def test_a_proxy_that_repeats_its_password(job: Job, ci: Ci, tmp_path: Path) -> None:
-    """Nor does a proxy, which has the password of its own URL; it is sent no token."""
+    """Nor does a proxy, which has the password of its own URL; it receives no token."""
     begin("github", job, ci)
     password = "a-password-for-the-proxy-of-the-company"
     basic = base64.b64encode(f"me:{password}".encode()).decode()
@@ -366,7 +366,7 @@ def test_a_proxy_that_repeats_its_password(job: Job, ci: Ci, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("on", ["github", "gitlab", "gitlab, with a kept token"])
 def test_a_traceback_with_all_variables(on: str, job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
-    """What nobody foresees is shown by Hatch with the variables of each function: no token is among them."""
+    """Hatch shows an unexpected error with the variables of each function: no token is among them."""
     begin(on.partition(",")[0], job, ci)
     if "kept" in on:
         assert 0 == job.publish(f"dist/{WHEEL}", "-r", index.upload_url).code
@@ -379,7 +379,7 @@ def test_a_traceback_with_all_variables(on: str, job: Job, ci: Ci, index: Index,
 
 
 def test_a_leak_would_be_seen(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
-    """The search finds a token that is cut off, and the header that it is sent in."""
+    """The search finds a truncated token, and the header with it."""
     job.environ |= ci.github
     run = job.publish("-r", index.upload_url)
     identity, token = ci.issued[0], index.store.minted[0]

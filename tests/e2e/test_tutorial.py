@@ -18,7 +18,7 @@ PAGE: Final = ROOT / "docs" / "tutorial.md"
 
 
 def told(said: str) -> list[str]:
-    """Return the lines without what differs from run to run: port, installer, sizes and times."""
+    """Return the lines without parts that differ from run to run: port, installer, sizes and times."""
     same = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", as_read(said))
     return re.sub(r"with (uv|pip),", "with an installer,", same).splitlines()
 

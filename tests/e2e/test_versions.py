@@ -1,4 +1,4 @@
-"""Versions by real git and hatchling: what hatch-vcs gives, and what ``vcs-public`` gives."""
+"""Versions by real Git and hatchling: those of hatch-vcs, and those of ``vcs-public``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ IN_CI = {"CI": "true"}
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended; white space around what it printed is left out."""
+    """How a command ended; white space around its output is left out."""
 
     code: int
     out: str
@@ -44,7 +44,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Repository:
-    """A tag after three commits, and two commits since."""
+    """Return a repository with a tag after three commits, and two commits since."""
     origin = Repository(tmp_path / "origin")
     origin.commits(2)
     origin.commit("v1.0")
@@ -53,7 +53,7 @@ def origin(tmp_path: Path) -> Repository:
 
 
 def choose(root: Path, table: str) -> None:
-    """Set ``[tool.hatch.version]`` in a checkout, which does not count as a change."""
+    """Set ``[tool.hatch.version]`` in a checkout, in a way that does not count as a change."""
     write_pyproject(root, table)
     git(root, "update-index", "--skip-worktree", "pyproject.toml")
 
@@ -71,14 +71,14 @@ def run(root: Path, *command: str, **environ: str) -> Ran:
 
 
 def version(root: Path, **environ: str) -> str:
-    """What ``hatchling version`` says, which says nothing else."""
+    """Return the output of ``hatchling version``, which is the version alone."""
     ran = run(root, "hatchling", "version", **environ)
     assert Ran(0, ran.out, "") == ran
     return ran.out
 
 
 def refusal(root: Path, **environ: str) -> str:
-    """The code of the paragraph that ends ``hatchling version``; setuptools-scm may have warned before it."""
+    """Return the code of the paragraph that ends ``hatchling version``; setuptools-scm may have warned before it."""
     ran = run(root, "hatchling", "version", **environ)
     assert Ran(1, "", ran.err) == ran
     assert "Traceback" not in ran.err
@@ -87,13 +87,13 @@ def refusal(root: Path, **environ: str) -> str:
 
 
 def code(text: str) -> str:
-    """The code that a message ends with."""
+    """Return the code that a message ends with."""
     assert text.endswith("]"), text
     return text.rpartition("[")[2].removesuffix("]")
 
 
 def build(root: Path, target: str, **environ: str) -> str:
-    """The name of the file that ``hatchling build`` makes."""
+    """Return the name of the file that ``hatchling build`` creates."""
     shutil.rmtree(root / "dist", ignore_errors=True)
     ran = run(root, "hatchling", "build", "--target", target, **environ)
     assert Ran(0, "", ran.err) == ran
@@ -102,11 +102,11 @@ def build(root: Path, target: str, **environ: str) -> str:
 
 
 class TestTable:
-    """Each row of what goes wrong with hatch-vcs."""
+    """Each known problem of hatch-vcs."""
 
     @pytest.mark.parametrize("depth", [1, 2])
     def test_shallow_clone(self, origin: Repository, tmp_path: Path, depth: int) -> None:
-        """A version that counts from nowhere, with a warning that nobody sees; or the right one."""
+        """The version is wrong, with a warning that is easily missed; or it is the right one."""
         clone = origin.clone(tmp_path / "clone", f"--depth={depth}")
         choose(clone, VCS)
         ran = run(clone, "hatchling", "version", **IN_CI)
@@ -140,7 +140,7 @@ class TestTable:
         assert version(worktree, **IN_CI) == "1.1.dev2"
 
     def test_changed_tag(self, origin: Repository) -> None:
-        """A release that a step of the job touched is not silently the next one."""
+        """A release whose files a step of the job changed does not silently become the next one."""
         origin.git("checkout", "--quiet", "v1.0")
         (origin.root / "sample.py").write_text("changed\n", "utf-8")
         choose(origin.root, VCS)
@@ -168,7 +168,7 @@ class TestTable:
         ids=["pretended", "fallback"],
     )
     def test_past_the_schemes(self, tmp_path: Path, key: str, environ: dict[str, str], told: str, public: str) -> None:
-        """A local segment that no scheme sees does not reach the file's name."""
+        """A local segment that bypasses the schemes does not reach the file name."""
         folder = tmp_path / "folder"
         folder.mkdir()
         (folder / "sample.py").touch()
@@ -178,7 +178,7 @@ class TestTable:
         assert f"sample-{public}-py2.py3-none-any.whl" == build(folder, "wheel", **environ)
 
     def test_from_outside(self, origin: Repository) -> None:
-        """Nobody can make hatch-vcs drop the local segment by a variable; here the release job can."""
+        """No variable makes hatch-vcs drop the local segment; here the release job can set one."""
         choose(origin.root, 'source = "vcs"')
         kept = version(origin.root, SETUPTOOLS_SCM_OVERRIDES_FOR_SAMPLE='{local_scheme = "no-local-version"}')
         assert kept.startswith("1.1.dev2+g")
@@ -187,7 +187,7 @@ class TestTable:
         assert version(origin.root, HATCH_TRUSTED_PUBLISH_LOCAL_VERSION="drop") == "1.1.dev2"
 
     def test_two_branches(self, origin: Repository) -> None:
-        """Two branches at the same distance do not collide, and a job that is run again makes the same."""
+        """Two branches at the same distance do not collide, and a job that is run again builds the same version."""
         origin.git("checkout", "--quiet", "-b", "other", "v1.0")
         origin.commits(2)
         by_time = f'{PUBLIC}\ndev-number = "commit-time"'
@@ -219,7 +219,7 @@ class TestTable:
         assert "no-repository" == refusal(folder)
 
     def test_archive_with_its_commit(self, origin: Repository, tmp_path: Path) -> None:
-        """An archive with it has the version of its commit, by both."""
+        """An archive with that file has the version of its commit, with either source."""
         lines = [
             "node: $Format:%H$",
             "node-date: $Format:%cI$",
@@ -238,7 +238,7 @@ class TestTable:
 
     @pytest.mark.parametrize("table", [VCS, PUBLIC], ids=["vcs", "vcs-public"])
     def test_unpacked_sdist(self, origin: Repository, tmp_path: Path, table: str) -> None:
-        """An sdist has its own version, also inside another repository, and whatever variables say."""
+        """An sdist has its own version, even inside another repository, and whatever the variables."""
         origin.git("checkout", "--quiet", "v1.0")
         choose(origin.root, table)
         name = build(origin.root, "sdist")
@@ -260,7 +260,7 @@ class TestTable:
         ids=["vcs", "vcs-public"],
     )
     def test_as_written(self, origin: Repository, table: str) -> None:
-        """METADATA has a version as it is written (by hatchling from 1.33 on), the file's name has it normalized."""
+        """METADATA has a version as written (by hatchling from 1.33 on), the file name has it normalized."""
         origin.commit("2026.08.10")
         choose(origin.root, table)
         name = build(origin.root, "wheel")
@@ -272,7 +272,7 @@ class TestTable:
 
 
 def unpacked_archive(repository: Repository, tmp_path: Path) -> Path:
-    """What ``git archive`` makes of HEAD."""
+    """Unpack ``git archive``'s archive of HEAD."""
     folder = tmp_path / "archive"
     repository.git("archive", "--output", str(tmp_path / "archive.tar"), "HEAD")
     with tarfile.open(tmp_path / "archive.tar") as archive:
@@ -281,7 +281,7 @@ def unpacked_archive(repository: Repository, tmp_path: Path) -> Path:
 
 
 class TestBuilds:
-    """Both files, by both front ends."""
+    """Both files, with both front ends."""
 
     @pytest.mark.parametrize(
         ("table", "expected"),
@@ -308,7 +308,7 @@ class TestBuilds:
         assert "+g" not in written
 
     def test_hatch(self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Hatch, which installs the built plugin into an environment of its own."""
+        """Hatch installs the built plugin into its own environment."""
         for name in ("CONFIG", "DATA_DIR", "CACHE_DIR"):
             monkeypatch.setenv(f"HATCH_{name}", str(tmp_path / name.lower()))
         (tmp_path / "config").touch()
@@ -329,7 +329,7 @@ class TestBadInput:
     """One paragraph each, and never a traceback."""
 
     def test_no_git(self, origin: Repository, tmp_path: Path) -> None:
-        """Git is not there."""
+        """Git is missing."""
         assert "no-git" == refusal(origin.root, PATH=str(tmp_path))
 
     def test_corrupt_repository(self, origin: Repository) -> None:
@@ -342,7 +342,7 @@ class TestBadInput:
     def test_repository_of_another_user(
         self, origin: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
     ) -> None:
-        """hatch-vcs runs what a stranger's configuration names; here Git decides."""
+        """hatch-vcs runs commands of another user's configuration; here Git refuses to."""
         trace = booby_trap(origin.root, tmp_path / "traps")
         give_away(monkeypatch, origin.root)
         write_pyproject(origin.root, VCS)
@@ -357,7 +357,7 @@ class TestBadInput:
     def test_publishing_from_a_repository_of_another_user(
         self, job: Job, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
     ) -> None:
-        """In the job that holds the identity, nothing runs that a stranger's repository names."""
+        """In the job that holds the identity, no command of another user's repository runs."""
         trace = booby_trap(job.root, tmp_path / "traps")
         give_away(monkeypatch, job.root)
         if place == "package":
@@ -372,12 +372,12 @@ class TestBadInput:
         assert not trace.exists()
 
     def test_tag_that_is_no_version(self, origin: Repository) -> None:
-        """What setuptools-scm says of it differs by its version."""
+        """setuptools-scm's words about it depend on its version."""
         origin.commit("nightly-x9")
         assert "no-version" == refusal(origin.root)
 
     def test_remote_is_gone(self, origin: Repository, tmp_path: Path) -> None:
-        """What is missing cannot be fetched."""
+        """Missing history cannot be fetched."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
         git(clone, "remote", "set-url", "origin", str(tmp_path / "gone"))
         assert "shallow-clone" == refusal(clone, GITLAB_CI="true", **IN_CI)
@@ -398,13 +398,13 @@ class TestBadInput:
         assert expected == refusal(origin.root)
 
     def test_future(self, origin: Repository) -> None:
-        """A clock ran ahead."""
+        """The clock was ahead."""
         origin.commit(when="2090-01-02T03:04:05Z")
         choose(origin.root, f'{PUBLIC}\ndev-number = "commit-time"')
         assert "commit-from-the-future" == refusal(origin.root)
 
     @pytest.mark.parametrize("wanted", ["minor", "2.0"])
     def test_new_version(self, origin: Repository, wanted: str) -> None:
-        """Only a tag makes a new version."""
+        """Only a tag creates a new version."""
         ran = run(origin.root, "hatchling", "version", wanted)
         assert (1, "version-comes-from-tags") == (ran.code, code(ran.err))

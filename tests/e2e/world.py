@@ -1,4 +1,4 @@
-"""What a run meets: a CI that hands out identity tokens, an index, and a job with a checkout."""
+"""The surroundings of a run: a CI that issues identity tokens, an index, and a job with a checkout."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ source = "vcs"
 packages = ["src/sample_project"]
 """
 WITHOUT_ATTESTATIONS: Final = "[publish.trusted]\nattestations = false\n"
-"""What the person at this machine has configured: signing is the matter of test_attestations.py alone."""
+"""The user's own configuration: only test_attestations.py tests signing."""
 MEASURED: Final = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-"""What makes a process report which lines it ran. That takes as long again as a run, so few runs are measured."""
+"""Makes a process record the lines it runs. That doubles the time of a run, so few runs are measured."""
 SERVICE_ACCOUNT: Final = "publisher@sample.iam.gserviceaccount.com"
 SITE: Final = Path(__file__).with_name("site")
 REPORTS: Final = jsonschema.Draft202012Validator(
@@ -78,7 +78,7 @@ REPORTS: Final = jsonschema.Draft202012Validator(
 """The schema of the reports."""
 _KEY: Final = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 TRUSTED: Final = Trusted("known", _KEY.public_key())
-"""What checks the signatures of `identity_token`."""
+"""The key that checks the signatures of `identity_token`."""
 _CHECKOUT: Final = Checkout("octo-org", PROJECT, "refs/tags/v1.2.3")
 CLAIMS: Final[Mapping[str, Mapping[str, object]]] = {
     "github": github_claims(_CHECKOUT),
@@ -103,7 +103,7 @@ PUBLISHERS: Final[tuple[Publisher, ...]] = (
 
 
 def identity_token(ci: str, audience: str) -> str:
-    """What the CI of this name says of the job, signed; Google's tokens have no `jti`."""
+    """Return the signed claims of a job of this CI; Google's tokens have no `jti`."""
     now = int(time.time())
     once = {} if ci == "google" else {"jti": str(uuid.uuid4())}
     claims = {**CLAIMS[ci], **once, "aud": audience, "iat": now, "exp": now + 300}
@@ -111,14 +111,14 @@ def identity_token(ci: str, audience: str) -> str:
 
 
 def git(root: Path, *arguments: str) -> None:
-    """Run git there, whatever the person at this machine has configured."""
+    """Run Git there, whatever the user's own configuration."""
     person = {f"GIT_{who}_{what}": "octo@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
     subprocess.run(["git", "-C", root, *arguments], env=person | nobody, check=True, capture_output=True)
 
 
 def make_checkout(root: Path, pyproject: str = PYPROJECT) -> None:
-    """A repository with a tagged commit."""
+    """Create a repository with a tagged commit."""
     (root / "src" / "sample_project").mkdir(parents=True)
     (root / "src" / "sample_project" / "__init__.py").write_text('"""A sample."""\n', "utf-8")
     (root / "pyproject.toml").write_text(pyproject, "utf-8")
@@ -129,7 +129,7 @@ def make_checkout(root: Path, pyproject: str = PYPROJECT) -> None:
 
 
 def commit(root: Path) -> None:
-    """Commit all that has changed, and let the tag point there."""
+    """Commit all changes, and move the tag there."""
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", "A release")
     git(root, "tag", "--force", "v1.2.3")
@@ -156,15 +156,15 @@ class Run:
 
 
 def codes_in(text: str) -> list[str]:
-    """The codes at the ends of lines."""
+    """Return the codes at the ends of lines."""
     return re.findall(r"\[([a-z][a-z0-9-]+)\]$", text, re.MULTILINE)
 
 
 def as_read(err: str) -> str:
-    """What people read of standard error in the log of a CI.
+    """Return standard error as people read it in the log of a CI.
 
-    Annotations are shown as their texts. The plan, which is folded there, and the total are left
-    out, for their sizes and times differ each time; test_log.py has them.
+    Annotations are shown as their strings. The folded plan and the total are left
+    out, because their sizes and times differ each time; test_log.py tests them.
     """
     for command in _COMMANDS:
         err = re.sub(command, "", err, flags=re.MULTILINE)
@@ -176,13 +176,13 @@ def _unescaped(command: re.Match[str]) -> str:
 
 
 def _line(code: str, **facts: object) -> str:
-    """The pattern of a line with these facts."""
+    """Return the pattern of a line with these facts."""
     return "^" + re.escape(str(Message(code, **dict.fromkeys(facts, "FACT")))).replace("FACT", ".*") + r"\n"
 
 
 _COMMANDS: Final = (
     r"^::group::.*\n(?:.*\n)*?::endgroup::\n",
-    # Reading text, Python takes the carriage return behind a mark for an end of line.
+    # Reading text, Python turns the carriage return after a mark into an end of line.
     r"^\x1b\[0Ksection_start:.*\n(?:.*\n)*?\x1b\[0Ksection_end:.*\n.*\n",
     _line("files-to-upload", files=0, size=0),
     _line("uploaded-in-all", files=0, size=0, took=0, rate=0),
@@ -190,53 +190,53 @@ _COMMANDS: Final = (
 
 
 def target(index: Index) -> str:
-    """The first line of a run: where the files go."""
+    """Return the first line of a run, with the index."""
     url = index.upload_url
     return str(Message("release-target", project=PROJECT, version="1.2.3", index=url, url=url))
 
 
 def outcome(filename: str, result: Result) -> str:
-    """The line of one file."""
+    """Return the line of one file."""
     return str(Message("file-outcome", file=f"dist/{filename}", outcome=OUTCOMES[result][1]))
 
 
 def publishing(ci: str) -> str:
-    """The line that says who publishes."""
+    """Return the line with the publisher."""
     return str(publishing_as(CLAIMS[ci]))
 
 
 def released(index: Index, results: tuple[Result, Result] = ("uploaded", "uploaded"), *, ci: str = "github") -> Run:
-    """A release that went well."""
+    """Return the output of a successful release."""
     lines = [outcome(name, result) for name, result in zip((WHEEL, SDIST), results, strict=True)]
-    # What is there already is reported with the plan.
+    # Files that exist already are reported with the plan.
     lines.insert(results.count("there"), publishing(ci))
     return Run(0, "", "\n".join([target(index), *lines, f"{index.url}/simple/{PROJECT}/"]) + "\n")
 
 
 def nothing_left(index: Index) -> Run:
-    """A run whose files are all on the index."""
+    """Return the output of a run whose files are all on the index."""
     lines = [target(index), outcome(WHEEL, "there"), outcome(SDIST, "there"), str(Message("nothing-uploaded"))]
     return Run(0, "", "\n".join([*lines, f"{index.url}/simple/{PROJECT}/"]) + "\n")
 
 
 def masks(ci: Ci, index: Index) -> str:
-    """GitHub's commands that keep the tokens out of its log."""
+    """Return GitHub's commands that keep the tokens out of its log."""
     return "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *index.store.minted])
 
 
 def uploads(count: int) -> list[str]:
-    """The lines of so many files that were accepted."""
+    """Return the lines of this many accepted files."""
     return ["POST /legacy/ 200"] * count
 
 
 SEARCH: Final = ["GET /simple/sample-project/ 200", "GET /.well-known/pytp?discover=%2Flegacy%2F 404"]
 EXCHANGE: Final = ["GET /_/oidc/audience 200", "POST /_/oidc/mint-token 200"]
 RELEASE: Final = [*SEARCH, *EXCHANGE, *uploads(2), "POST /_/oidc/burn-token 202"]
-"""What an index like PyPI is asked for a release of two files."""
+"""The requests to an index like PyPI for a release of two files."""
 
 
 def clean_environ(home: Path) -> dict[str, str]:
-    """An environment with nothing of the CI, proxies and settings of this machine, and all folders in *home*."""
+    """Return an environment without the CI, proxies and settings of this machine; all directories are in *home*."""
     for name in ("tmp", "site"):
         (home / name).mkdir(parents=True, exist_ok=True)
     (home / "config.toml").write_text(WITHOUT_ATTESTATIONS, "utf-8")
@@ -268,12 +268,12 @@ class Job:
         self.person(attestations=False)
 
     def measured(self) -> Job:
-        """The same, with the coverage of its runs."""
+        """Return the same job, with the coverage of its runs."""
         self.environ |= MEASURED
         return self
 
     def person(self, **settings: bool) -> None:
-        """What the person at this machine has configured: a report, and *settings*."""
+        """Write the user's own configuration: a report, and *settings*."""
         lines = [f"{name.replace('_', '-')} = {str(value).lower()}" for name, value in settings.items()]
         text = "\n".join(["[publish.trusted]", f"report = '{self.folder / 'report.json'}'", *lines, ""])
         (self.home / "config.toml").write_text(text, "utf-8")
@@ -285,29 +285,29 @@ class Job:
         commit(self.root)
 
     def hatch(self, *arguments: str, **environ: str) -> Run:
-        """Run Hatch with these variables besides the job's own."""
+        """Run Hatch with these variables in addition to the job's own."""
         with self.started(*arguments, **environ) as process:
             out, err = process.communicate(timeout=90)
         self.check_reports()
         return Run(process.returncode, out, as_read(err), err)
 
     def on_github(self, ci: Ci) -> None:
-        """Make it a job of GitHub, where no retry waits."""
+        """Make it a GitHub job, in which no retry waits."""
         self.environ |= ci.github | {"E2E_NO_WAIT": "1"}
 
     def outcomes(self) -> dict[str, str]:
-        """What the report of the last run says of each file."""
+        """Return the outcome of each file in the report of the last run."""
         report = json.loads((self.folder / "report.json").read_text("utf-8"))
         return {file["filename"]: file["outcome"] for file in report["files"]}
 
     def check_reports(self) -> None:
-        """Each report that was written keeps to the schema."""
+        """Check each report that was written against the schema."""
         for path in (self.folder / "report.json", *self.root.rglob("report.json")):
             if path.is_file():
                 REPORTS.validate(json.loads(path.read_text("utf-8")))
 
     def started(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-        """The same, not waited for."""
+        """Start the same command, without waiting for it."""
         return subprocess.Popen(
             [sys.executable, "-m", "hatch", *arguments],
             cwd=self.root,
@@ -338,7 +338,7 @@ class Job:
         return self.hatch("publish", "-p", "trusted", *arguments, **environ)
 
     def command(self, name: str) -> Path:
-        """Put an executable on the PATH that prints ``$FAKE_TOKEN``; where it writes what it was called with."""
+        """Put an executable on the PATH that prints ``$FAKE_TOKEN``; return the file to which it logs its arguments."""
         folder = self.folder / "bin"
         folder.mkdir(exist_ok=True)
         calls = folder / f"{name}.calls"
@@ -351,23 +351,23 @@ class Job:
 
 @dataclass
 class Answer:
-    """What the next request to a path meets, instead of what it would."""
+    """The answer to the next request to a path, instead of the real one."""
 
     status: int = 0
-    """The answer; with 0 it is the real one."""
+    """The status of the answer; 0 stands for the real answer."""
     body: str = ""
     first: Callable[[], None] = lambda: None
-    """What happens before the answer."""
+    """Called before the answer."""
     lost: bool = False
     """The connection breaks before the answer arrives."""
     headers: Mapping[str, str] = field(default_factory=dict)
     never: bool = False
-    """No answer comes, until the client is gone."""
+    """No answer arrives until the client disconnects."""
 
 
 @dataclass
 class _Log:
-    """Each request in the order of their beginnings: method, path, query, and the answer's status."""
+    """Each request in the order in which they started: method, path, query, and the answer's status."""
 
     lines: list[str] = field(default_factory=list)
     _open: int = 0
@@ -386,14 +386,14 @@ class _Log:
             self._changed.notify_all()
 
     def settled(self) -> list[str]:
-        """The lines, once nothing is under way any more."""
+        """Return the lines, once no request is in flight."""
         with self._changed:
             assert self._changed.wait_for(lambda: self._open == 0, 30)
             return [*self.lines]
 
 
 class _Served:
-    """An application that writes down what it is asked, and can be told to answer otherwise."""
+    """An application that records its requests, and can be given other answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -407,7 +407,7 @@ class _Served:
         return self._log.settled()
 
     def forget(self) -> None:
-        """Begin the lists of requests and tokens anew."""
+        """Clear the lists of requests and tokens."""
         assert self._log.settled() is not None
         self._log.lines.clear()
 
@@ -454,7 +454,7 @@ class _Served:
             return {"type": "http.request", "body": body}
 
         async def nowhere(_message: Event) -> None:
-            """Nobody hears this."""
+            """Discard the message: the connection is broken."""
 
         if answer.status == 0:
             await self._app(scope, again, nowhere if answer.lost else send)
@@ -462,7 +462,7 @@ class _Served:
             media_type = "application/json" if answer.body.startswith("{") else "text/plain"
             await Response(answer.body, answer.status, answer.headers, media_type)(scope, again, send)
         if answer.lost:
-            # uvicorn closes the connection of an answer without an end, and says so.
+            # uvicorn closes the connection of an incomplete answer, and logs that.
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
             await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
@@ -511,7 +511,7 @@ class Ci(_Served):
 
     @property
     def github(self) -> dict[str, str]:
-        """What GitHub's runner sets for a job with ``id-token: write``."""
+        """Return the variables that GitHub's runner sets for a job with ``id-token: write``."""
         return {
             "CI": "true",
             "GITHUB_ACTIONS": "true",
@@ -521,13 +521,13 @@ class Ci(_Served):
 
 
 class _Store(Store):
-    """The embedded index's, which keeps what it mints."""
+    """The store of the embedded index, which records the tokens it mints."""
 
     def __init__(self, folder: Path, audience: str) -> None:
         super().__init__(folder, time.time, audience)
         self.minted: list[str] = []
         self.kept: list[str] = []
-        """The name of each file, whenever it is stored."""
+        """The name of each file, every time it is stored."""
 
     def keep(self, project: Project, file: File, content: BinaryIO) -> None:
         super().keep(project, file, content)
@@ -540,7 +540,7 @@ class _Store(Store):
 
 
 class Index(_Served):
-    """The embedded index, or a private one that takes the identities of any CI, in the manner of PEP 807."""
+    """The embedded index, or a private one that accepts the identities of any CI, as in PEP 807."""
 
     def __init__(self, folder: Path, *, private: bool = False) -> None:
         folder.mkdir()
@@ -562,7 +562,7 @@ class Index(_Served):
 
     @property
     def trust_config(self) -> str:
-        """What signs by the Sigstore beside the index, and verifies."""
+        """Return the configuration for signing and verifying with the Sigstore next to the index."""
         return self._authority.trust_config(self.url)
 
     @property
@@ -571,14 +571,14 @@ class Index(_Served):
 
     @property
     def requests(self) -> list[str]:
-        """As they came, but for the list of files: a run asks for that and for the exchange's terms side by side."""
+        """In order, but without the list of files: a run requests that in parallel with the exchange's terms."""
         lines = super().requests
         reading = list(takewhile(lambda line: line.startswith("GET "), lines))
         return [*sorted(reading, key=lambda line: "/simple/" not in line), *lines[len(reading) :]]
 
     @property
     def requests_but_terms(self) -> list[str]:
-        """`requests`, without those for the exchange's terms: a run that ends before may have come to them or not."""
+        """`requests` without those for the exchange's terms, which a run that ends early may or may not have made."""
         return [line for line in self.requests if not re.search("^GET .*(/pytp|/audience)", line)]
 
     def forget(self) -> None:
@@ -604,7 +604,7 @@ class Index(_Served):
 
 @contextmanager
 def served(index: Ci | Index) -> Iterator[None]:
-    """It answers on a free port of loopback."""
+    """Serve it on a free port of loopback."""
     with listening() as sock:
         index.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         with serving(index, sock):
@@ -613,7 +613,7 @@ def served(index: Ci | Index) -> Iterator[None]:
 
 @contextmanager
 def served_with_tls(index: Index, authority: certificates.Authority) -> Iterator[None]:
-    """It answers by HTTPS, and only to who has a certificate of *authority* as well."""
+    """Serve it by HTTPS, and only to clients with a certificate of *authority*."""
     certificate, key = authority.issue("server", "127.0.0.1")
     with listening() as sock:
         index.url = f"https://127.0.0.1:{sock.getsockname()[1]}"
@@ -629,7 +629,7 @@ def served_with_tls(index: Index, authority: certificates.Authority) -> Iterator
             ssl_cert_reqs=ssl.CERT_REQUIRED,
         )
         server = uvicorn.Server(config)
-        # Connections wait on the socket until the thread takes them: nothing has to wait for its start.
+        # Connections wait on the socket until the thread accepts them, so no test has to wait for its start.
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])))
         thread.start()
         try:

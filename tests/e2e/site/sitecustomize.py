@@ -1,12 +1,12 @@
-"""What a subprocess of these tests finds elsewhere than it would in a CI; each by a variable.
+"""Changes to the subprocesses of these tests compared with a CI; each is enabled by a variable.
 
 - ``E2E_WITHOUT``: a package that is not installed.
-- ``E2E_GOOGLE``: the address that stands for Google's metadata server, on a machine of Google's.
+- ``E2E_GOOGLE``: the address that replaces Google's metadata server, on a machine of Google's.
 - ``E2E_NO_WAIT``: retries do not wait.
-- ``E2E_LOG``: whatever any library logs, at any level, goes to standard error.
-- ``E2E_CRASH``: a function, as ``index.upload_api.read_upload``, that fails with its arguments.
-- ``E2E_SIGSTORE``: a file with what stands for the public Sigstore.
-- ``E2E_MODULES``: a file that gets the names of all modules that were imported, at the end.
+- ``E2E_LOG``: everything that any library logs, at any level, is written to standard error.
+- ``E2E_CRASH``: a function, such as ``index.upload_api.read_upload``, that fails with its arguments.
+- ``E2E_SIGSTORE``: a file with the configuration that replaces the public Sigstore.
+- ``E2E_MODULES``: a file to which the names of all imported modules are written at the end.
 """
 
 from __future__ import annotations
