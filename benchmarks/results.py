@@ -172,7 +172,7 @@ def svg(results: Results) -> str:
                 f'<text class="value{kind}" x="{_LEFT + width + 6:.1f}" y="{middle}">{_seconds(one.median)}</text>',
             ]
             y += _ROW
-    told = (
+    sentences = (
         f"{TITLES[case.name][0]}: {', '.join(f'{one.tool} {_seconds(one.median)} s' for one in case.shown)}."
         for case in cases
     )
@@ -180,7 +180,7 @@ def svg(results: Results) -> str:
     head = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title description">',
         '<title id="title">How long uploads take, in seconds</title>',
-        f'<desc id="description">{escape(" ".join(told))}</desc>',
+        f'<desc id="description">{escape(" ".join(sentences))}</desc>',
         f"<style>\n{_STYLE}\n</style>",
     ]
     return "\n".join([*head, *lines, "</svg>"]) + "\n"

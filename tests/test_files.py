@@ -54,7 +54,7 @@ def test_a_link_is_replaced(exists: bool, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "pipe"])
-def test_what_is_no_file_is_left(kind: str, tmp_path: Path) -> None:
+def test_a_device_is_left(kind: str, tmp_path: Path) -> None:
     """Run as root, the function does not replace a device."""
     path = tmp_path / "there"
     path.mkdir() if kind == "directory" else os.mkfifo(path)

@@ -110,7 +110,7 @@ class World:
             self.run(server)
         return raised.value, in_order(server.lines)
 
-    def told(self) -> tuple[list[Result], list[str], list[tuple[str, Result]]]:
+    def reported(self) -> tuple[list[Result], list[str], list[tuple[str, Result]]]:
         """Return the reports: the plan, the start of each masked token, and the outcome of each file."""
         planned = [one.result for plan in self.events.plans for one in plan.outcomes]
         return planned, [secret[:4] for secret in self.events.masked], self.events.results
@@ -125,13 +125,13 @@ def in_order(lines: Sequence[str]) -> list[str]:
 
     A run that makes only these may or may not request the terms of the exchange: they are left out.
     """
-    beside = [line for line in dict.fromkeys((LISTING, OTHER_LISTING, *TERMS)) if line in lines]
-    rest = [line for place, line in enumerate(lines) if line not in beside or line in lines[:place]]
+    parallel = [line for line in dict.fromkeys((LISTING, OTHER_LISTING, *TERMS)) if line in lines]
+    rest = [line for place, line in enumerate(lines) if line not in parallel or line in lines[:place]]
     if MINT not in rest:
-        beside = [line for line in beside if line not in TERMS]
+        parallel = [line for line in parallel if line not in TERMS]
     else:
-        assert max(map(lines.index, beside)) < lines.index(MINT)
-    return [*beside, *rest]
+        assert max(map(lines.index, parallel)) < lines.index(MINT)
+    return [*parallel, *rest]
 
 
 def _read(path: Path) -> Distribution:
@@ -156,7 +156,7 @@ def test_a_release(tmp_path: Path) -> None:
     assert [LISTING, *TERMS, MINT, UPLOAD, UPLOAD, BURN] == lines
     assert {WHEEL: "uploaded", SDIST: "uploaded"} == world.results()
     results: list[tuple[str, Result]] = [(WHEEL, "uploaded"), (SDIST, "uploaded")]
-    assert (["not tried", "not tried"], ["e30.", "pypi"], results) == world.told()
+    assert (["not tried", "not tried"], ["e30.", "pypi"], results) == world.reported()
 
 
 def test_a_doubt(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_job_that_is_not_the_publisher(tmp_path: Path) -> None:
 
     assert "publisher-mismatch" == error.message.code
     assert {MINT, UPLOAD, BURN}.isdisjoint(lines)
-    assert (["not tried", "not tried"], ["e30."], []) == world.told()
+    assert (["not tried", "not tried"], ["e30."], []) == world.reported()
 
 
 def test_a_publisher_is_not_compared_in_a_rehearsal(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_each_project_is_asked_for_once(tmp_path: Path) -> None:
     assert [LISTING, OTHER_LISTING, *TERMS, MINT, *[UPLOAD] * 3, BURN] == world.released()
 
 
-def test_nothing_before_everything_is_right(tmp_path: Path) -> None:
+def test_problems_come_before_the_first_request(tmp_path: Path) -> None:
     """A problem with the files is reported before the first request."""
     world = World(tmp_path, {})
     world.files = [_read(make_wheel(tmp_path, version="1.0+local"))]
@@ -267,7 +267,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
 
     assert ([LISTING], 0) == (world.released(), world.ambients)
     assert {WHEEL: "there", SDIST: "there"} == world.results()
-    assert (["there", "there"], [], []) == world.told()
+    assert (["there", "there"], [], []) == world.reported()
 
 
 def test_other_bytes_are_there(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_dry_run(tmp_path: Path) -> None:
 
     assert ([LISTING], 0) == (world.released(), world.ambients)
     assert {WHEEL: "not tried", SDIST: "not tried"} == world.results()
-    assert (["not tried", "not tried"], [], []) == world.told()
+    assert (["not tried", "not tried"], [], []) == world.reported()
 
 
 @pytest.mark.parametrize("left", [True, False])
@@ -421,7 +421,7 @@ def test_a_refused_identity(tmp_path: Path) -> None:
 
     assert [LISTING, *TERMS, MINT] == lines
     assert {WHEEL: "not tried", SDIST: "not tried"} == world.results()
-    assert (["not tried", "not tried"], ["e30."], []) == world.told()
+    assert (["not tried", "not tried"], ["e30."], []) == world.reported()
 
 
 def test_a_file_that_changes(tmp_path: Path) -> None:
@@ -435,7 +435,7 @@ def test_a_file_that_changes(tmp_path: Path) -> None:
     assert {WHEEL: "uploaded", SDIST: "failed"} == world.results()
 
 
-def test_an_interruption_is_no_success(tmp_path: Path) -> None:
+def test_an_interruption_is_not_a_success(tmp_path: Path) -> None:
     """A stopped run reports what is uploaded and what is unknown; the token is burned, in one try."""
     world = World(tmp_path, {BURN: Answer(503)})
     world.settings = replace(world.settings, concurrency=2)
@@ -678,7 +678,7 @@ def test_a_reply_that_was_lost(tmp_path: Path) -> None:
 # Parallel requests
 
 
-def test_the_index_is_asked_side_by_side(tmp_path: Path) -> None:
+def test_the_index_is_read_in_parallel(tmp_path: Path) -> None:
     """The index's files and the terms of the exchange are requested in parallel."""
     world = World(tmp_path, {})
     two = threading.Barrier(2)
@@ -697,7 +697,7 @@ def test_the_index_is_asked_side_by_side(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [Answer(403), Answer(fault="no reply")])
-def test_terms_that_nobody_needs(fault: Answer, tmp_path: Path) -> None:
+def test_terms_that_are_not_needed(fault: Answer, tmp_path: Path) -> None:
     """If the index has every file, a failing exchange is not an error, and its retries are not reported."""
     world = World(tmp_path, {DISCOVERY: fault, AUDIENCE: fault})
     world.script[LISTING] = _listed(wheel=world.files[1].sha256, sdist=world.files[0].sha256)
@@ -708,7 +708,7 @@ def test_terms_that_nobody_needs(fault: Answer, tmp_path: Path) -> None:
     assert [] == world.events.notes
 
 
-def test_terms_that_cannot_be_had(tmp_path: Path) -> None:
+def test_terms_that_cannot_be_read(tmp_path: Path) -> None:
     """If there is a file to upload, this is the error, and no identity token is requested."""
     world = World(tmp_path, {AUDIENCE: Answer(404)})
     fetched: list[str] = []
@@ -849,7 +849,7 @@ def test_waiting_with_the_upload_token(tmp_path: Path) -> None:
     ("dry_run", "listing", "code"),
     [("no", Answer(403), "listing-forbidden"), ("yes", _listed(), "listing-needs-token")],
 )
-def test_an_index_that_does_not_let_read(
+def test_an_index_that_does_not_allow_reading(
     tmp_path: Path, dry_run: Literal["no", "yes"], listing: Answer, code: str
 ) -> None:
     """If the token does not help, or there is none, nothing is uploaded."""

@@ -102,7 +102,7 @@ def test_is_not_written(write: Callable[[Secret], object]) -> None:
         pytest.param(lambda secret: "-" + secret, id="concatenated"),
     ],
 )
-def test_is_no_text(read: Callable[[Secret], object]) -> None:
+def test_is_not_a_string(read: Callable[[Secret], object]) -> None:
     """Operations that need a string fail, and the error does not show the secret."""
     with pytest.raises(TypeError) as caught:
         read(Secret(TEXT))

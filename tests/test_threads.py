@@ -32,7 +32,7 @@ def test_an_exception(error: BaseException) -> None:
     assert error is raised.value
 
 
-def test_an_exception_that_nobody_asks_for() -> None:
+def test_an_exception_that_is_not_requested() -> None:
     """An exception that is not requested is silent: the result may not be needed."""
     ended = threading.Event()
 
@@ -47,7 +47,7 @@ def test_an_exception_that_nobody_asks_for() -> None:
     assert ended.is_set()
 
 
-def test_side_by_side() -> None:
+def test_in_parallel() -> None:
     """Works run in parallel: each of these ends only when both have started."""
     both = threading.Barrier(2)
     futures = [later(both.wait), later(both.wait)]

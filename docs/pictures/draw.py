@@ -45,12 +45,12 @@ STEPS: Final = (
 
 def exchange(theme: Theme) -> Picture:
     """The parties and their messages, in the order of `release.release`."""
-    told = [
+    sentences = [
         f"{number}. {title}: "
         + "; ".join(text if source == target else f"{source} to {target}: {text}" for source, target, text in messages)
         for number, (title, messages) in enumerate(STEPS, 1)
     ]
-    description = f"A sequence diagram of the CI, the job that publishes, and the index. {'. '.join(told)}."
+    description = f"A sequence diagram of the CI, the job that publishes, and the index. {'. '.join(sentences)}."
     picture = Picture(theme, "How an identity becomes an upload token", description)
     bottom = 96 + sum(38 + 34 * len(messages) for _, messages in STEPS)
     for name, (x, what) in PARTIES.items():
@@ -127,10 +127,10 @@ def uploads_in_parallel(theme: Theme) -> Picture:
     """When each request of two tools starts and ends, on one axis."""
     runs: dict[str, list[tuple[str, float, float]]] = json.loads((HERE / "uploads.json").read_text("utf-8"))
     took = {tool: max(end for _, _, end in requests) for tool, requests in runs.items()}
-    told = (f"{tool}: {seconds:.1f} seconds" for tool, seconds in took.items())
+    sentences = (f"{tool}: {seconds:.1f} seconds" for tool, seconds in took.items())
     files = sum(kind == "upload" for kind, *_ in next(iter(runs.values())))
     title = f"{files} files, to an index that takes half a second for each request"
-    picture = Picture(theme, title, f"A bar for each request, on one time axis. {', '.join(told)}.")
+    picture = Picture(theme, title, f"A bar for each request, on one time axis. {', '.join(sentences)}.")
     second, row = (WIDTH - 2 * MARGIN) / (max(took.values()) + 0.3), 9
     picture.text((MARGIN, 38), f"{files} files, 0.5 s for each request", 13)
     colors = {"upload": theme.accent, "other": theme.muted}

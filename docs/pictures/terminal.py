@@ -51,8 +51,8 @@ def screen(theme: Theme, scene: str, title: str, *, under_way: bool = False) -> 
 def film(theme: Theme, title: str, scenes: Sequence[tuple[str, str, float]], rows: int = 24) -> Picture:
     """Return all of *scenes*, each with a title and the seconds to read its end, on a terminal with this many rows."""
     frames = [frame for scene in scenes for frame in _frames(*scene)]
-    told = (f"{heading}: {SCENES[scene]['command']}" for scene, heading, _ in scenes)
-    picture = _window(theme, title, f"A terminal in which these commands run. {'. '.join(told)}.", rows)
+    sentences = (f"{heading}: {SCENES[scene]['command']}" for scene, heading, _ in scenes)
+    picture = _window(theme, title, f"A terminal in which these commands run. {'. '.join(sentences)}.", rows)
     height = picture.height
     picture.add("style", _motion(frames, height))
     known, definitions = dict[Line, str](), picture.add("defs")

@@ -430,7 +430,7 @@ def test_many_members(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["ustar", "gnu", "pax"]
 )
-def test_sound_sdist(members: list[TarMember], form: Literal[0, 1, 2]) -> None:
+def test_valid_sdist(members: list[TarMember], form: Literal[0, 1, 2]) -> None:
     """PKG-INFO is found in the output of common tools."""
     try:
         blocks = [info.tobuf(form) + data + bytes(-len(data) % 512) for info, data in members]

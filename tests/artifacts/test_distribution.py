@@ -309,7 +309,7 @@ def test_description(tmp_path: Path, end: str, description: str) -> None:
     assert ["a"] == values(wheel, "summary")
 
 
-def test_a_line_that_is_no_field(tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_field(tmp_path: Path) -> None:
     """A line that is not a field ends the fields, as it does for installers."""
     wheel = read(make_wheel(tmp_path, metadata=core_metadata(fields=["no field", "Summary: a"], description="b")))
 
@@ -603,9 +603,9 @@ def test_read_all(tmp_path: Path) -> None:
 def test_read_all_looks_for_untracked_files(tmp_path: Path) -> None:
     """An sdist's files that the project does not track are reported."""
     path = make_sdist(tmp_path, members={"secret.env": b"x"})
-    (told,), (untold,) = (read_all([(path, SDIST)], untracked)[0] for untracked in ({"secret.env"}, set[str]()))
+    (reported,), (unreported,) = (read_all([(path, SDIST)], untracked)[0] for untracked in ({"secret.env"}, set[str]()))
 
-    assert (["untracked-files"], ()) == ([one.code for one in told.warnings], untold.warnings)
+    assert (["untracked-files"], ()) == ([one.code for one in reported.warnings], unreported.warnings)
 
 
 def test_read_all_reports_each_file(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from hatch_trusted_publish.errors import DistributionError, Message
         ("a_b-1.0.tar.gz", "a-b", "1.0"),
     ],
 )
-def test_sound_names(filename: str, name: str, version: str) -> None:
+def test_valid_names(filename: str, name: str, version: str) -> None:
     """A name that follows the specifications is read, and is normalized."""
     said = filenames.parse(filename, filename)
 
@@ -42,7 +42,7 @@ def test_sound_names(filename: str, name: str, version: str) -> None:
         ("sample-x.tar.gz", "Invalid sdist filename (invalid version): 'sample-x.tar.gz'"),
     ],
 )
-def test_no_names(filename: str, reason: str) -> None:
+def test_invalid_names(filename: str, reason: str) -> None:
     """A name that is not a wheel's or an sdist's is refused with the reason."""
     with pytest.raises(DistributionError) as caught:
         filenames.parse(filename, f"dist/{filename}")
@@ -58,7 +58,7 @@ def test_no_names(filename: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "filename", ["\x1b[2J-1.0.tar.gz", 'a-1.0-1"\r\n-py3-none-any.whl', "ä-1.0.tar.gz", "a b-1.0.tar.gz"]
 )
-def test_characters_of_no_name(filename: str) -> None:
+def test_characters_outside_of_names(filename: str) -> None:
     """A name is copied into the upload form, so no character in it may end a field there."""
     with pytest.raises(DistributionError) as caught:
         filenames.parse(filename, "x")

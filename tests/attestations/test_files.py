@@ -235,7 +235,7 @@ def test_a_large_file(wheel: Distribution) -> None:
     ("kind", "said"),
     [("folder", "Is a directory"), ("pipe", "Not a regular file"), ("link", "No such file or directory")],
 )
-def test_no_plain_file(wheel: Distribution, kind: str, said: str) -> None:
+def test_not_a_regular_file(wheel: Distribution, kind: str, said: str) -> None:
     """Only regular files are read: reading a pipe would never end."""
     path = wheel.path.with_name(f"{wheel.filename}.attestation")
     if kind == "folder":
@@ -284,7 +284,7 @@ def _refusals() -> list[Any]:
 
 
 @pytest.mark.parametrize("reason", _refusals())
-def test_no_file_provokes(wheel: Distribution, reason: str) -> None:
+def test_no_file_provokes_a_rejection(wheel: Distribution, reason: str) -> None:
     """No file provokes one of PyPI's rejections: it is not uploaded, or PyPI accepts it."""
     publisher = GitHub("o", "1", "r", "release.yml")
     contents = [

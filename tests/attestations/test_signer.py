@@ -203,7 +203,7 @@ def test_fault(row: Row) -> None:
 
 
 @pytest.mark.parametrize(("service", "who"), [("caUrls", FULCIO), ("rekorTlogUrls", REKOR)])
-def test_nobody_there(service: str, who: str) -> None:
+def test_a_refused_connection(service: str, who: str) -> None:
     """A service that refuses connections is reported with its host."""
     sigstore = Sigstore()
     with Scripted(sigstore) as gone:
@@ -305,7 +305,7 @@ def test_a_certificate_that_ends_soon() -> None:
     assert (None, NAMES[:2], ONCE * 2) == (found.problem, list(found.attestations), server.lines)
 
 
-def test_a_certificate_of_somebody_else() -> None:
+def test_a_certificate_of_another_sigstore() -> None:
     """A certificate that is in no log of the trusted Sigstore is not used."""
     with Scripted(Sigstore()) as server:
         found = signed(Sigstore().trust_config(server.url), files())
@@ -363,7 +363,7 @@ def test_an_identity_that_is_refused() -> None:
         signed("{}", files(), Ambient("Some CI", fetch, attests=True))
 
 
-def test_no_sigstore_to_speak_of() -> None:
+def test_a_configuration_without_services() -> None:
     """A configuration without services is reported, and no request is sent."""
     found = signed("{}", files())
 
@@ -371,7 +371,7 @@ def test_no_sigstore_to_speak_of() -> None:
     assert (KEYS, "ValidationError") == (found.problem.facts["service"], found.problem.facts["kind"])
 
 
-def test_keys_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     """The public Sigstore's keys are fetched first; a failure is retried, then reported."""
     with Scripted({}) as gone:
         pass
@@ -383,7 +383,7 @@ def test_keys_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (KEYS, "TUFError") == (found.problem.facts["service"], found.problem.facts["kind"])
 
 
-def test_keys_that_never_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_never_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time limit covers fetching the keys, too."""
     with Scripted(lambda _: Answer(fault="silence")) as silent:
         for name in ("HTTPS_PROXY", "https_proxy"):

@@ -54,7 +54,7 @@ def the_settings(value: object, dry_run: object = "no") -> Settings:
     return Settings(Repository("own", ""), attestations=value, dry_run=dry_run)  # type: ignore[arg-type]
 
 
-def beside(file: Distribution) -> Path:
+def attestation_of(file: Distribution) -> Path:
     return file.path.with_name(f"{file.filename}.publish.attestation")
 
 
@@ -92,14 +92,14 @@ def test_signed(files: list[Distribution], value: object, name: str, events: Rec
     assert {one.filename: 1 for one in files} == {name: len(json.loads(text)) for name, text in fields.items()}
     assert ([counts(2, 0)], []) == (events.notes, events.warnings)
     assert (2 if value is True else 1) == len(events.masked)
-    kept = [f"[{beside(one).read_text('utf-8').strip()}]" for one in files if beside(one).exists()]
+    kept = [f"[{attestation_of(one).read_text('utf-8').strip()}]" for one in files if attestation_of(one).exists()]
     assert ([] if name == "rehearsal" else list(fields.values())) == kept
     assert len(files) + len(kept) == len(list(files[0].path.parent.iterdir()))
 
 
 def test_a_directory_that_cannot_be_written_to(files: list[Distribution], events: Recorder) -> None:
     """An attestation that cannot be kept, here because its path is a directory, is still uploaded."""
-    beside(files[0]).mkdir()
+    attestation_of(files[0]).mkdir()
     settings, index = the_settings("auto"), an_index(name="own")
     signing = Signing(settings, index, files, events)
     signing._keep("x", files[0])
@@ -111,31 +111,31 @@ def test_a_directory_that_cannot_be_written_to(files: list[Distribution], events
 def test_refused_by_the_index(files: list[Distribution], events: Recorder) -> None:
     """An attestation that the index rejected is not kept for the next run, unless it existed before this one."""
     text = json.loads(signed(files)[files[0].filename])[0]
-    beside(files[0]).write_text(json.dumps(text), "utf-8")
+    attestation_of(files[0]).write_text(json.dumps(text), "utf-8")
     sigstore = Sigstore()
     with Scripted(sigstore) as server:
         signing = Signing(the_settings("auto"), an_index(sigstore.trust_config(server.url)), files, events)
         signing.attest(GITHUB, files)
-    before = [beside(one).exists() for one in files]
+    before = [attestation_of(one).exists() for one in files]
     signing.discard()
 
-    assert ([True, True], [True, False]) == (before, [beside(one).exists() for one in files])
+    assert ([True, True], [True, False]) == (before, [attestation_of(one).exists() for one in files])
 
 
-def test_those_that_are_there(files: list[Distribution], events: Recorder) -> None:
+def test_existing_attestations(files: list[Distribution], events: Recorder) -> None:
     """An existing publish attestation is uploaded, and only the other file is signed."""
     first = json.loads(signed(files)[files[0].filename])[0]
-    beside(files[0]).write_text(json.dumps(first), "utf-8")
+    attestation_of(files[0]).write_text(json.dumps(first), "utf-8")
     fields = signed(files, "auto", events)
 
     assert [counts(1, 1)] == events.notes
     assert [first] == json.loads(fields[files[0].filename])
 
 
-def test_all_are_there(files: list[Distribution], events: Recorder) -> None:
+def test_all_files_are_signed(files: list[Distribution], events: Recorder) -> None:
     """If every file is signed already, no token is needed, even with `attestations = true`."""
     for one, text in zip(files, signed(files).values(), strict=True):
-        beside(one).write_text(json.dumps(json.loads(text)[0]), "utf-8")
+        attestation_of(one).write_text(json.dumps(json.loads(text)[0]), "utf-8")
     for value in (True, "auto"):
         signing = Signing(the_settings(value), an_index(), files, events)
         signing.require(lambda: GITLAB)
@@ -153,7 +153,7 @@ def test_all_are_there(files: list[Distribution], events: Recorder) -> None:
 def test_why_not(files: list[Distribution], index: Index, ci: Ambient, reason: Message, events: Recorder) -> None:
     """If you cannot fix the reason, one line reports it; existing attestations are not uploaded either."""
     text = signed(files)[files[0].filename]
-    beside(files[0]).write_text(json.dumps(json.loads(text)[0]), "utf-8")
+    attestation_of(files[0]).write_text(json.dumps(json.loads(text)[0]), "utf-8")
     signing = Signing(the_settings("auto"), index, files, events)
     signing.require(lambda: ci)
 
@@ -171,7 +171,7 @@ def test_dry_run(files: list[Distribution], dry_run: str, events: Recorder) -> N
 
 def test_off(files: list[Distribution], events: Recorder) -> None:
     """With `false` nothing is read, signed or reported."""
-    beside(files[0]).write_bytes(b"not an attestation")
+    attestation_of(files[0]).write_bytes(b"not an attestation")
     signing = Signing(the_settings(False), an_index(), files, events)
     signing.require(lambda: OTHER)
 
@@ -218,7 +218,7 @@ def test_a_reusable_workflow_does_not_sign(files: list[Distribution], events: Re
 # With `attestations = true`
 
 
-def test_problems_of_a_must(files: list[Distribution], events: Recorder) -> None:
+def test_problems_with_true(files: list[Distribution], events: Recorder) -> None:
     """Missing requirements are problems of the plan, next to those of the files."""
     files[0].path.with_name("x.attestation").touch()
     accepts, refuses = (

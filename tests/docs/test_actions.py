@@ -70,8 +70,8 @@ def test_descriptions() -> None:
     help_ = dict(re.findall(r"(?m)^  (\S+) +(\S.*)$", str(Message("options-help"))))
     assert OPTIONS < help_.keys()
     start = {key: text.partition(",")[0].partition(";")[0] for key, text in help_.items()}
-    told = {key: one["description"] for key, one in GITHUB["inputs"].items()}
-    assert [] == [key for key in OPTIONS - {"keep-token"} if not told[key].startswith(start[key])]
+    listed = {key: one["description"] for key, one in GITHUB["inputs"].items()}
+    assert [] == [key for key in OPTIONS - {"keep-token"} if not listed[key].startswith(start[key])]
 
 
 def test_valid(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_checks_can_fail(tmp_path: Path) -> None:
     assert "unpinned-uses" in said
 
 
-def test_installs_beside_an_identity() -> None:
+def test_installs_next_to_an_identity() -> None:
     """A recipe that installs the publisher in the publishing job pins hashes, or the line above names the risk."""
     blocks = [block.text for block in BLOCKS if block.language in {"yaml", "diff"}]
     lines = [line for text in blocks for line in text.splitlines()]
@@ -192,11 +192,11 @@ def test_keys_of_the_publisher() -> None:
 
 def test_defaults_of_the_publisher() -> None:
     """The defaults in the table are those of a run without settings."""
-    told = {name: cells[1].strip("`") for name, cells in rows(REFERENCE, "Publisher keys").items() if cells[1]}
+    listed = {name: cells[1].strip("`") for name, cells in rows(REFERENCE, "Publisher keys").items() if cells[1]}
     unset = settings.parse({}, settings.Flags(), {}, {})
     names = {"dry-run": {"no": "false"}[unset.dry_run], "repo": unset.repository.name, "timeout": f"{unset.timeout:g}"}
-    expected = {name: names.get(name) or str(getattr(unset, name.replace("-", "_"))) for name in told}
-    assert {name: value.lower() for name, value in expected.items()} == told
+    expected = {name: names.get(name) or str(getattr(unset, name.replace("-", "_"))) for name in listed}
+    assert {name: value.lower() for name, value in expected.items()} == listed
 
 
 def test_keys_of_an_index() -> None:
@@ -206,11 +206,11 @@ def test_keys_of_an_index() -> None:
 
 def test_keys_of_the_version_source() -> None:
     """The table of the version source has every key with its values and its default."""
-    told = {
+    listed = {
         name: (tuple(re.findall("`([^`]+)`", cells[0])), cells[1].strip("`"))
         for name, cells in rows(REFERENCE, "Version source").items()
     }
-    assert {name: (choices, choices[0]) for name, choices in version_source._CHOICES.items()} == told
+    assert {name: (choices, choices[0]) for name, choices in version_source._CHOICES.items()} == listed
 
 
 def slugs(page: Path) -> set[str]:
@@ -381,17 +381,17 @@ def test_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     groups = {"base": project["dependencies"], **project["optional-dependencies"]}
     section = (ROOT / "docs" / "explanation" / "design.md").read_text("utf-8").partition("\n## Dependencies\n")[2]
-    told: dict[str, set[str]] = {}
+    listed: dict[str, set[str]] = {}
     for line in section.splitlines():
         if head := re.match(r"\| (?:extra )?`?(\w+)`? \| why \|", line):
-            names = told.setdefault(head[1], set())
+            names = listed.setdefault(head[1], set())
         elif line.startswith("| "):
             names |= {name.partition("[")[0] for name in re.findall("`([^`]+)`", line.split("|")[1])}
     wanted = {
         group: {Requirement(each).name for each in listed} - {"hatch-trusted-publish"}
         for group, listed in groups.items()
     }
-    assert wanted == {group: names - {"publish"} for group, names in told.items()}
+    assert wanted == {group: names - {"publish"} for group, names in listed.items()}
 
 
 def test_commands_to_try() -> None:

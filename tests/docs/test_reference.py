@@ -79,8 +79,8 @@ def code(cell: str) -> list[str]:
 
 def test_flags() -> None:
     """The table has the flags of Hatch's command, each with its short form and its variable."""
-    told = {frozenset(code(flag)): code(variable) for flag, variable, *_ in rows("Command line")}
-    assert {frozenset(option.opts): [option.envvar] if option.envvar else [] for option in FLAGS} == told
+    listed = {frozenset(code(flag)): code(variable) for flag, variable, *_ in rows("Command line")}
+    assert {frozenset(option.opts): [option.envvar] if option.envvar else [] for option in FLAGS} == listed
 
 
 def kind(parser: values.Parser) -> str:
@@ -101,10 +101,10 @@ def kind(parser: values.Parser) -> str:
 )
 def test_types(heading: str, keys: Mapping[str, values.Parser]) -> None:
     """The types and choices in the tables are those that the code accepts."""
-    told = {name: cells[1] for cells in rows(heading) for name in code(cells[0]) if name in keys}
-    assert told
+    listed = {name: cells[1] for cells in rows(heading) for name in code(cells[0]) if name in keys}
+    assert listed
     # A URL is a string that a later step checks.
-    assert {name: told[name] if told[name] == "URL" else kind(keys[name]) for name in told} == told
+    assert {name: listed[name] if listed[name] == "URL" else kind(keys[name]) for name in listed} == listed
 
 
 def test_publishers() -> None:
@@ -139,11 +139,11 @@ def named() -> set[str]:
 
 def test_variables() -> None:
     """The reference has each variable that the code or a dependency reads, and no other."""
-    told = {name.removeprefix("…") for cells in rows("Environment variables") for name in code(cells[0])}
+    listed = {name.removeprefix("…") for cells in rows("Environment variables") for name in code(cells[0])}
     indexes = {name for name in OF_OTHERS if name.startswith("HATCH_INDEX_")}
     assert indexes
-    assert "HATCH_INDEX_*" in told
-    assert (named() - NO_VARIABLES.keys()) | OF_OTHERS.keys() == (told - {"HATCH_INDEX_*"}) | indexes
+    assert "HATCH_INDEX_*" in listed
+    assert (named() - NO_VARIABLES.keys()) | OF_OTHERS.keys() == (listed - {"HATCH_INDEX_*"}) | indexes
 
 
 def test_exceptions_of_variables() -> None:

@@ -679,7 +679,7 @@ def test_attack(job: Job, tmp_path: Path, attack: Attack) -> None:
 @pytest.mark.parametrize(
     "line", [*re.split(r"\n|(?=\x1b)", HOSTILE), "\u202ea", "  ::error::x", "a ##[group]"], ids=ascii
 )
-def test_what_is_obeyed_would_be_seen(line: str) -> None:
+def test_obeyed_lines_would_be_found(line: str) -> None:
     """Each of the hostile strings is found in an output, except for the command that hides a token."""
     assert bool(line) == bool(obeyed(f"fine\n{line}\nfine: a::b #[c]", {}))
     assert [] == obeyed("::add-mask::pypi-a\n", {"::add-mask::pypi-a": None})
@@ -687,7 +687,7 @@ def test_what_is_obeyed_would_be_seen(line: str) -> None:
 
 @pytest.mark.parametrize("secret", [UPLOAD_TOKEN, REQUEST_TOKEN, "eyJh.eyJi.c2ln"])
 @pytest.mark.parametrize("form", ["plain", "base64", "basic"])
-def test_a_secret_that_goes_astray_would_be_seen(secret: str, form: str) -> None:
+def test_a_leaked_secret_would_be_found(secret: str, form: str) -> None:
     """A token is found in the target, a header or the body of any request except the one it is for."""
     forms = {"plain": secret, "base64": encoded(secret), "basic": f"Basic {encoded(f'__token__:{secret}')}"}
     places: list[tuple[str, dict[str, str], bytes]] = [

@@ -54,7 +54,7 @@ def attested(made: int, found: int) -> str:
 @pytest.fixture
 def signing(job: Job, index: Index) -> Job:
     """Return a job whose index accepts attestations; the Sigstore of the index replaces the public one."""
-    job.person()
+    job.set_config()
     job.configure(f'[{TABLE}]\nrepo = "own"\n[{TABLE}.repos.own]\nurl = "{index.upload_url}"\nattestations = true')
     path = job.home / "sigstore.json"
     path.write_text(index.trust_config, "utf-8")
@@ -84,7 +84,7 @@ def digests(index: Index) -> dict[str, str]:
     return {file.filename: file.sha256 for file in index.store.files()}
 
 
-def beside(job: Job, name: str) -> Path:
+def attestation_of(job: Job, name: str) -> Path:
     return job.dist / f"{name}.publish.attestation"
 
 
@@ -121,7 +121,7 @@ def test_signed_and_verified(
     verifying = Verifying(monkeypatch, tmp_path / "verifying")
     verifying.trust(index.trust_config)
     for name, attestations in held(index).items():
-        assert attestations == [json.loads(beside(signing, name).read_text("utf-8"))]
+        assert attestations == [json.loads(attestation_of(signing, name).read_text("utf-8"))]
         text = json.dumps(attestations[0])
         assert PUBLISH == verifying.predicate(text, PUBLISHERS[provider], name, digests(index)[name])
 
@@ -131,12 +131,12 @@ def test_again(signing: Job, ci: Ci, index: Index) -> None:
     in_ci(signing, ci, "github")
     index.answers["POST /_/oidc/mint-token"] = [Answer(422)]
     assert 1 == signing.publish().code
-    kept = {name: beside(signing, name).read_bytes() for name in (WHEEL, SDIST)}
+    kept = {name: attestation_of(signing, name).read_bytes() for name in (WHEEL, SDIST)}
     index.forget()
     run = signing.publish()
     assert attested(0, 2) in run.err.splitlines()
     assert not [line for line in index.requests if LOG in line or CERTIFY in line]
-    assert kept == {name: beside(signing, name).read_bytes() for name in (WHEEL, SDIST)}
+    assert kept == {name: attestation_of(signing, name).read_bytes() for name in (WHEEL, SDIST)}
     assert {name: [json.loads(content)] for name, content in kept.items()} == held(index)
 
 
@@ -182,10 +182,10 @@ def test_a_log_that_is_down(signing: Job, ci: Ci, index: Index, must: bool) -> N
     assert (int(must), True) == (run.code, f"[{'signing-failed' if must else 'not-signed'}]" in run.err)
     assert ({} if must else {WHEEL: [], SDIST: []}) == held(index)
     assert must == (not index.store.minted)
-    assert not beside(signing, WHEEL).exists()
+    assert not attestation_of(signing, WHEEL).exists()
 
 
-def test_a_must_on_gitlab(signing: Job, ci: Ci, index: Index) -> None:
+def test_true_on_gitlab(signing: Job, ci: Ci, index: Index) -> None:
     """Without the variable for signing, the YAML to add is shown before any request."""
     in_ci(signing, ci, "gitlab")
     del signing.environ["SIGSTORE_ID_TOKEN"]
@@ -224,7 +224,7 @@ def test_attestations_that_are_refused(signing: Job, ci: Ci, index: Index) -> No
     said = json.dumps({"code": "400 Invalid attestations supplied during upload: no."})
     index.answers["POST /legacy/"] = [Answer(400, said)]
     run = signing.publish()
-    assert (1, True, False) == (run.code, "[bad-attestations]" in run.err, beside(signing, WHEEL).exists())
+    assert (1, True, False) == (run.code, "[bad-attestations]" in run.err, attestation_of(signing, WHEEL).exists())
     run = signing.publish()
     assert (0, True) == (run.code, attested(2, 0) in run.err.splitlines())
 
@@ -239,7 +239,7 @@ def test_rehearsal(job: Job, provider: str) -> None:
 
 def test_what_is_not_imported(job: Job, ci: Ci, index: Index) -> None:
     """A run that signs nothing does not import the libraries; nor does Hatch's help."""
-    job.person()
+    job.set_config()
     in_ci(job, ci, "github")
     path = job.folder / "modules"
     heavy = {"sigstore", "pypi_attestations", "tuf", "pydantic"}

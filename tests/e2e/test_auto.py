@@ -256,7 +256,7 @@ def target(place: Place, version: str) -> Message:
     return Message("release-target", project=PROJECT, version=version, index=place.title, url=place.upload_url)
 
 
-def told(place: Place, version: str, files: list[str], ci: str) -> str:
+def output_of(place: Place, version: str, files: list[str], ci: str) -> str:
     """Return the output of a successful release."""
     files = [outcome(name, "uploaded") for name in files]
     lines = [target(place, version), publishing(ci), *files, f"{place.page}{version}/"]
@@ -282,7 +282,7 @@ def test_github(job: Job, ci: Ci, internet: Internet, repo: str, version: str, p
     minted = [*internet.pypi.store.minted, *internet.testpypi.store.minted]
     masks = "".join(f"::add-mask::{token}\n" for token in [*ci.issued, *minted])
     assert (0, masks) == (run.code, run.out)
-    assert run.err.endswith(told(place, version, files, "github"))
+    assert run.err.endswith(output_of(place, version, files, "github"))
     assert place.requests == in_order(internet.requests)
     assert place.hosts == internet.hosts
     assert [f"GET /github?api-version=2.0&audience={place.audience} 200"] == ci.requests
@@ -298,7 +298,7 @@ def test_gitlab(job: Job, internet: Internet, version: str, place: Place, declar
     on_gitlab(job, *([place] if declared == "one" else [MAIN, TEST]))
     run = job.publish("-r", "auto", HATCH_INDEX_CA_CERT=str(internet.authority.file))
     assert (0, "") == (run.code, run.out)
-    assert run.err.endswith(told(place, version, files, "gitlab"))
+    assert run.err.endswith(output_of(place, version, files, "gitlab"))
     assert place.requests == in_order(internet.requests)
     assert place.hosts == internet.hosts
 
@@ -331,7 +331,7 @@ def test_gitlab_without_the_identity(job: Job, internet: Internet, version: str,
         ("option", "1!1.2.3a1.dev1", TEST),
     ],
 )
-def test_where_auto_leads(job: Job, internet: Internet, way: str, version: str, place: Place) -> None:
+def test_index_of_auto(job: Job, internet: Internet, way: str, version: str, place: Place) -> None:
     """Every version with a `.devN` goes to TestPyPI, and all others to PyPI, wherever `auto` is set."""
     build(job, version)
     configured = f'[{TABLE}]\nrepo = "auto"\n'
@@ -360,7 +360,7 @@ def test_mixed_files(job: Job, ci: Ci, internet: Internet, several: list[str]) -
     assert ([], [], []) == (internet.requests, internet.hosts, ci.requests)
 
 
-def test_nowhere_else(job: Job, ci: Ci, internet: Internet) -> None:
+def test_no_other_host(job: Job, ci: Ci, internet: Internet) -> None:
     """The proxy leads to the two indexes alone, so these tests see every request."""
     build(job, "1.2.3")
     job.environ |= ci.github

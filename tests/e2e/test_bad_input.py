@@ -115,7 +115,7 @@ BAD: Final = (
         "a certificate that is not there",
         ("unusable-certificate",),
         ("--ca-cert", "authority.pem"),
-        variable=("HATCH_INDEX_CLIENT_CERT", "person.pem"),
+        variable=("HATCH_INDEX_CLIENT_CERT", "client.pem"),
     ),
     Bad("a report that is a directory", ("report-refused",), ("-o", "report=dist")),
     Bad("a report in a directory that is not there", ("report-refused",), ("-o", "report=reports/report.json")),
@@ -182,7 +182,7 @@ def test_an_audience_of_another_service(job: Job, ci: Ci, index: Index) -> None:
     assert [] == ci.requests
 
 
-def test_an_index_that_is_not_well(job: Job, ci: Ci, index: Index) -> None:
+def test_an_index_with_errors(job: Job, ci: Ci, index: Index) -> None:
     """A status other than 200 and 404 does not tell which files the index has."""
     job.on_github(ci)
     index.answers[SEARCH[0].removesuffix(" 200")] = [Answer(500)] * 4

@@ -111,7 +111,7 @@ def test_disabled(job: Job, index: Index) -> None:
 def test_certificates(job: Job, tmp_path: Path, way: str) -> None:
     """The index has a private CA, and requires a client certificate."""
     authority = Authority(tmp_path)
-    certificate, key = map(str, authority.issue("person", "person"))
+    certificate, key = map(str, authority.issue("client", "client"))
     files = {"ca-cert": str(authority.file), "client-cert": certificate, "client-key": key}
     index = Index(tmp_path / "files")
     arguments, environ = [], {"MY_TOKEN": identity_token("gitlab", "127.0.0.1")}

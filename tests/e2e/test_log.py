@@ -44,7 +44,7 @@ def sizes(job: Job) -> list[str]:
     return [f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB" for size in (wheel, sdist, wheel + sdist)]
 
 
-def told(text: str) -> str:
+def without_times(text: str) -> str:
     """Return the output without times and rates."""
     text = re.sub(rf"[\d.]+ s \({SIZE}/s\)", "TIME (RATE)", text)
     return re.sub(r"(section_\w+):\d+", r"\1:TIME", text)
@@ -101,7 +101,7 @@ def test_the_log(job: Job, index: Index, environ: dict[str, str], arguments: lis
         str(Message("uploaded-in-all", files=files, size=both, took="TIME", rate="RATE")),
         f"{index.url}/simple/{PROJECT}/",
     ]
-    assert (0, lines) == (run.code, told(run.raw).splitlines())
+    assert (0, lines) == (run.code, without_times(run.raw).splitlines())
 
 
 def test_annotations(job: Job, ci: Ci, index: Index) -> None:

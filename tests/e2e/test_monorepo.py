@@ -10,7 +10,7 @@ import pytest
 
 from hatch_trusted_publish.artifacts.digest import digest_of
 from hatch_trusted_publish.errors import Message
-from tests.support.pages import ROOT, Person, blocks_of
+from tests.support.pages import ROOT, Shell, blocks_of
 
 from .world import PUBLISHERS, Ci, Index, clean_environ, git
 
@@ -23,11 +23,11 @@ WEB = ["example_web-2.0.1.dev1-py2.py3-none-any.whl", "example_web-2.0.1.dev1.ta
 
 
 @pytest.fixture
-def person(tmp_path: Path) -> Person:
+def shell(tmp_path: Path) -> Shell:
     """Return a shell at the tag core-v1.0.0, one commit after web-v2.0.0."""
-    person = Person(tmp_path, clean_environ(tmp_path / "home"))
+    shell = Shell(tmp_path, clean_environ(tmp_path / "home"))
     [block] = [block for block in blocks_of(PAGE) if block.language == "toml"]
-    root = person.folder
+    root = shell.folder
     for name in ("core", "web"):
         package = root / "packages" / name / "src" / f"example_{name}"
         package.mkdir(parents=True)
@@ -39,51 +39,51 @@ def person(tmp_path: Path) -> Person:
         git(root, "add", "--all")
         git(root, "commit", "--quiet", "--allow-empty", "--message", tag)
         git(root, "tag", tag)
-    return person
+    return shell
 
 
 @pytest.fixture
-def two(person: Person, ci: Ci, index: Index) -> Index:
+def two(shell: Shell, ci: Ci, index: Index) -> Index:
     """An index that has both projects, with the same publisher."""
     for name in ("example-core", "example-web"):
         index.store.add_project(name, *PUBLISHERS)
-    person.environ |= ci.github | {"HATCH_INDEX_REPO": index.upload_url}
+    shell.environ |= ci.github | {"HATCH_INDEX_REPO": index.upload_url}
     return index
 
 
-def test_rehearsal(person: Person) -> None:
+def test_rehearsal(shell: Shell) -> None:
     """One package is counted from its own tags, and rehearsed from its own directory."""
-    code, said = person.type(REHEARSE)
+    code, said = shell.type(REHEARSE)
     assert 0 == code
     assert str(Message("unsafe-version-options", options=["git_describe_command", "tag-pattern"])) in said
     assert "example-core 1.0.0" in said
 
 
-def test_one_package_a_run(person: Person, two: Index) -> None:
+def test_one_package_a_run(shell: Shell, two: Index) -> None:
     """The workflow builds the package that the tag names; only its files are published."""
     [file] = [block.text for block in blocks_of(PAGE) if block.language == "yaml"]
     [build] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch build" in line]
     [publish] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch publish" in line]
-    person.environ["GITHUB_REF_NAME"] = "core-v1.0.0"
-    assert 0 == person.type(build)[0]
+    shell.environ["GITHUB_REF_NAME"] = "core-v1.0.0"
+    assert 0 == shell.type(build)[0]
     # The output of the build job.
-    built = (person.folder / "dist").iterdir()
-    person.environ["DIGEST"] = digest_of((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in built)
-    code, said = person.type(publish)
+    built = (shell.folder / "dist").iterdir()
+    shell.environ["DIGEST"] = digest_of((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in built)
+    code, said = shell.type(publish)
     assert 0 == code, said
     assert CORE == two.files
 
 
-def test_all_packages_at_once(person: Person, two: Index) -> None:
+def test_all_packages_at_once(shell: Shell, two: Index) -> None:
     """Two builds share a directory, and one command publishes both."""
-    code, said = person.type(TOGETHER)
+    code, said = shell.type(TOGETHER)
     assert 0 == code, said
     assert [*CORE, *WEB] == two.files
 
 
-def test_not_by_accident(person: Person, two: Index) -> None:
+def test_not_by_accident(shell: Shell, two: Index) -> None:
     """Without `several` the same files are refused."""
-    code, said = person.type(TOGETHER.replace(" -o several", ""))
+    code, said = shell.type(TOGETHER.replace(" -o several", ""))
     assert 1 == code
     assert "[several-releases]" in said
     assert [] == two.files

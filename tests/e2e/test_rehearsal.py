@@ -36,7 +36,7 @@ def test_rehearsal(job: Job, provider: str, remote: str) -> None:
 
 def test_attestations(job: Job) -> None:
     """Signatures of a rehearsal are verified by its index."""
-    job.person(attestations=True)
+    job.set_config(attestations=True)
     run = job.publish("-r", "rehearsal")
     assert (0, ENDED, True) == (run.code, lines(run.err), PASSED in run)
 

@@ -179,7 +179,7 @@ def begin(on: str, job: Job, ci: Ci) -> None:
         return
     ci.issued.append(identity_token("gitlab", "127.0.0.1"))
     job.environ |= {"CI": "true", "GITLAB_CI": "true", "_27_0_0_1_ID_TOKEN": ci.issued[0]}
-    job.person(attestations=False, keep_token=True)
+    job.set_config(attestations=False, keep_token=True)
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ def test_a_traceback_with_all_variables(on: str, job: Job, ci: Ci, index: Index,
     assert [] == leaks(texts, [*ci.issued, *index.store.minted])
 
 
-def test_a_leak_would_be_seen(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
+def test_a_leak_would_be_found(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
     """The search finds a truncated token, and the header with it."""
     job.environ |= ci.github
     run = job.publish("-r", index.upload_url)

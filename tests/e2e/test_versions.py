@@ -160,20 +160,20 @@ class TestTable:
         assert version(origin.root) == "2.0"
 
     @pytest.mark.parametrize(
-        ("key", "environ", "told", "public"),
+        ("key", "environ", "kept", "public"),
         [
             ("", {"SETUPTOOLS_SCM_PRETEND_VERSION": "2.0+dirty"}, "2.0+dirty", "2.0"),
             ('fallback-version = "3.0+loc"', {}, "3.0+loc", "3.0"),
         ],
         ids=["pretended", "fallback"],
     )
-    def test_past_the_schemes(self, tmp_path: Path, key: str, environ: dict[str, str], told: str, public: str) -> None:
+    def test_past_the_schemes(self, tmp_path: Path, key: str, environ: dict[str, str], kept: str, public: str) -> None:
         """A local segment that bypasses the schemes does not reach the file name."""
         folder = tmp_path / "folder"
         folder.mkdir()
         (folder / "sample.py").touch()
         write_pyproject(folder, f"{VCS}\n{key}")
-        assert f"sample-{told}-py2.py3-none-any.whl" == build(folder, "wheel", **environ)
+        assert f"sample-{kept}-py2.py3-none-any.whl" == build(folder, "wheel", **environ)
         write_pyproject(folder, f"{PUBLIC}\n{key}")
         assert f"sample-{public}-py2.py3-none-any.whl" == build(folder, "wheel", **environ)
 
@@ -371,7 +371,7 @@ class TestBadInput:
         assert "safe.directory" in run.err
         assert not trace.exists()
 
-    def test_tag_that_is_no_version(self, origin: Repository) -> None:
+    def test_tag_that_is_not_a_version(self, origin: Repository) -> None:
         """setuptools-scm's words about it depend on its version."""
         origin.commit("nightly-x9")
         assert "no-version" == refusal(origin.root)

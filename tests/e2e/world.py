@@ -112,9 +112,9 @@ def identity_token(ci: str, audience: str) -> str:
 
 def git(root: Path, *arguments: str) -> None:
     """Run Git there, whatever the user's own configuration."""
-    person = {f"GIT_{who}_{what}": "octo@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
-    subprocess.run(["git", "-C", root, *arguments], env=person | nobody, check=True, capture_output=True)
+    author = {f"GIT_{who}_{what}": "octo@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    isolated = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
+    subprocess.run(["git", "-C", root, *arguments], env=author | isolated, check=True, capture_output=True)
 
 
 def make_checkout(root: Path, pyproject: str = PYPROJECT) -> None:
@@ -265,14 +265,14 @@ class Job:
         self.dist = self.root / "dist"
         self.environ = clean_environ(self.home)
         shutil.copytree(template, self.root, symlinks=True)
-        self.person(attestations=False)
+        self.set_config(attestations=False)
 
     def measured(self) -> Job:
         """Return the same job, with the coverage of its runs."""
         self.environ |= MEASURED
         return self
 
-    def person(self, **settings: bool) -> None:
+    def set_config(self, **settings: bool) -> None:
         """Write the user's own configuration: a report, and *settings*."""
         lines = [f"{name.replace('_', '-')} = {str(value).lower()}" for name, value in settings.items()]
         text = "\n".join(["[publish.trusted]", f"report = '{self.folder / 'report.json'}'", *lines, ""])
@@ -453,11 +453,11 @@ class _Served:
         async def again() -> Event:
             return {"type": "http.request", "body": body}
 
-        async def nowhere(_message: Event) -> None:
+        async def discard(_message: Event) -> None:
             """Discard the message: the connection is broken."""
 
         if answer.status == 0:
-            await self._app(scope, again, nowhere if answer.lost else send)
+            await self._app(scope, again, discard if answer.lost else send)
         elif not answer.lost:
             media_type = "application/json" if answer.body.startswith("{") else "text/plain"
             await Response(answer.body, answer.status, answer.headers, media_type)(scope, again, send)

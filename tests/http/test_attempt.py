@@ -108,7 +108,7 @@ def test_a_host_that_is_unknown() -> None:
     assert (False, True) == (error.was_sent, error.can_pass)
 
 
-def test_an_url_that_httpx_refuses() -> None:
+def test_a_url_that_httpx_rejects() -> None:
     """A URL that httpx rejects is reported as a failure, and not retried."""
     error = refused(get("https://index_\u00e4.test/"), a_client())
 
@@ -233,12 +233,12 @@ def test_a_reply_that_was_given_up_is_read_no_further() -> None:
 
 def test_an_upload_that_was_given_up_is_sent_no_further(tmp_path: Path) -> None:
     """A body that is too slow stops after the piece in flight, and reports no more progress."""
-    told: list[int] = []
+    progress: list[int] = []
     goes_on = threading.Event()
 
     def sent(count: int) -> None:
-        told.append(count)
-        if len(told) == 3:
+        progress.append(count)
+        if len(progress) == 3:
             goes_on.wait()
 
     with Scripted({"POST /": Answer()}) as server, a_client(0.1) as client:
@@ -253,7 +253,7 @@ def test_an_upload_that_was_given_up_is_sent_no_further(tmp_path: Path) -> None:
 
     assert (("timed-out",), True) == (raised.value.codes, raised.value.was_sent)
     assert len(server.bodies("POST /")[0]) < form.distribution.size
-    assert len(told) == 3
+    assert len(progress) == 3
 
 
 @pytest.mark.parametrize("fault", ["", "early", "no reply", "cut", "bytewise"])
@@ -343,12 +343,12 @@ def test_no_secret_in_any_error(make: Callable[[Path, str], Request], answer: An
     _assert_no_secret(error)
 
 
-def test_no_secret_where_nobody_listens(tmp_path: Path) -> None:
+def test_no_secret_after_a_refused_connection(tmp_path: Path) -> None:
     """Nor does the error of a refused connection."""
     _assert_no_secret(refused(upload(tmp_path, f"http://127.0.0.1:{closed_port()}/"), a_client()))
 
 
-def test_no_secret_where_a_file_changed(tmp_path: Path) -> None:
+def test_no_secret_after_a_changed_file(tmp_path: Path) -> None:
     """Nor does an error of the file, raised through the frames of the HTTP library."""
     with Scripted({"POST /": Answer()}) as server, a_client() as client:
         request = upload(tmp_path, f"{server.url}/")

@@ -53,7 +53,7 @@ def test_a_reply_without_headers() -> None:
         assert Reply(200, b"") == client.send(get(f"{server.url}/"))
 
 
-def test_what_a_question_sends() -> None:
+def test_a_get_request() -> None:
     """A GET request names the accepted type and the user agent, and holds no credentials."""
     with Scripted({"GET /": Answer()}) as server, a_client() as client:
         client.send(get(f"{server.url}/"))
@@ -71,7 +71,7 @@ def test_what_a_question_sends() -> None:
         ({"basic": Secret("pypi-sesame-street")}, f"Basic {BASIC}"),
     ],
 )
-def test_what_a_question_with_a_credential_sends(credential: dict[str, Secret], header: str) -> None:
+def test_a_get_request_with_a_credential(credential: dict[str, Secret], header: str) -> None:
     """A credential is sent in the header ``Authorization``."""
     with Scripted({"GET /": Answer()}) as server, a_client() as client:
         client.send(Request(ASKING, f"{server.url}/", **credential))  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def test_what_a_question_with_a_credential_sends(credential: dict[str, Secret], 
     assert header == server.asked[0].headers["authorization"]
 
 
-def test_what_a_mint_request_sends() -> None:
+def test_a_mint_request() -> None:
     """The identity token is sent in a JSON body, and nowhere else."""
     with Scripted({"POST /": Answer()}) as server, a_client() as client:
         client.send(mint(f"{server.url}/"))
@@ -94,7 +94,7 @@ def test_what_a_mint_request_sends() -> None:
     assert not [value for value in asked.headers.values() if "sesame" in value]
 
 
-def test_what_an_upload_sends(tmp_path: Path) -> None:
+def test_an_upload_request(tmp_path: Path) -> None:
     """The form is streamed with its length, and with the upload token as a password for `__token__`."""
     with Scripted({"POST /": Answer()}) as server, a_client() as client:
         request = upload(tmp_path, f"{server.url}/", 300_000)
@@ -143,7 +143,7 @@ def test_statuses_that_are_tried_again(status: int, after: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 404, 422])
-def test_statuses_that_stand(status: int) -> None:
+def test_statuses_that_are_final(status: int) -> None:
     """These replies are final."""
     with Scripted({"GET /": [Answer(status), Answer(299)]}) as server, a_client() as client:
         reply = client.send(get(f"{server.url}/", 4))
@@ -365,7 +365,7 @@ def test_a_reply_after_a_lost_one(answers: list[Answer], expected: tuple[int, bo
     assert expected == (reply.status, reply.after_lost)
 
 
-def test_nobody_there_is_no_lost_reply() -> None:
+def test_a_refused_connection_is_not_a_lost_reply() -> None:
     """After a refused connection, the index has certainly not acted."""
     with Scripted({"POST /": Answer(404)}) as server:
         urls = iter([f"http://127.0.0.1:{closed_port()}/", f"{server.url}/"])

@@ -173,17 +173,17 @@ def test_an_upload_that_is_given_up(tmp_path: Path) -> None:
     assert (len(before) + 1, before) == (meanwhile, threading.enumerate())
 
 
-def test_an_upload_tells_how_far_it_has_come(tmp_path: Path) -> None:
+def test_an_upload_reports_its_progress(tmp_path: Path) -> None:
     """The bytes sent are reported after each piece, and each try starts at zero."""
     wheel = Distribution.read(make_wheel(tmp_path, members={"noise": random.Random(0).randbytes(3 * CHUNK)}), "x.whl")
-    told: list[int] = []
-    upload = Upload(wheel, "b", b"head", told.append)
+    progress: list[int] = []
+    upload = Upload(wheel, "b", b"head", progress.append)
     chunks = upload.chunks()
     came = [next(chunks), next(chunks)]
-    assert ([b"head", CHUNK], [0]) == ([came[0], len(came[1])], told)
+    assert ([b"head", CHUNK], [0]) == ([came[0], len(came[1])], progress)
     chunks.close()
     whole = sum(map(len, upload.chunks()))
-    assert [0, 0, CHUNK, 2 * CHUNK, 3 * CHUNK, wheel.size] == told
+    assert [0, 0, CHUNK, 2 * CHUNK, 3 * CHUNK, wheel.size] == progress
     assert upload.length == whole
 
 

@@ -68,7 +68,7 @@ def _at_fault(found: list[Message]) -> list[str]:
     return [one.facts.get("setting", one.code) for one in found]
 
 
-def test_the_tables_are_about_what_was_recorded() -> None:
+def test_the_tables_match_the_recordings() -> None:
     """Each row has its exchange, and each rejected publisher its row."""
     refused = {name for name, mint in REFUSED.items() if mint.errors[0]["code"] == "invalid-publisher"}
     assert refused == AT_FAULT.keys() | BEYOND_THE_FIELDS.keys()

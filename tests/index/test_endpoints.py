@@ -55,7 +55,7 @@ def test_another_index() -> None:
     assert expected == COMPANY
 
 
-def test_all_that_can_be_said_of_an_index() -> None:
+def test_every_key_of_an_index() -> None:
     """The index's table sets every endpoint, on another host, too."""
     found = find_index(
         Repository(

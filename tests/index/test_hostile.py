@@ -106,14 +106,14 @@ REPLIES: Final = st.builds(
 )
 
 
-class Told:
+class Transcript:
     """A log of any kind: everything that is reported, in words."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
 
     def __getattr__(self, _name: str) -> Callable[..., None]:
-        return lambda *told: self.texts.extend(str(text) for text in told if isinstance(text, str | Message))
+        return lambda *facts: self.texts.extend(str(text) for text in facts if isinstance(text, str | Message))
 
 
 def jwt(claims: object) -> str:
@@ -135,12 +135,12 @@ def index() -> Iterator[tuple[str, dict[str, Answer]]]:
         yield server.url, script
 
 
-def told(
+def release_with(
     url: str, distribution: Distribution, token: str, publisher: Mapping[str, str] | None = None
 ) -> tuple[str, list[str]]:
     """Release, and return the code that it ended with, and everything that was shown."""
     repository = Repository("own", f"{url}/legacy/")
-    done, log = Run(), Told()
+    done, log = Run(), Transcript()
     anything: Any = log
     error, code = "", ""
     with Client(repository.certificates, 20.0, "tests/1.0") as client:
@@ -170,7 +170,7 @@ def test_any_reply_at_any_step(
     """Any bytes instead of a reply: the release succeeds or ends with a documented error, in plain text."""
     url, script = index
     script.update(HONEST | {step: reply})
-    _, texts = told(url, distribution, jwt({"aud": "127.0.0.1"}))
+    _, texts = release_with(url, distribution, jwt({"aud": "127.0.0.1"}))
     assert [] == obeyed(texts)
 
 
@@ -200,7 +200,7 @@ def test_any_claims(
     url, script = index
     script.update(HONEST | {"POST /_/oidc/mint-token": Answer.of(refusal, 422)})
     publisher = provider and {"provider": provider, **dict.fromkeys(PUBLISHER_FIELDS[provider], "octo")}
-    code, texts = told(url, distribution, jwt(claims | {"aud": "127.0.0.1"}), publisher or None)
+    code, texts = release_with(url, distribution, jwt(claims | {"aud": "127.0.0.1"}), publisher or None)
     assert code
     assert [] == obeyed(texts)
 
@@ -213,6 +213,6 @@ def test_any_audience_of_a_token(
     """A token for another audience is reported in plain text, and not sent."""
     url, script = index
     script.update(HONEST)
-    code, texts = told(url, distribution, jwt({"aud": made_for}))
+    code, texts = release_with(url, distribution, jwt({"aud": made_for}))
     assert "token-for-another-audience" == code
     assert [] == obeyed(texts)

@@ -370,9 +370,9 @@ def test_any_reply_is_a_value_or_a_documented_error(
     reason: str,
 ) -> None:
     """Whatever an index answers, each reader returns its value or raises its own error, whose words are printable."""
-    told: Exception | None = None
+    raised: Exception | None = None
     try:
         read(Reply(status, body, media_type, reason))
     except TrustedPublishError as error:
-        told = error
-    assert told is None or (isinstance(told, documented) and str(told).isprintable())
+        raised = error
+    assert raised is None or (isinstance(raised, documented) and str(raised).isprintable())

@@ -232,11 +232,11 @@ def test_one_reading(url: str) -> None:
     st.sampled_from(["https://", "http://", "", "ssh://"]),
 )
 @settings(deadline=None, max_examples=200)
-def test_password_is_never_told(password: str, junk: str, scheme: str) -> None:
+def test_password_is_never_shown(password: str, junk: str, scheme: str) -> None:
     """However broken a URL is, the message omits the part before its last at sign."""
     password = f"hunter2{password}"
-    told = url_problem(f"{scheme}user:{password}{junk}@index.example/")
-    assert "hunter2" not in str(told)
+    problem = url_problem(f"{scheme}user:{password}{junk}@index.example/")
+    assert "hunter2" not in str(problem)
 
 
 @pytest.mark.parametrize(

@@ -313,7 +313,7 @@ def why(code: str, reason: str, reply: Reply, index: Index = OWN) -> tuple[Messa
         pytest.param(Reply(503, b""), "listing-failed", MAIN, id="PyPI, 503"),
     ],
 )
-def test_unknown_is_never_nothing_there(reply: Reply, code: str, index: Index) -> None:
+def test_an_unknown_listing_is_an_error(reply: Reply, code: str, index: Index) -> None:
     """Any answer except a list of files or a 404 is an error, with a usable next step."""
     expected, found = why(code, "listing-reply", reply, index)
     assert expected == found
@@ -369,7 +369,7 @@ def test_where_a_redirect_points() -> None:
         pytest.param(Reply(200, _page(_file(TOKEN, {})), JSON, secrets=[Secret(TOKEN)]), id="JSON, a token"),
     ],
 )
-def test_something_that_is_no_list(reply: Reply) -> None:
+def test_a_malformed_listing(reply: Reply) -> None:
     """A page that is malformed, ambiguous, or larger than any project's is an error."""
     expected, found = why("listing-unreadable", "no-list-of-files", reply)
     assert expected == found

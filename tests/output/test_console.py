@@ -310,8 +310,8 @@ def test_a_table(environ: Mapping[str, str], arrow: str, capsys: pytest.CaptureF
         screen = Screen(80)
         screen.write(stream.said)
     assert ("", "") == capsys.readouterr()
-    told = [f"said {arrow} meanwhile", "Warning: beware", f"row {arrow} one", "row two", "row three", "said later"]
-    assert told == str(screen).splitlines()
+    expected = [f"said {arrow} meanwhile", "Warning: beware", f"row {arrow} one", "row two", "row three", "said later"]
+    assert expected == str(screen).splitlines()
     # Never all of them before the end.
     assert [(40, 4), (40, None)] == [*dict.fromkeys(lines.asked)]
 

@@ -66,7 +66,7 @@ def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Signed:
         return signed(rehearsal, str(rehearsal.environ["SIGSTORE_ID_TOKEN"]))
 
 
-def test_sound(github: Signed, gitlab: Signed) -> None:
+def test_valid(github: Signed, gitlab: Signed) -> None:
     """A signature of the publisher is valid."""
     assert (None, None) == (
         forged([github[0]], GITHUB, SUBJECT, github[1]),
@@ -92,7 +92,7 @@ def test_of_something_else(github: Signed, publisher: GitHub, subject: tuple[str
     assert f"{UNVERIFIED}{said}" == forged([github[0]], publisher, subject, github[1])
 
 
-def test_of_somebody_else(github: Signed, gitlab: Signed) -> None:
+def test_of_another_signer(github: Signed, gitlab: Signed) -> None:
     """Another repository, CI or Sigstore, another signature, or no certificate at all is rejected."""
     other = GitHub("octo-org", "65", "other", "release.yml")
     changed, empty = copy.deepcopy(github[0]), copy.deepcopy(github[0])

@@ -59,7 +59,7 @@ def test_no_token(authorization: str) -> None:
     assert REFUSED == _authority().certify(authorization, _request())
 
 
-def test_a_token_of_somebody_else() -> None:
+def test_a_token_of_another_key() -> None:
     """A token signed by another key is rejected."""
     token = identity_token(changed={"aud": "sigstore"}, key=OTHER_KEY)
 

@@ -77,7 +77,7 @@ def test_no_such_project(rehearsal: Rehearsal) -> None:
     assert Message("rehearsal-not-listed", release="nothing 1", said="404 Not Found") == caught.value.message
 
 
-def test_no_index_any_more(rehearsal: Rehearsal) -> None:
+def test_an_index_that_has_ended(rehearsal: Rehearsal) -> None:
     """The error names the requested release."""
     with listening() as sock:
         gone = f"http://127.0.0.1:{sock.getsockname()[1]}/simple/"
@@ -142,7 +142,7 @@ def test_a_command_that_fails() -> None:
     assert Message("install-failed", release="a 1", command=what, said="no such\n") == _refusal(command)
 
 
-def test_a_command_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_command(tmp_path: Path) -> None:
     """The error is the same, without a traceback."""
     message = _refusal([str(tmp_path / "uv"), "pip"])
     assert ("install-failed", "uv pip") == (message.code, message.facts["command"])
@@ -173,7 +173,7 @@ def test_where_uv_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert installing.find_uv(elsewhere) is None
 
 
-def test_no_setting_of_this_machine_gets_in() -> None:
+def test_settings_of_this_machine_have_no_effect() -> None:
     """Another index, a target directory or a proxy would change the result; none is used."""
     present = {
         "PIP_INDEX_URL": "x",

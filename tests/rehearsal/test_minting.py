@@ -93,7 +93,7 @@ def test_times_and_audience(changed: dict[str, object], *, good: bool) -> None:
     assert (claims is not None) is good
 
 
-def test_malformed_after_a_good_beginning() -> None:
+def test_malformed_after_a_valid_start() -> None:
     """A token with a malformed header has no valid signature."""
     assert verified("a.b.c", TRUSTED, "pypi", NOW) is None
 
@@ -128,7 +128,7 @@ def test_a_refused_name_keeps_the_pending_publisher(world: World) -> None:
     assert not world.store.has("fine")
 
 
-def test_a_burnt_token_is_dead(world: World) -> None:
+def test_a_burned_token_is_invalid(world: World) -> None:
     """Burning invalidates the token; a malformed token changes nothing."""
     token = world.token()
     altered = token[:-2] + ("AA" if token[-2:] != "AA" else "BB")

@@ -235,9 +235,9 @@ def _first(world: World, entry: Entry, *, salt: bytes = b"", filename: str = "")
     name = filename or name
     if salt:
         content = wheel(name, salt=salt)
-    told = [(each, value) for each, value in form if not each.endswith("_digest")]
-    told.append(("md5_digest", _DIGESTS["md5_digest"](content)))
-    reply = world.upload(told, name, content)
+    sent = [(each, value) for each, value in form if not each.endswith("_digest")]
+    sent.append(("md5_digest", _DIGESTS["md5_digest"](content)))
+    reply = world.upload(sent, name, content)
     assert reply.status_code == 200, reply.text
 
 
@@ -257,8 +257,8 @@ def _sdist_before(world: World, entry: Entry) -> None:
     form, _, _ = _sent(entry)
     content = sdist("sampleproject-1.0.0/PKG-INFO", "sampleproject-1.0.0/a.py")
     digest = _DIGESTS["sha256_digest"](content)
-    told = [(name, digest if name == "sha256_digest" else value) for name, value in form]
-    assert world.upload(told, "sampleproject-1.0.0.tar.gz", content).status_code == 200
+    sent = [(name, digest if name == "sha256_digest" else value) for name, value in form]
+    assert world.upload(sent, "sampleproject-1.0.0.tar.gz", content).status_code == 200
 
 
 _PREPARED: Final[dict[str, Callable[[World, Entry], None]]] = {
@@ -344,11 +344,11 @@ def _sent(entry: Entry) -> tuple[list[tuple[str, str]], str, bytes]:
     content = _built(entry["id"], part["filename"], licenses)
     form = []
     for name, value in pairs:
-        told = _DESCRIBED.get(value, value)
+        sent = _DESCRIBED.get(value, value)
         ours = name in _DIGESTS and not (name == "sha256_digest" and entry["id"] in _WRONG_DIGEST and value)
         if ours and (name, entry["id"]) != ("md5_digest", "upload/400-digest-mismatch-md5"):
-            told = _DIGESTS[name](content)
-        form.append((name, told))
+            sent = _DIGESTS[name](content)
+        form.append((name, sent))
     return form, part["filename"], content
 
 

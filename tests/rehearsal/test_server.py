@@ -120,7 +120,7 @@ def test_the_token_endpoint_knows_its_job(client: httpx.Client, tmp_path: Path, 
         assert (reply.status_code, reply.json()) == (401, {"message": "Unauthorized"})
 
 
-def test_nothing_happens(tmp_path: Path) -> None:
+def test_a_rehearsal_that_ends_at_once(tmp_path: Path) -> None:
     """A rehearsal that ends at once, or with an error, leaves nothing running."""
     with pytest.raises(KeyError, match="x"), hold("github", tmp_path, ["x"]) as rehearsal:
         raise KeyError(rehearsal.audience and "x")

@@ -89,7 +89,7 @@ def test_a_zip_sdist(world: World) -> None:
 
 
 @pytest.mark.parametrize("paths", [(), ("a/PKG-INFO", "/b")])
-def test_an_sdist_with_no_folder_of_its_own(world: World, paths: tuple[str, ...]) -> None:
+def test_an_sdist_without_a_top_directory(world: World, paths: tuple[str, ...]) -> None:
     """An empty archive, or members without a common directory."""
     code = _code(world, sdist(*paths), "sampleproject-2.0.0.tar.gz", filetype="sdist", pyversion="source")
     assert code.startswith("400 Invalid distribution file. ")
@@ -128,7 +128,7 @@ def test_attestations_that_are_no_objects() -> None:
     assert "\n1\n  Input should be an object [type=model_type, input_value=1, input_type=int]" in said
 
 
-def test_the_index_keeps_the_bytes_and_gives_them_back(world: World) -> None:
+def test_the_index_stores_and_serves_the_bytes(world: World) -> None:
     """File, metadata and links are served; a name with an epoch is quoted in links."""
     filename = "sampleproject-1!2.0.0-py3-none-any.whl"
     content = wheel(filename)
@@ -145,7 +145,7 @@ def test_the_index_keeps_the_bytes_and_gives_them_back(world: World) -> None:
     assert listed["url"] in world.ask("GET", "/simple/sampleproject/").text
 
 
-def test_provenance_of_a_file_that_is_not_there(world: World) -> None:
+def test_provenance_of_a_missing_file(world: World) -> None:
     """A missing file differs from a file without attestations."""
     content = wheel(WHEEL)
     assert _code(world, content) == "200 OK"

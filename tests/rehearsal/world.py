@@ -71,10 +71,10 @@ def identity_token(
     """Return a signed token; a claim changed to None is left out, and without a key there is no signature."""
     usual = {"jti": str(uuid.uuid4()), **CLAIMS} if claims is None else claims
     every = {**usual, **(changed or {})}
-    told = {name: value for name, value in every.items() if value is not None}
+    sent = {name: value for name, value in every.items() if value is not None}
     if key is None:
-        return jwt.encode(told, "", algorithm="none", headers={"kid": kid})
-    return jwt.encode(told, key, algorithm="RS256", headers={"kid": kid})
+        return jwt.encode(sent, "", algorithm="none", headers={"kid": kid})
+    return jwt.encode(sent, key, algorithm="RS256", headers={"kid": kid})
 
 
 @dataclass

@@ -64,7 +64,7 @@ def put_hatch(folder: Path) -> None:
     script.chmod(0o755)
 
 
-class Person:
+class Shell:
     """One shell in which the commands of a page are typed. Builds use this plugin."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:

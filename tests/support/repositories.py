@@ -22,8 +22,8 @@ def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     for name in os.environ:
         if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    person = {"NAME": "Ada", "EMAIL": "ada@example.org"}
-    settings = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in person.items()}
+    author = {"NAME": "Ada", "EMAIL": "ada@example.org"}
+    settings = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in author.items()}
     settings |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
     settings |= {"GIT_CEILING_DIRECTORIES": str(folder)}
     for name, value in settings.items():

@@ -23,7 +23,7 @@ LONG = 30.0
 """Seconds before a test that hangs is stopped."""
 
 
-class Unwell(NetworkError):
+class TryFailed(NetworkError):
     """A try that failed."""
 
     def __init__(self, wait: float | None = None) -> None:
@@ -49,9 +49,9 @@ class Clock:
 
 def one_try(gate: Gate, sign: str) -> int:
     """Return the limit after a try that succeeded (``+``), failed (``-``), or was asked to wait (``w``)."""
-    with suppress(Unwell), gate.slot():
+    with suppress(TryFailed), gate.slot():
         if sign != "+":
-            raise Unwell(3.0 if sign == "w" else None)
+            raise TryFailed(3.0 if sign == "w" else None)
     return gate.limit
 
 
@@ -104,7 +104,7 @@ def test_failures_together_count_once() -> None:
     for slot in slots:
         slot.__enter__()
     for slot in slots:
-        assert not slot.__exit__(Unwell, Unwell(), None)
+        assert not slot.__exit__(TryFailed, TryFailed(), None)
 
     assert 4 == gate.limit
 
@@ -116,7 +116,7 @@ def test_a_try_that_hangs_holds_the_growth() -> None:
     hangs.__enter__()
     beside = [one_try(gate, "+") for _ in range(5)]
 
-    assert not hangs.__exit__(Unwell, Unwell(), None)
+    assert not hangs.__exit__(TryFailed, TryFailed(), None)
     assert ([2] * 5, 1) == (beside, gate.limit)
 
 
@@ -125,9 +125,9 @@ def test_a_pause_holds_for_all() -> None:
     clock = Clock()
     gate = Gate(8, clock, clock.rest)
     one_try(gate, "w")
-    with suppress(Unwell), gate.slot():
+    with suppress(TryFailed), gate.slot():
         clock.now += 1
-        raise Unwell(0.5)
+        raise TryFailed(0.5)
 
     assert ([3.0], 1) == (clock.rests, gate.limit)
     assert 2 == one_try(gate, "+")
@@ -173,14 +173,14 @@ def test_many_threads(most: int, tries: list[str]) -> None:
 
     def enter(sign: str) -> None:
         nonlocal inside
-        with suppress(Unwell), gate.slot():
+        with suppress(TryFailed), gate.slot():
             with lock:
                 inside += 1
                 seen.append(inside)
             with lock:
                 inside -= 1
             if sign == "-":
-                raise Unwell
+                raise TryFailed
 
     threads = [threading.Thread(target=enter, args=[sign], daemon=True) for sign in tries]
     for thread in threads:
@@ -202,20 +202,20 @@ class Story:
     """What a run reports, in the thread that runs it."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.here = threading.current_thread()
 
     def begun(self, distribution: Distribution) -> None:
         assert self.here is threading.current_thread()
-        self.told.append(f"begin {distribution.version.minor}")
+        self.reported.append(f"begin {distribution.version.minor}")
 
     def ended(self, outcome: Outcome) -> None:
         assert self.here is threading.current_thread()
-        self.told.append(f"end {outcome.distribution.version.minor} {outcome.result}")
+        self.reported.append(f"end {outcome.distribution.version.minor} {outcome.result}")
 
 
-def numbers(told: Sequence[str], what: str) -> list[int]:
-    return [int(line.split()[1]) for line in told if line.startswith(what)]
+def numbers(reported: Sequence[str], what: str) -> list[int]:
+    return [int(line.split()[1]) for line in reported if line.startswith(what)]
 
 
 def test_nothing_to_do() -> None:
@@ -224,7 +224,7 @@ def test_nothing_to_do() -> None:
 
     assert (True, []) == (
         run([], lambda one: Outcome(one, "uploaded"), lambda: 4, story.begun, story.ended),
-        story.told,
+        story.reported,
     )
 
 
@@ -236,7 +236,7 @@ def test_one_after_another() -> None:
     assert (
         True,
         ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded", "begin 2", "end 2 uploaded"],
-    ) == (goes_on, story.told)
+    ) == (goes_on, story.reported)
 
 
 def test_at_once() -> None:
@@ -251,10 +251,10 @@ def test_at_once() -> None:
 
     assert (True, list(range(8)), list(range(8))) == (
         goes_on,
-        numbers(story.told, "begin"),
-        sorted(numbers(story.told, "end")),
+        numbers(story.reported, "begin"),
+        sorted(numbers(story.reported, "end")),
     )
-    assert [f"begin {number}" for number in range(4)] == story.told[:4]
+    assert [f"begin {number}" for number in range(4)] == story.reported[:4]
 
 
 def test_other_threads() -> None:
@@ -273,22 +273,22 @@ def test_other_threads() -> None:
 
 def test_an_end() -> None:
     """After an outcome that ends the run, no file starts; those in flight finish and are reported."""
-    story, first_is_told = Story(), threading.Event()
+    story, first_is_reported = Story(), threading.Event()
 
     def upload(distribution: Distribution) -> Outcome:
         if distribution is FILES[0]:
             return ended_by(distribution)
-        first_is_told.wait(LONG)
+        first_is_reported.wait(LONG)
         return Outcome(distribution, "uploaded")
 
     def ended(outcome: Outcome) -> None:
         story.ended(outcome)
-        first_is_told.set()
+        first_is_reported.set()
 
     goes_on = run(FILES, upload, lambda: 3, story.begun, ended)
 
-    assert (False, ["begin 0", "begin 1", "begin 2", "end 0 failed"]) == (goes_on, story.told[:4])
-    assert ["end 1 uploaded", "end 2 uploaded"] == sorted(story.told[4:])
+    assert (False, ["begin 0", "begin 1", "begin 2", "end 0 failed"]) == (goes_on, story.reported[:4])
+    assert ["end 1 uploaded", "end 2 uploaded"] == sorted(story.reported[4:])
 
 
 def test_a_second_end() -> None:
@@ -302,7 +302,7 @@ def test_a_second_end() -> None:
         story.ended,
     )
 
-    assert (False, ["begin 0", "begin 1"]) == (goes_on, story.told[:2])
+    assert (False, ["begin 0", "begin 1"]) == (goes_on, story.reported[:2])
 
 
 def test_an_error_about_one_file() -> None:
@@ -310,22 +310,22 @@ def test_an_error_about_one_file() -> None:
     story = Story()
     goes_on = run(FILES[:2], lambda one: ended_by(one, ends=False), lambda: 1, story.begun, story.ended)
 
-    assert (True, ["begin 0", "end 0 failed", "begin 1", "end 1 failed"]) == (goes_on, story.told)
+    assert (True, ["begin 0", "end 0 failed", "begin 1", "end 1 failed"]) == (goes_on, story.reported)
 
 
 def test_files_are_drawn_when_their_turn_comes() -> None:
     """One at a time, the next file may depend on the outcome of the one before."""
     story = Story()
-    told: list[list[str]] = []
+    reported: list[list[str]] = []
 
     def files() -> Iterator[Distribution]:
         for one in FILES[:3]:
-            told.append(list(story.told))
+            reported.append(list(story.reported))
             yield one
 
     run(files(), lambda one: Outcome(one, "uploaded"), lambda: 1, story.begun, story.ended)
 
-    assert [[], ["begin 0", "end 0 uploaded"], ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded"]] == told
+    assert [[], ["begin 0", "end 0 uploaded"], ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded"]] == reported
 
 
 @pytest.mark.parametrize("where", ["begun", "ended"])
@@ -350,7 +350,7 @@ def test_a_run_that_is_stopped(where: str) -> None:
         run(FILES[:3], upload, lambda: 2, begun, stop)
     never.set()
 
-    assert ["begin 0", "begin 1"] == story.told
+    assert ["begin 0", "begin 1"] == story.reported
 
 
 @given(st.lists(st.sampled_from(["well", "badly", "the end"]), max_size=12), st.integers(1, 6))
@@ -368,19 +368,21 @@ def test_any_outcomes(outcomes: list[str], at_once: int) -> None:
 
     files: Iterable[Distribution] = FILES[: len(outcomes)]
     goes_on = run(files, upload, lambda: at_once, story.begun, story.ended)
-    begun, ended = numbers(story.told, "begin"), numbers(story.told, "end")
+    begun, ended = numbers(story.reported, "begin"), numbers(story.reported, "end")
     under_way = [
-        len(numbers(story.told[:place], "begin")) - len(numbers(story.told[:place], "end"))
-        for place in range(len(story.told) + 1)
+        len(numbers(story.reported[:place], "begin")) - len(numbers(story.reported[:place], "end"))
+        for place in range(len(story.reported) + 1)
     ]
     the_end = [f"end {number} failed" for number, what in enumerate(outcomes) if what == "the end"]
-    first_end = min((story.told.index(line) for line in the_end if line in story.told), default=len(story.told))
+    first_end = min(
+        (story.reported.index(line) for line in the_end if line in story.reported), default=len(story.reported)
+    )
 
     assert list(range(len(begun))) == begun
     assert begun == sorted(ended)
     assert (0, True) == (under_way[-1], max(under_way) <= at_once)
-    assert [] == numbers(story.told[first_end:], "begin")
-    assert goes_on == (first_end == len(story.told))
+    assert [] == numbers(story.reported[first_end:], "begin")
+    assert goes_on == (first_end == len(story.reported))
     assert len(outcomes) == len(begun) or not goes_on
 
 
@@ -396,8 +398,8 @@ def test_the_limit_is_asked_for_again() -> None:
 
     run(FILES[:5], lambda one: Outcome(one, "uploaded"), lambda: limit[0], story.begun, ended)
 
-    assert ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded", "begin 2", "end 2 uploaded"] == story.told[:6]
-    assert ["begin 3", "begin 4"] == story.told[6:8]
+    assert ["begin 0", "end 0 uploaded", "begin 1", "end 1 uploaded", "begin 2", "end 2 uploaded"] == story.reported[:6]
+    assert ["begin 3", "begin 4"] == story.reported[6:8]
 
 
 def test_an_error_of_this_program() -> None:

@@ -361,10 +361,10 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
     known = expected(row)
     done = Run()
     error = None
-    nobody = socket.socket()
-    with nobody, Service(row) as service, ExitStack() as second:
+    closed = socket.socket()
+    with closed, Service(row) as service, ExitStack() as second:
         # Bound but not listening: connections are refused.
-        nobody.bind(("127.0.0.1", 0))
+        closed.bind(("127.0.0.1", 0))
         urls = dict.fromkeys(STEPS, service.url)
         after = None
         if row.fault is REFUSED:
@@ -374,7 +374,7 @@ def test_fault(row: Row, files: list[Distribution], tmp_path: Path, monkeypatch:
                 other = second.enter_context(_Other(service))
                 urls |= dict.fromkeys(("mint", "burn") if row.step == "burn" else FILES, other.url)
             else:
-                where = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+                where = f"http://127.0.0.1:{closed.getsockname()[1]}"
                 urls |= dict.fromkeys(FILES if row.step in {"first", "discovery"} else [row.step], where)
         github = {
             "GITHUB_ACTIONS": "true",
@@ -526,7 +526,7 @@ class Struggling(Service):
             return Answer(500)
         # The time that an upload takes: others arrive meanwhile.
         self._closing.wait(0.01 * beside**2 if self._how == "gets slower" else 0.02)
-        refused = self._how == "bears three at once" and beside > 2
+        refused = self._how == "handles three at once" and beside > 2
         failed = self._how == "fails every tenth upload" and number % 10 == 0
         answer = Answer(429) if refused else Answer(500) if failed else super()._act(asked)
         with self._state:
@@ -537,13 +537,13 @@ class Struggling(Service):
 @pytest.mark.parametrize(
     ("how", "most"),
     [
-        ("bears three at once", 1.3),
+        ("handles three at once", 1.3),
         ("fails every tenth upload", 1.2),
         ("stalls all but one connection", 2.0),
         ("gets slower", 1.0),
     ],
 )
-def test_an_index_that_bears_less(how: str, most: float) -> None:
+def test_an_index_that_handles_less(how: str, most: float) -> None:
     """Every file is stored, once, with few more requests than files."""
     wheels = [a_distribution(f"sample-1.0-cp3{number}-cp3{number}-win32.whl") for number in range(60)]
     with Struggling(how) as service:

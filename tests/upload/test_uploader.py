@@ -336,7 +336,7 @@ def test_a_struggling_index() -> None:
     assert sorted((name, "uploaded") for name in names(files)) == sorted(world.events.results)
 
 
-def test_air_for_a_struggling_index() -> None:
+def test_fewer_uploads_for_a_struggling_index() -> None:
     """When all tries in flight failed, half as many are repeated at once."""
     four = threading.Barrier(4)
 
@@ -395,7 +395,7 @@ def test_a_refusal_of_one_file(status: int, code: str) -> None:
     ],
 )
 @pytest.mark.parametrize("listing", [OLD, NEW], ids=["new release", "old release"])
-def test_what_would_be_so_for_all(answer: Answer, listing: Listing) -> None:
+def test_a_problem_that_all_files_have(answer: Answer, listing: Listing) -> None:
     """A problem of the project, the release, the token or the index costs one file."""
     files = wheels(3)
     world = World(lambda *_: answer, at_once=1)
@@ -463,7 +463,7 @@ def test_a_refusal_of_a_new_project_costs_one_file() -> None:
     assert "upload-forbidden" == error.message.code
 
 
-def test_those_under_way_are_waited_for() -> None:
+def test_uploads_in_flight_are_waited_for() -> None:
     """Uploads in flight when the run ends are waited for; the problem that ended it is reported first."""
     files = wheels(4)
     four = threading.Barrier(4)
@@ -579,7 +579,7 @@ def test_a_file_that_was_never_sent() -> None:
         pytest.param(Answer(fault="no reply"), NetworkError, id="no reply"),
     ],
 )
-def test_a_name_that_is_taken_by_nobody_knows_whom(listing: Answer, kind: type[TrustedPublishError]) -> None:
+def test_a_name_that_is_taken_by_unknown_bytes(listing: Answer, kind: type[TrustedPublishError]) -> None:
     """If the index does not say whose bytes it has, the outcome of the file is unknown."""
     world = World(lambda *_: TAKEN, listing)
     world.stopped(kind, wheels(1))
@@ -741,7 +741,7 @@ class Large(Kept):
         return 10**15
 
 
-def test_a_token_that_does_not_suffice() -> None:
+def test_a_token_that_expires_too_early() -> None:
     """If no other token is available, the run warns once, as early as possible, that time will run out."""
     first, *rest = wheels(4)
     world = World(renewable=False, exchange=Ending, at_once=1)
@@ -758,7 +758,7 @@ def test_a_token_that_does_not_suffice() -> None:
         pytest.param(1, Ending, False, id="no file is left"),
     ],
 )
-def test_a_token_that_suffices(count: int, exchange: type[Exchange], renewable: bool) -> None:
+def test_a_token_that_lasts(count: int, exchange: type[Exchange], renewable: bool) -> None:
     """If time suffices, or a new token is available, there is no warning."""
     world = World(renewable=renewable, exchange=exchange)
     world.run(wheels(count))
@@ -784,7 +784,7 @@ def test_the_rest_is_measured() -> None:
     assert [("token-ends-early", 15)] == [(one.code, one.facts["left"]) for one in world.events.warnings]
 
 
-def test_small_files_tell_no_rate() -> None:
+def test_small_files_give_no_rate() -> None:
     """A few bytes take as long as a reply: no rate is derived from them."""
     world = World(renewable=False, exchange=Ending, at_once=1)
     world.run(wheels(4))

@@ -54,7 +54,7 @@ def failed(said: str) -> Message:
     return Message("fetch-failed", said=said)
 
 
-def mended(root: Path, distance: int | None, mode: str = "fetch") -> bool:
+def filled(root: Path, distance: int | None, mode: str = "fetch") -> bool:
     """Return whether the clone had a gap that was filled."""
     found = history.missing(root, distance)
     return found is not None and history.fetch_or_refuse(root, found, mode)
@@ -128,19 +128,19 @@ class TestGap:
         """Nothing is fetched for a full clone with tags: its remote is gone."""
         clone = origin.clone(tmp_path / "clone")
         git(clone, "remote", "set-url", "origin", str(tmp_path / "gone"))
-        assert not mended(clone, 2, mode)
+        assert not filled(clone, 2, mode)
 
     def test_shallow_is_fetched(self, origin: Repository, tmp_path: Path) -> None:
         """A clone of depth 1 becomes a full one, with tags."""
         clone = origin.clone(tmp_path / "clone", "--depth=1")
-        assert mended(clone, None)
+        assert filled(clone, None)
         assert described(clone) == "v1.0-2"
         assert not is_shallow(clone)
 
     def test_tags_of_a_shallow_clone_are_fetched(self, origin: Repository, tmp_path: Path) -> None:
         """A clone made without tags, as CIs make it, gets them, too."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--no-tags")
-        assert mended(clone, None)
+        assert filled(clone, None)
         assert described(clone) == "v1.0-2"
 
     @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ class TestGap:
         clone = origin.clone(tmp_path / "clone", f"--depth={depth}")
         git(clone, "remote", "set-url", "origin", str(tmp_path / "gone"))
         assert is_shallow(clone)
-        assert not mended(clone, distance, mode)
+        assert not filled(clone, distance, mode)
 
     def test_tagged_commit(self, origin: Repository, tmp_path: Path) -> None:
         """The tagged commit alone is enough for a release."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--branch=v1.0")
         assert is_shallow(clone)
-        assert not mended(clone, 0, "require")
+        assert not filled(clone, 0, "require")
 
     @pytest.mark.parametrize("depth", [2, 3, 4])
     def test_merge_beyond_the_cut(self, origin: Repository, tmp_path: Path, depth: int) -> None:
@@ -186,7 +186,7 @@ class TestGap:
         clone = origin.clone(tmp_path / "clone", f"--depth={depth}")
         assert f"v1.0-{depth}" == described(clone)
         assert incomplete("shallow-clone", REQUIRED) == refusal(clone, depth, "require")
-        assert mended(clone, depth)
+        assert filled(clone, depth)
         assert described(clone) == "v1.0-6"
 
     @pytest.mark.parametrize("depth", [4, 5])
@@ -205,7 +205,7 @@ class TestGap:
         clone = origin.clone(tmp_path / "clone", f"--depth={depth}")
         assert described(clone) == "v1.0-3"
         assert incomplete("shallow-clone", REQUIRED) == refusal(clone, 3, "require")
-        assert mended(clone, 3)
+        assert filled(clone, 3)
         assert described(clone) == "v1.0-2"
 
     def test_worktree(self, origin: Repository, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ class TestGap:
         git(clone, "worktree", "add", "--quiet", str(worktree))
         assert (worktree / ".git").is_file()
         assert incomplete("shallow-clone", REQUIRED) == refusal(worktree, None, "require")
-        assert mended(worktree, None)
+        assert filled(worktree, None)
         assert described(worktree) == "v1.0-2"
 
     def test_submodule(self, origin: Repository, tmp_path: Path) -> None:
@@ -225,10 +225,10 @@ class TestGap:
         around.commit()
         inside = around.root / "inside"
         assert (inside / ".git").is_file()
-        assert mended(inside, None)
+        assert filled(inside, None)
         assert described(inside) == "v1.0-2"
 
-    def test_folder_in_the_repository(self, origin: Repository, tmp_path: Path) -> None:
+    def test_directory_in_the_repository(self, origin: Repository, tmp_path: Path) -> None:
         """A project below the root is as shallow as its repository."""
         (origin.root / "package").mkdir()
         (origin.root / "package" / "file").touch()
@@ -239,7 +239,7 @@ class TestGap:
     def test_tags_are_fetched(self, origin: Repository, tmp_path: Path) -> None:
         """A full clone without tags gets those of its remote."""
         clone = origin.clone(tmp_path / "clone", "--no-tags")
-        assert mended(clone, None)
+        assert filled(clone, None)
         assert described(clone) == "v1.0-2"
 
     def test_tags_are_required(self, origin: Repository, tmp_path: Path) -> None:
@@ -254,21 +254,21 @@ class TestGap:
         origin = Repository(tmp_path / "origin")
         origin.commit()
         clone = origin.clone(tmp_path / "clone")
-        assert fetched == mended(clone, None, mode)
+        assert fetched == filled(clone, None, mode)
 
     @pytest.mark.parametrize("mode", ["fetch", "require"])
     def test_no_remote(self, tmp_path: Path, mode: str) -> None:
         """Without a remote no tag can be missing."""
         repository = Repository(tmp_path / "alone")
         repository.commit()
-        assert not mended(repository.root, None, mode)
+        assert not filled(repository.root, None, mode)
 
     @pytest.mark.parametrize("options", [[], ["--detach"]])
     def test_remote_by_another_name(self, origin: Repository, tmp_path: Path, options: list[str]) -> None:
         """The only remote is used, whatever its name."""
         clone = origin.clone(tmp_path / "clone", "--depth=1", "--origin=upstream")
         git(clone, "checkout", "--quiet", *options)
-        assert mended(clone, None)
+        assert filled(clone, None)
         assert described(clone) == "v1.0-2"
 
     def test_shallow_without_a_remote(self, origin: Repository, tmp_path: Path) -> None:
@@ -486,7 +486,7 @@ class TestChangedFiles:
 class TestCheck:
     """Whether Git can read a repository."""
 
-    def test_sound(self, origin: Repository, tmp_path: Path) -> None:
+    def test_valid(self, origin: Repository, tmp_path: Path) -> None:
         """A repository is valid with commits and without."""
         history.check(origin.root)
         history.check(Repository(tmp_path / "new").root)

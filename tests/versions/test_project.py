@@ -445,7 +445,7 @@ def test_repository_above(repository: Repository, options: str, expected: str) -
     assert Project(NAME, Version(expected)) == read_project(below)
 
 
-def test_subfolder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_subdirectory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project below the repository's root names it relative to itself, whatever the current directory."""
     repository = Repository(tmp_path / "project")
     below = repository.root / "packages" / "sample"

@@ -152,7 +152,7 @@ def histories(draw: st.DrawFn, prefixes: tuple[str, ...]) -> History:
     return History(tuple(commits), tuple(tags), head, draw(st.booleans()))
 
 
-def told(source: type[VCSVersionSource], root: Path, **config: Any) -> str | None:
+def version_by(source: type[VCSVersionSource], root: Path, **config: Any) -> str | None:
     """Return the version by *source*, or ``None`` if it raises."""
     named = {key.replace("_", "-"): value for key, value in config.items()}
     with warnings.catch_warnings():
@@ -187,13 +187,13 @@ def check(history: History, match: str, to_version: Callable[[str], str], **conf
     options = config.pop("raw_options", {})
     with history.checked_out() as root:
         described = run(root, "describe", "--tags", "--long", "--match", match).rsplit("-", 2)
-        version = told(PublicVersionSource, root, raw_options=options, **config)
-        by_hatch_vcs = told(
+        version = version_by(PublicVersionSource, root, raw_options=options, **config)
+        by_hatch_vcs = version_by(
             VCSVersionSource, root, raw_options={**options, "local_scheme": "no-local-version"}, **config
         )
-        timed = told(PublicVersionSource, root, raw_options=options, dev_number="commit-time", **config)
-        kept = told(PublicVersionSource, root, raw_options=options, local_version="keep", **config)
-        kept_by_hatch_vcs = told(VCSVersionSource, root, raw_options=options, **config)
+        timed = version_by(PublicVersionSource, root, raw_options=options, dev_number="commit-time", **config)
+        kept = version_by(PublicVersionSource, root, raw_options=options, local_version="keep", **config)
+        kept_by_hatch_vcs = version_by(VCSVersionSource, root, raw_options=options, **config)
     higher = overtaken(history, described[0], to_version) if len(described) == 3 and not options else None
     if version is None:
         event("refused")

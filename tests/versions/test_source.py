@@ -44,8 +44,8 @@ def version(root: Path, **config: Any) -> str:
 
 def hatch_vcs(root: Path, **config: Any) -> str:
     """Return hatch-vcs's version for the same configuration."""
-    told: str = VCSVersionSource(str(root), dashed(config)).get_version_data()["version"]
-    return told
+    theirs: str = VCSVersionSource(str(root), dashed(config)).get_version_data()["version"]
+    return theirs
 
 
 def dashed(config: dict[str, Any]) -> dict[str, Any]:
@@ -78,9 +78,9 @@ class TestLocalVersion:
 
     def test_keep(self, repository: Repository) -> None:
         """With ``keep`` the version is hatch-vcs's."""
-        told = hatch_vcs(repository.root)
-        assert told.startswith("1.1.dev2+g")
-        assert told == version(repository.root, local_version="keep")
+        theirs = hatch_vcs(repository.root)
+        assert theirs.startswith("1.1.dev2+g")
+        assert theirs == version(repository.root, local_version="keep")
 
     @pytest.mark.parametrize(
         ("key", "variable", "is_kept"),
@@ -122,8 +122,8 @@ class TestLocalVersion:
         """If the segment is kept, its scheme can be chosen; the variable can still drop it."""
         monkeypatch.setenv(OVERRIDE, variable)
         options = {"local_scheme": scheme}
-        told = "1.1.dev2" if variable == "drop" else hatch_vcs(repository.root, raw_options=options)
-        assert told == version(repository.root, local_version="keep", raw_options=options)
+        theirs = "1.1.dev2" if variable == "drop" else hatch_vcs(repository.root, raw_options=options)
+        assert theirs == version(repository.root, local_version="keep", raw_options=options)
 
     @pytest.mark.parametrize(
         ("config", "variable"),
@@ -170,12 +170,12 @@ class TestLocalVersion:
 
     @pytest.mark.parametrize(("key", "expected"), [("drop", "4.0"), ("keep", "4.0+x")])
     @pytest.mark.filterwarnings("ignore:tag '4.0.x' will be stripped of its suffix:UserWarning")
-    def test_folder_name(self, folder: Path, key: str, expected: str) -> None:
+    def test_directory_name(self, folder: Path, key: str, expected: str) -> None:
         """A version from the directory's name is public, too."""
         options = {"parentdir_prefix_version": "sample-"}
-        told = hatch_vcs(folder, raw_options=options)  # setuptools-scm 8 has no local segments from names
-        assert told.startswith("4.0")
-        assert (told if key == "keep" else expected) == version(folder, local_version=key, raw_options=options)
+        theirs = hatch_vcs(folder, raw_options=options)  # setuptools-scm 8 has no local segments from names
+        assert theirs.startswith("4.0")
+        assert (theirs if key == "keep" else expected) == version(folder, local_version=key, raw_options=options)
 
     @pytest.mark.filterwarnings("ignore:tag 'v1.5.build7' will be stripped of its suffix:UserWarning")
     def test_tag(self, repository: Repository) -> None:
@@ -548,7 +548,7 @@ class TestRefusals:
     @pytest.mark.filterwarnings("ignore:tag .* could not be parsed:UserWarning")
     @pytest.mark.filterwarnings("ignore:tag .* will be stripped of its suffix:UserWarning")
     @pytest.mark.filterwarnings("ignore:tag .* no version found:UserWarning")
-    def test_tag_that_is_no_version(self, repository: Repository, tag: str) -> None:
+    def test_tag_that_is_not_a_version(self, repository: Repository, tag: str) -> None:
         """setuptools-scm's words about it depend on its version."""
         repository.commit(tag)
         with pytest.raises((AssertionError, ValueError)) as error:
@@ -556,7 +556,7 @@ class TestRefusals:
         assert Message("no-version", said=str(error.value) or "AssertionError") == refusal(repository.root)
 
     @pytest.mark.filterwarnings("ignore:tag .* (could not be parsed|no version found):UserWarning")
-    def test_archive_of_a_tag_that_is_no_version(self, folder: Path) -> None:
+    def test_archive_of_a_tag_that_is_not_a_version(self, folder: Path) -> None:
         """The same in an archive, which has no repository."""
         write_lines(folder / ".git_archival.txt", ["node: 0123456789", "describe-name: nightly-x9"])
         assert "no-version" == refusal(folder).code

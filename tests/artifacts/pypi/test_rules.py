@@ -34,7 +34,7 @@ def test_old_metadata(tmp_path: Path) -> None:
     assert ["old-metadata"] == [one.code for one in found]
 
 
-def test_sound_files(tmp_path: Path) -> None:
+def test_valid_files(tmp_path: Path) -> None:
     """Valid files have no problems."""
     assert {} == refusals([read(make_wheel(tmp_path)), read(make_sdist(tmp_path))])
 

@@ -89,7 +89,7 @@ def problem(data: bytes, sizes: Mapping[str, tuple[int, int]] = SIZES) -> str | 
         ],
     ],
 )
-def test_sound(data: bytes, sizes: Mapping[str, tuple[int, int]]) -> None:
+def test_valid(data: bytes, sizes: Mapping[str, tuple[int, int]]) -> None:
     """The output of common tools is accepted."""
     assert problem(data, sizes) is None
 
