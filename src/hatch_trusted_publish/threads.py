@@ -32,7 +32,7 @@ def later(work: Callable[[], T]) -> Future[T]:
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+        except BaseException as error:  # noqa: BLE001 - raised where the result is requested
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()

@@ -153,7 +153,7 @@ def _agreed(change: setup.Change, root: Path, *, yes: bool) -> bool:
     name = change.path.relative_to(root).as_posix()
     difference = difflib.unified_diff(change.before.splitlines(), change.after.splitlines(), name, name, lineterm="")
     click.echo("\n".join(difference))
-    # Only a table is added to pyproject.toml where nobody was asked.
+    # Only a table is added to pyproject.toml without asking.
     return name == "pyproject.toml" if yes else click.confirm(f"Change {name}?", default=True)
 
 

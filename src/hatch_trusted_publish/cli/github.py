@@ -131,7 +131,7 @@ def company(_: Project, workflow: Workflow) -> Iterator[Finding]:
 
 
 def environment(_: Project, workflow: Workflow) -> Iterator[Finding]:
-    """Without an environment, whoever can push a branch can publish from it."""
+    """Without an environment, anyone who can push a branch can publish from it."""
     manual = "workflow_dispatch" in workflow.triggers
     for job in workflow.publishing:
         if not job.environment and job in _holders(workflow):

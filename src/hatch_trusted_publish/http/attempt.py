@@ -42,7 +42,7 @@ class Attempt:
         """Yield the request's body."""
         with closing(self.request.chunks()) as chunks:
             for chunk in chunks:
-                self.was_sent = True  # first: whoever gives up looks at it afterwards
+                self.was_sent = True  # first: the thread that gives up reads it afterwards
                 self._look()
                 yield chunk
                 self._look()
@@ -72,12 +72,12 @@ class Attempt:
         proxy = "" if self.proxy is None else self.proxy.url.netloc.decode()
         return Message(code, purpose=self.request.purpose, host=self.request.host, proxy=proxy, **facts)
 
-    def failure(self, error: Exception, trusted: str, told: Iterable[Secret]) -> NetworkError:
+    def failure(self, error: Exception, trusted: str, secrets: Iterable[Secret]) -> NetworkError:
         """Return the error for an exception of httpx.
 
         Args:
             trusted: what names the trusted CAs, if they are not the usual ones.
-            told: what a proxy may repeat.
+            secrets: what a proxy may repeat.
         """
         cause: BaseException = error
         while not isinstance(cause, OSError) and (deeper := cause.__cause__ or cause.__context__) is not None:
@@ -95,7 +95,7 @@ class Attempt:
             case httpx.TimeoutException(), _:
                 return self.give_up()
             case httpx.ProxyError(), _:
-                return self.failed("proxy-failed", "no-connection", said=redacted(str(error), told))
+                return self.failed("proxy-failed", "no-connection", said=redacted(str(error), secrets))
             case httpx.ConnectError(), _ if self.proxy is not None:
                 return self.failed("proxy-failed", "no-connection", said=said)
             case _, socket.gaierror():

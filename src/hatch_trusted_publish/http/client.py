@@ -62,7 +62,7 @@ class Client:
             # Not said which: the variable may hold a password.
             raise NetworkError("unusable-proxy", was_sent=False, can_pass=False) from None
         self._budget = Budget(RETRIES)
-        self._told = [Secret(self._proxy.auth[1])] if self._proxy and self._proxy.auth else []
+        self._secrets = [Secret(self._proxy.auth[1])] if self._proxy and self._proxy.auth else []
         """What was sent to any server, and another may repeat."""
         self._ends = math.inf
         """When the last request must be over, by the monotonic clock, once the run is stopped."""
@@ -128,7 +128,7 @@ class Client:
     def _try(self, request: Request, lost: bool) -> Reply:
         if math.isfinite(self._ends) and not request.last:
             raise NetworkError("run-stopped", was_sent=lost, can_pass=False, purpose=request.purpose)
-        self._told.extend(one for one in request.secrets if one not in self._told)
+        self._secrets.extend(one for one in request.secrets if one not in self._secrets)
         size = 0 if request.upload is None else request.upload.length
         seconds = min(self._timeout + size / SLOWEST_UPLOAD, self._ends - time.monotonic())
         direct = request.is_plain or is_loopback(request.hostname) or proxy_bypass(request.hostname)
@@ -173,16 +173,16 @@ class Client:
                     whole(pieces, headers.get("content-encoding", ""), request.largest_reply),
                     headers.get("content-type", "").partition(";")[0].strip().lower(),
                     response.reason_phrase,
-                    redacted(headers.get("location", ""), self._told),
+                    redacted(headers.get("location", ""), self._secrets),
                     headers.get("retry-after", ""),
-                    self._told,
+                    self._secrets,
                     attempt.after_lost,
                 )
         # Whatever it is, its frames hold tokens: they must not come near a traceback.
         except TrustedPublishError as error:
             failure = error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - httpx lets out whatever ssl, idna and h11 raise
-            failure = attempt.failure(error, self._trusted, self._told)
+            failure = attempt.failure(error, self._trusted, self._secrets)
         raise failure
 
 

@@ -2,8 +2,8 @@
 
 Rules:
 
-- The CI is known by its own variables, and never by `id`, whose public function cannot be told which CI
-  to ask: it tries Google first, so a GitLab runner on Google's machines would get the machine's identity.
+- The CI is known by its own variables, and never by `id`, whose public function does not let the caller
+  choose the CI: it tries Google first, so a GitLab runner on Google's machines would get the machine's identity.
 - GitHub's token service is asked like an index: bounded, through the proxy, without redirects. GitLab's
   token is a variable. Buildkite's and CircleCI's own commands are run, as `id` runs them. Google goes
   through `id`, where no other CI is left for it to try: an upgrade of `id` changes nothing unseen.

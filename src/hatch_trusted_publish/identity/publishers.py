@@ -23,7 +23,7 @@ from ..settings.options import PUBLISHER_FIELDS
 
 Claims: TypeAlias = Mapping[str, object]
 TOKEN_CLAIMS: Final = ("iss", "aud", "iat", "nbf", "exp")
-"""The claims that make a token itself valid, whoever publishes."""
+"""The claims that make a token itself valid, for every publisher."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ PUBLISHER_FIELDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line of ``hatch publish`` says besides ``-o``; ``None`` where it says nothing.
+    """What the command line of ``hatch publish`` says in addition to ``-o``; ``None`` where it says nothing.
 
     Hatch 1.x drops these for a plugin: someone who types ``-r test`` must not land on PyPI.
     """

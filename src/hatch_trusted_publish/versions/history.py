@@ -124,7 +124,7 @@ def higher_tag(root: Path, above: Version) -> str | None:
 
     A maintenance branch that was merged back brings in a tag that is nearer and lower than that of the main
     branch: counted from it, the next versions would sort before released ones. The highest tag counts, unless
-    the nearest one descends from it: whoever set the lower one later meant it. Of several tags on the nearest
+    the nearest one descends from it: a lower tag set later is intentional. Of several tags on the nearest
     commit, the highest counts as well. Tags that are not spelled like the nearest one may be of other projects.
     """
     higher = [tag for tag in map(_parsed, _tags(root)) if tag is not None and tag[0] > above]

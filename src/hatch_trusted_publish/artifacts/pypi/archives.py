@@ -69,10 +69,10 @@ def _zip(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Iterato
             yield f"{BAD}File does not use a supported compression type"
             return
         is_wheel = filename.endswith(".whl")
-        folder = dist_info(filename) if is_wheel else _top(member.filename for member in members)
+        directory = dist_info(filename) if is_wheel else _top(member.filename for member in members)
         needed = "WHEEL" if is_wheel else "PKG-INFO"
         names = set(archive.namelist())
-        if (place := posixpath.join(folder, needed)) not in names:
+        if (place := posixpath.join(directory, needed)) not in names:
             yield f"{BAD}{needed} not found at {place}"
             return
         _read(archive, place)  # its checksum may be wrong
@@ -85,17 +85,17 @@ def _zip(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Iterato
         if said := _forbidden(archive.read(member) for member in scanned):
             yield f"{BAD}{said}"
             return
-        licenses = posixpath.join(folder, "licenses") if is_wheel else folder
+        licenses = posixpath.join(directory, "licenses") if is_wheel else directory
         yield from _missing_licenses(filename, licenses, license_files, names)
         if is_wheel:
-            yield from _dist_info(archive, filename, folder, names)
+            yield from _dist_info(archive, filename, directory, names)
 
 
-def _dist_info(archive: zipfile.ZipFile, filename: str, folder: str, names: set[str]) -> Iterator[str]:
+def _dist_info(archive: zipfile.ZipFile, filename: str, directory: str, names: set[str]) -> Iterator[str]:
     for name in ("RECORD", "METADATA"):
-        if f"{folder}/{name}" not in names or (name == "RECORD" and not _is_record(archive, f"{folder}/{name}")):
-            yield f"Wheel {filename!r} does not contain the required {name} file: {folder}/{name}"
-    place = f"{folder}/entry_points.txt"
+        if f"{directory}/{name}" not in names or (name == "RECORD" and not _is_record(archive, f"{directory}/{name}")):
+            yield f"Wheel {filename!r} does not contain the required {name} file: {directory}/{name}"
+    place = f"{directory}/entry_points.txt"
     if place in names and not _are_entry_points(_read(archive, place)):
         yield f"Wheel {filename!r} has invalid entry points defined in the entry_points.txt file"
 
@@ -164,9 +164,9 @@ def _top(names: Iterable[str]) -> str:
         return ""
 
 
-def _missing_licenses(filename: str, folder: str, license_files: Sequence[str], names: set[str]) -> Iterator[str]:
+def _missing_licenses(filename: str, directory: str, license_files: Sequence[str], names: set[str]) -> Iterator[str]:
     for name in license_files:
-        if (place := posixpath.join(folder, name)) not in names:
+        if (place := posixpath.join(directory, name)) not in names:
             yield f"License-File {name} does not exist in distribution file {filename} at {place}"
 
 

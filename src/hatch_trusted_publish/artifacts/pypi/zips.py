@@ -18,7 +18,7 @@ _END_64: Final = b"PK\6\6"
 _LOCATOR_64: Final = b"PK\6\7"
 _ZIP_64, _UNICODE_PATH = 0x0001, 0x7075
 _IN_ZIP_64: Final = 0xFFFFFFFF
-"""A size that stands in an extra field instead."""
+"""Marks a size that is in an extra field instead."""
 
 
 def check(file: BinaryIO, sizes: Mapping[str, tuple[int, int]]) -> None:
