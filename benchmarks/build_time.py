@@ -126,19 +126,19 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith(foreign)]:
         del os.environ[name]
     os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "CI": "true"}
-    with tempfile.TemporaryDirectory() as folder_name:
-        folder = Path(folder_name)
-        root = folder / "project"
+    with tempfile.TemporaryDirectory() as directory_name:
+        directory = Path(directory_name)
+        root = directory / "project"
         make_repository(root)
         command, requires = ["hatchling", "build", "--target", "wheel"], "hatch-trusted-publish"
         if arguments.hatch:
-            make = [sys.executable, "-m", *command, "--directory", str(folder / "plugin")]
+            make = [sys.executable, "-m", *command, "--directory", str(directory / "plugin")]
             subprocess.run(make, cwd=Path(__file__).parents[1], check=True, capture_output=True)
-            [wheel] = (folder / "plugin").iterdir()
+            [wheel] = (directory / "plugin").iterdir()
             command, requires = ["hatch", "build", "--target", "wheel"], f"hatch-trusted-publish @ {wheel.as_uri()}"
-        (folder / "site").mkdir()
-        (folder / "site" / "sitecustomize.py").write_text(HIDE, "utf-8")
-        os.environ["PYTHONPATH"] = str(folder / "site")
+        (directory / "site").mkdir()
+        (directory / "site" / "sitecustomize.py").write_text(HIDE, "utf-8")
+        os.environ["PYTHONPATH"] = str(directory / "site")
         no_local = 'source = "vcs"\nraw-options = { local_scheme = "no-local-version" }'
         sources = [
             Source("vcs", no_local, "hatch-vcs", PLUGIN),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "explanation"
+DIRECTORY: Final = Path(__file__).resolve().parent.parent / "docs" / "explanation"
 OURS: Final = "hatch publish -p trusted"
 IDLE: Final = "hatch publish, doing nothing"
 BEFORE: Final = "before"
@@ -196,9 +196,9 @@ def page(text: str, results: Results) -> str:
 
 def write(results: Results) -> None:
     """Write the JSON file, the page and the chart."""
-    (FOLDER / "benchmarks.json").write_text(results.as_json(), "utf-8")
-    (FOLDER / "benchmarks.svg").write_text(svg(results), "utf-8")
-    target = FOLDER / "benchmarks.md"
+    (DIRECTORY / "benchmarks.json").write_text(results.as_json(), "utf-8")
+    (DIRECTORY / "benchmarks.svg").write_text(svg(results), "utf-8")
+    target = DIRECTORY / "benchmarks.md"
     target.write_text(page(target.read_text("utf-8"), results), "utf-8")
 
 
@@ -216,4 +216,4 @@ def text(case: Case, notes: Sequence[str] = ()) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    write(load(FOLDER / "benchmarks.json"))
+    write(load(DIRECTORY / "benchmarks.json"))

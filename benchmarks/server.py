@@ -239,10 +239,10 @@ def listing(name: str, held: dict[str, str], accept: str) -> tuple[str, bytes]:
     return "text/html", f"<!DOCTYPE html><html><body>\n{links}</body></html>".encode()
 
 
-def serve(folder: Path) -> None:
+def serve(directory: Path) -> None:
     """Run the index; the certificate is in *directory*."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
+    context.load_cert_chain(directory / "server.pem")
     state = State()
     listener = socket.create_server((HOST, 0), backlog=128)
 
@@ -351,7 +351,7 @@ def relay(port: int, round_trip: float, mbits: float) -> None:
     sys.stdin.read()
 
 
-def certify(folder: Path) -> None:
+def certify(directory: Path) -> None:
     """Make a private CA (``ca.pem``) and a certificate signed by it (``server.pem``, with its key), valid for a day."""
     import datetime as dt
     import ipaddress
@@ -405,8 +405,8 @@ def certify(folder: Path) -> None:
     )
     pem = serialization.Encoding.PEM
     key = keys[1].private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "ca.pem").write_bytes(authority.public_bytes(pem))
-    (folder / "server.pem").write_bytes(server.public_bytes(pem) + key)
+    (directory / "ca.pem").write_bytes(authority.public_bytes(pem))
+    (directory / "server.pem").write_bytes(server.public_bytes(pem) + key)
 
 
 def _say(value: dict[str, Any]) -> None:
@@ -416,10 +416,10 @@ def _say(value: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["certify", folder]:
-            certify(Path(folder))
-        case ["serve", folder]:
-            serve(Path(folder))
+        case ["certify", directory]:
+            certify(Path(directory))
+        case ["serve", directory]:
+            serve(Path(directory))
         case ["relay", port, round_trip, mbits]:
             relay(int(port), float(round_trip), float(mbits))
         case _:

@@ -38,22 +38,24 @@ importlib.metadata.MetadataPathFinder.find_distributions = staticmethod(others)
 """
 
 
-def run(command: tuple[str, ...], hides: str, folder: Path) -> tuple[float, float]:
+def run(command: tuple[str, ...], hides: str, directory: Path) -> tuple[float, float]:
     """Run once, and return the milliseconds of wall-clock and processor time."""
     # All run the same code at their start, so that hiding costs the same in each.
-    environ = os.environ | {"PYTHONPATH": str(folder), "BENCHMARK_HIDES": hides}
+    environ = os.environ | {"PYTHONPATH": str(directory), "BENCHMARK_HIDES": hides}
     clock, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "hatch", *command], env=environ, cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatch", *command], env=environ, cwd=directory, check=True, capture_output=True
+    )
     now = resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
     return (time.perf_counter() - clock) * 1000, processor * 1000
 
 
-def check(folder: Path) -> None:
+def check(directory: Path) -> None:
     """Check that the plugin is installed, and that it can be hidden."""
     program = "from importlib.metadata import entry_points; print(*entry_points(group='hatch').names)"
     for hides, expected in ((NOTHING, True), (PLUGIN, False)):
-        environ = os.environ | {"PYTHONPATH": str(folder), "BENCHMARK_HIDES": hides}
+        environ = os.environ | {"PYTHONPATH": str(directory), "BENCHMARK_HIDES": hides}
         done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
         if ("trusted-publish" in done.stdout.split()) is not expected:
             sys.exit(f"The plugin is {'not installed' if expected else 'not hidden'}: {done.stdout}")
@@ -63,14 +65,14 @@ def main() -> None:
     """Measure, and print the medians."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "sitecustomize.py").write_text(HIDE, "utf-8")
-        check(folder)
+        directory = Path(name)
+        (directory / "sitecustomize.py").write_text(HIDE, "utf-8")
+        check(directory)
         for command in COMMANDS:
             taken: list[list[tuple[float, float]]] = [[], [], []]
             for number in range(-2, rounds):
                 for which in (0, 1, 2) if number % 2 else (2, 1, 0):
-                    found = run(command, (PLUGIN, NOTHING, PLUGIN)[which], folder)
+                    found = run(command, (PLUGIN, NOTHING, PLUGIN)[which], directory)
                     if number >= 0:  # the first rounds fill the system's cache
                         taken[which].append(found)
             print(f"hatch {' '.join(command)}: {rounds} rounds, medians in ms")

@@ -25,17 +25,17 @@ DELAY: Final = 0.5
 def main() -> None:
     """Run each tool once, and write the index's record: kind, start and end, in seconds since the first request."""
     bench = Bench(Path(sys.argv[1]).resolve())
-    subprocess.run([bench.bin("server", "python"), str(SERVER), "certify", str(bench.folder)], check=True)
+    subprocess.run([bench.bin("server", "python"), str(SERVER), "certify", str(bench.directory)], check=True)
     version = subprocess.run([bench.bin("twine", "twine"), "--version"], capture_output=True, text=True, check=True)
     tools = {"hatch publish -p trusted": ours(0), f"twine {version.stdout.split()[2]}": twine}
     times = {}
-    with Child("serve", str(bench.folder)) as server:
-        job = Job(make_files(bench.folder / "timeline", WHEELS, 256 * 1024, sdist=True), server.port, trusted=True)
-        (job.files.folder / "pyproject.toml").write_text(pyproject(job.port), "utf-8")
+    with Child("serve", str(bench.directory)) as server:
+        job = Job(make_files(bench.directory / "timeline", WHEELS, 256 * 1024, sdist=True), server.port, trusted=True)
+        (job.files.directory / "pyproject.toml").write_text(pyproject(job.port), "utf-8")
         for name, make in tools.items():
             server.ask(delay=DELAY, identity_delay=DELAY)
             command, more = make(bench, job)
-            launch(bench, job.files.folder, command, {**github(job.port), **more}, name)
+            launch(bench, job.files.directory, command, {**github(job.port), **more}, name)
             seen = sorted(server.ask(collect=True)["seen"], key=lambda one: one["began"])
             times[name] = [
                 [one["kind"], *(round(one[edge] - seen[0]["began"], 2) for edge in ("began", "ended"))] for one in seen

@@ -75,8 +75,8 @@ sys.exit(main())
 # the process that forks, too.
 LAUNCHER: Final = """
 import json, os, signal, sys, time
-command, environ, folder, log, limit = json.loads(sys.stdin.read())
-os.chdir(folder)
+command, environ, directory, log, limit = json.loads(sys.stdin.read())
+os.chdir(directory)
 out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 null = os.open(os.devnull, os.O_RDONLY)
 actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, out, 2)]
@@ -165,9 +165,9 @@ SETUPS: Final = (
 )
 
 
-def project(folder: Path, setup: Setup) -> Path:
+def project(directory: Path, setup: Setup) -> Path:
     """Make a project with the files of *setup* in ``dist``, once, and return its directory."""
-    root = folder / f"{setup.wheels}-{setup.size}-{setup.sdist}"
+    root = directory / f"{setup.wheels}-{setup.size}-{setup.sdist}"
     dist = root / "dist"
     if not (root / "complete").exists():
         shutil.rmtree(root, ignore_errors=True)
@@ -284,7 +284,7 @@ class Child:
 class Job:
     """One upload to run."""
 
-    folder: Path
+    directory: Path
     """The directory with the certificates and everything that a tool writes."""
     root: Path
     port: int
@@ -292,7 +292,7 @@ class Job:
 
     @property
     def ca(self) -> str:
-        return str(self.folder / "ca.pem")
+        return str(self.directory / "ca.pem")
 
     @property
     def url(self) -> str:
@@ -350,7 +350,7 @@ def hatch(_: str, job: Job) -> Made:
 
 def idle(_: str, job: Job) -> Made:
     """``hatch publish`` with a publisher that does nothing."""
-    site = job.folder / "idle"
+    site = job.directory / "idle"
     info = site / "idle_publisher-1.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     (site / "idle_publisher.py").write_text(IDLE_PUBLISHER, "utf-8")
@@ -389,7 +389,7 @@ def programs(before: str | None) -> dict[str, str]:
 
 def variables(job: Job) -> dict[str, str]:
     """Return a clean environment: of GitHub Actions, with the benchmark's own private CA wherever a tool looks."""
-    home = job.folder / "home"
+    home = job.directory / "home"
     home.mkdir(exist_ok=True)
     trust = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     return {
@@ -423,7 +423,7 @@ def launch(command: Sequence[str], environ: Mapping[str, str], job: Job) -> Run:
     Raises:
         FailedError: the command failed; with the end of its output.
     """
-    log = job.folder / "home" / "log.txt"
+    log = job.directory / "home" / "log.txt"
     task = json.dumps([list(command), dict(environ), str(job.root), str(log), LONGEST])
     launcher = [sys.executable, "-I", "-S", "-c", LAUNCHER]
     done = subprocess.run(launcher, input=task, capture_output=True, text=True, check=True)
@@ -438,7 +438,7 @@ def launch(command: Sequence[str], environ: Mapping[str, str], job: Job) -> Run:
 class Bench:
     """The index, the tools, and the files to upload."""
 
-    folder: Path
+    directory: Path
     server: Child
     line: Child
     """A line to the server over a long distance."""
@@ -447,8 +447,8 @@ class Bench:
     def measure(self, setup: Setup, rounds: int) -> Case:
         """Run every tool in turn, in reverse order every other round."""
         job = Job(
-            self.folder,
-            project(self.folder, setup),
+            self.directory,
+            project(self.directory, setup),
             (self.line if setup.is_far else self.server).port,
             setup.has_password,
         )
@@ -555,7 +555,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="runs of each tool (default: 3)")
     parser.add_argument("--cases", default=",".join(names), help=f"with commas between (default: {','.join(names)})")
     parser.add_argument("--before", metavar="PYTHON", help="Python with another version of this project to compare")
-    parser.add_argument("--folder", type=Path, help="where to keep the files to upload (default: removed at the end)")
+    parser.add_argument(
+        "--directory", type=Path, help="where to keep the files to upload (default: removed at the end)"
+    )
     parser.add_argument("--write", action="store_true", help="write the results into docs/explanation")
     given = parser.parse_args()
     given.cases = given.cases.split(",")
@@ -575,13 +577,13 @@ def main() -> None:
     say(f"Load before: {os.getloadavg()[0]:.1f}")
     started = time.monotonic()
     with ExitStack() as stack:
-        folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="uploads-")))
-        folder = folder.resolve()
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, str(SERVER), "certify", str(folder)], check=True)
-        server = stack.enter_context(Child("serve", str(folder)))
+        directory = given.directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="uploads-")))
+        directory = directory.resolve()
+        directory.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, str(SERVER), "certify", str(directory)], check=True)
+        server = stack.enter_context(Child("serve", str(directory)))
         line = stack.enter_context(Child("relay", str(server.port), str(ROUND_TRIP), str(MBITS)))
-        bench = Bench(folder, server, line, found)
+        bench = Bench(directory, server, line, found)
         say("Warming up")
         bench.measure(Setup("small", 1, 10_000, tuple(one for one in MAKERS if one != OURS), has_password=True), 1)
         cases = []

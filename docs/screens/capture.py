@@ -122,8 +122,8 @@ def make_project(root: Path, case: Case) -> None:
 def environ(home: Path, case: Case) -> dict[str, str]:
     """Return an environment without this machine's CI, locale and settings."""
     kept = {key: value for key, value in os.environ.items() if key == "PATH" or key.startswith("COVERAGE_")}
-    folders = {f"HATCH_{key}_DIR": str(home / key.lower()) for key in ("DATA", "CACHE")}
-    own = {"HOME": str(home), "TMPDIR": str(home), "HATCH_CONFIG": str(home / "config.toml"), **folders}
+    directories = {f"HATCH_{key}_DIR": str(home / key.lower()) for key in ("DATA", "CACHE")}
+    own = {"HOME": str(home), "TMPDIR": str(home), "HATCH_CONFIG": str(home / "config.toml"), **directories}
     return {**kept, **own, "TERM": "xterm", "LANG": "C.UTF-8", **case.environ}
 
 
@@ -277,10 +277,10 @@ def _total(found: re.Match[str]) -> str:
 
 def capture(case: Case) -> str:
     """Return one screen as it is stored."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder, "home")
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory, "home")
         home.mkdir()
-        root = Path(folder, "sample")
+        root = Path(directory, "sample")
         make_project(root, case)
         # The extra that signs is installed on some machines and not on others.
         (home / "config.toml").write_text("[publish.trusted]\nattestations = false\n", "utf-8")

@@ -43,8 +43,8 @@ class Scene:
 
 def record() -> dict[str, Scene]:
     """Run every command in a small project."""
-    with tempfile.TemporaryDirectory() as folder:
-        home, root = Path(folder, "home"), Path(folder, "sample")
+    with tempfile.TemporaryDirectory() as directory:
+        home, root = Path(directory, "home"), Path(directory, "sample")
         home.mkdir()
         # As on docs/reference/log.md: the extra that signs is installed on some machines and not on others.
         (home / "config.toml").write_text("[publish.trusted]\nattestations = false\n", "utf-8")
@@ -67,7 +67,7 @@ def record() -> dict[str, Scene]:
         }
         with company(CASE, root, home) as placed:
             # As in the recipes, the job that publishes has the files and no checkout.
-            job = Path(folder, "job")
+            job = Path(directory, "job")
             shutil.copytree(root / "dist", job / "dist")
             scenes["release"] = _run(f"{publish} company", job, {**environ(home, placed), "GITHUB_ACTIONS": "true"})
         workflow = root / ".github" / "workflows" / "release.yml"

@@ -6,19 +6,19 @@ from xml.etree import ElementTree as ET
 
 from benchmarks import results
 
-STORED = results.load(results.FOLDER / "benchmarks.json")
+STORED = results.load(results.DIRECTORY / "benchmarks.json")
 
 
 def test_page() -> None:
     """The tables are made from the results."""
-    text = (results.FOLDER / "benchmarks.md").read_text("utf-8")
+    text = (results.DIRECTORY / "benchmarks.md").read_text("utf-8")
     assert results.page(text, STORED) == text
     assert results.markdown(STORED) in text
 
 
 def test_chart() -> None:
     """The chart is made from the results, and has a description in words."""
-    text = (results.FOLDER / "benchmarks.svg").read_text("utf-8")
+    text = (results.DIRECTORY / "benchmarks.svg").read_text("utf-8")
     assert results.svg(STORED) == text
     described = ET.fromstring(text).findtext("{http://www.w3.org/2000/svg}desc")
     shown = [one.tool for case in STORED.cases for one in case.shown]
@@ -28,4 +28,4 @@ def test_chart() -> None:
 
 def test_file() -> None:
     """The file is exactly as the benchmark writes it."""
-    assert (results.FOLDER / "benchmarks.json").read_text("utf-8") == STORED.as_json()
+    assert (results.DIRECTORY / "benchmarks.json").read_text("utf-8") == STORED.as_json()

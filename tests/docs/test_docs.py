@@ -266,9 +266,9 @@ def test_typing() -> None:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built without a warning."""
-    folder = tmp_path_factory.mktemp("site")
-    assert (0, "") == build_site(ROOT / "docs", folder)
-    return folder / "html"
+    directory = tmp_path_factory.mktemp("site")
+    assert (0, "") == build_site(ROOT / "docs", directory)
+    return directory / "html"
 
 
 @pytest.mark.slow

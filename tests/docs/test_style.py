@@ -1,4 +1,4 @@
-"""Pages, code and messages avoid the words that CONTRIBUTING.md's style rules replace."""
+"""Pages, code, tests and messages avoid the words that CONTRIBUTING.md's style rules replace."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ TEXTS: Final = (
     *sorted(ROOT.glob("*.md")),
     *sorted(path for path in (ROOT / "docs").rglob("*") if path.suffix in {".md", ".json", ".yml", ".yaml", ".py"}),
     *sorted(path for path in (ROOT / "src").rglob("*") if path.suffix in {".py", ".toml", ".yml"}),
+    *sorted(path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)),
+    *sorted(path for path in (ROOT / "benchmarks").iterdir() if path.suffix in {".md", ".py"}),
 )
 INSTEAD: Final = {
     r"anew": "again",
@@ -27,6 +29,8 @@ INSTEAD: Final = {
     r"by now": "already",
     r"beside": "next to, with",
     r"somebody": "someone, or name them",
+    r"whoever": "anyone who, or name them",
+    r"folders?": "directory",
     r"nothing was sent": "nothing was uploaded",
     r"authority of (your|its) own": "private CA",
 }
@@ -45,7 +49,7 @@ def found(path: Path) -> list[str]:
 
 
 def test_words() -> None:
-    """No text has any of the words to avoid; each one that is listed has a replacement in `INSTEAD`."""
+    """No file has a word to avoid; `INSTEAD` has the replacement."""
     assert [] == [place for path in TEXTS for place in found(path)]
 
 
