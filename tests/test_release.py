@@ -59,14 +59,14 @@ def _identity_token(audience: str) -> str:
 class World:
     """An index with a script, a CI, and two files to release."""
 
-    def __init__(self, folder: Path, script: dict[str, Answer | list[Answer]]) -> None:
+    def __init__(self, directory: Path, script: dict[str, Answer | list[Answer]]) -> None:
         self.script = {
             AUDIENCE: Answer.of({"audience": "127.0.0.1"}),
             MINT: Answer.of({"token": "pypi-token"}),
             UPLOAD: STORED,
             **script,
         }
-        self.files = [_read(make_sdist(folder)), _read(make_wheel(folder))]
+        self.files = [_read(make_sdist(directory)), _read(make_wheel(directory))]
         self.settings = Settings(Repository("own", ""), concurrency=1, attestations=False)
         self.project = Project()
         self.events = Recorder()
@@ -852,7 +852,7 @@ def test_waiting_with_the_upload_token(tmp_path: Path) -> None:
 def test_an_index_that_does_not_allow_reading(
     tmp_path: Path, dry_run: Literal["no", "yes"], listing: Answer, code: str
 ) -> None:
-    """If the token does not help, or there is none, nothing is uploaded."""
+    """If the token is not sufficient, or a dry run mints none, nothing is uploaded."""
     world = World(tmp_path, {})
     world.settings = replace(world.settings, dry_run=dry_run)
     with Scripted(_asks_who(listing)) as server, pytest.raises(IndexReadError) as caught:

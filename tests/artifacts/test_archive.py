@@ -106,8 +106,8 @@ def global_header(number: int) -> TarMember:
     return member("g", record, type=tarfile.XGLTYPE)
 
 
-def written(folder: Path, name: str, data: bytes) -> Path:
-    path = folder / name
+def written(directory: Path, name: str, data: bytes) -> Path:
+    path = directory / name
     path.write_bytes(data)
     return path
 
@@ -292,7 +292,7 @@ def test_bad_wheel(tmp_path: Path, data: bytes, message: Message) -> None:
             for name, kind in {
                 "symlink": tarfile.SYMTYPE,
                 "hardlink": tarfile.LNKTYPE,
-                "folder": tarfile.DIRTYPE,
+                "directory": tarfile.DIRTYPE,
                 "pipe": tarfile.FIFOTYPE,
                 "device": tarfile.CHRTYPE,
             }.items()

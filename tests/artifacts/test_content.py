@@ -29,8 +29,8 @@ def noise(size: int) -> bytes:
     return random.Random(size).randbytes(size)
 
 
-def write(folder: Path, data: bytes) -> Content:
-    path = folder / NAME
+def write(directory: Path, data: bytes) -> Content:
+    path = directory / NAME
     path.write_bytes(data)
     with path.open("rb") as file:
         return Content(file, path, NAME)
@@ -201,7 +201,7 @@ def no_file(path: Path) -> None:
     path.unlink()
 
 
-def folder(path: Path) -> None:
+def directory(path: Path) -> None:
     path.unlink()
     path.mkdir()
 
@@ -229,7 +229,7 @@ def drain(chunks: Iterator[bytes]) -> tuple[int, Message]:
         (replace, CHANGED),
         (rewrite, CHANGED),
         (no_file, Message("file-gone", file=NAME, said="No such file or directory")),
-        (folder, Message("file-gone", file=NAME, said="Is a directory")),
+        (directory, Message("file-gone", file=NAME, said="Is a directory")),
         (pipe, Message("file-gone", file=NAME, said="Not a regular file")),
     ],
 )

@@ -395,14 +395,18 @@ def test_any_metadata(
 
 def test_unreadable(tmp_path: Path) -> None:
     """A file that cannot be opened is refused with the system's reason."""
-    gone, loop, folder = tmp_path / "gone-1.0.tar.gz", tmp_path / "loop-1.0.tar.gz", tmp_path / "folder-1.0.tar.gz"
+    gone, loop, directory = (
+        tmp_path / "gone-1.0.tar.gz",
+        tmp_path / "loop-1.0.tar.gz",
+        tmp_path / "directory-1.0.tar.gz",
+    )
     loop.symlink_to(loop)
-    folder.mkdir()
+    directory.mkdir()
     os.mkfifo(tmp_path / "pipe-1.0.tar.gz")
     said = {
         gone: "No such file or directory",
         loop: "Too many levels of symbolic links",
-        folder: "Is a directory",
+        directory: "Is a directory",
         tmp_path / "pipe-1.0.tar.gz": "Not a regular file",
     }
 
@@ -420,7 +424,7 @@ def root(tmp_path: Path) -> Path:
     make_wheel(dist.parent / "old", version="0.9")
     for name in ("sample-1.0.zip", "sample-1.0.tar", "notes.txt", ".whl.txt"):
         (dist / name).write_text("")
-    (dist / "folder.whl").mkdir()
+    (dist / "directory.whl").mkdir()
     os.mkfifo(dist / "pipe.whl")
     (dist / "to-pipe.whl").symlink_to("pipe.whl")
     return dist.parent

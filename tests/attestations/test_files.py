@@ -233,12 +233,12 @@ def test_a_large_file(wheel: Distribution) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("folder", "Is a directory"), ("pipe", "Not a regular file"), ("link", "No such file or directory")],
+    [("directory", "Is a directory"), ("pipe", "Not a regular file"), ("link", "No such file or directory")],
 )
 def test_not_a_regular_file(wheel: Distribution, kind: str, said: str) -> None:
     """Only regular files are read: reading a pipe would never end."""
     path = wheel.path.with_name(f"{wheel.filename}.attestation")
-    if kind == "folder":
+    if kind == "directory":
         path.mkdir()
     elif kind == "pipe":
         os.mkfifo(path)
@@ -317,8 +317,8 @@ JSON = st.recursive(
 @given(data=st.data())
 def test_what_is_sent_is_well_formed(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Everything that passes is valid for PyPI's own model."""
-    folder = tmp_path_factory.getbasetemp() / "well-formed"
-    path = make_wheel(folder)
+    directory = tmp_path_factory.getbasetemp() / "well-formed"
+    path = make_wheel(directory)
     wheel = Distribution.read(path, path.name)
     one = json.loads(json.dumps(attestation(statement(wheel))))
     holders = [one, one[MATERIAL], one[ENVELOPE], one[MATERIAL]["transparency_entries"][0]]

@@ -106,7 +106,7 @@ def test_own_publisher(claims: dict[str, object], expected: str) -> None:
         ),
         pytest.param(Answer(200, ENTRIES["read/provenance"].reply.body), None, id="recorded"),
         pytest.param(Answer(404), {}, id="404"),
-        pytest.param(Answer(200, b"{}"), {}, id="odd"),
+        pytest.param(Answer(200, b"{}"), {}, id="malformed"),
         pytest.param(Answer(fault="no reply"), {}, id="no reply"),
     ],
 )

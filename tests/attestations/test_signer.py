@@ -177,10 +177,10 @@ def _rows() -> Iterator[Row]:
         yield Row("no reply", path, Answer(fault="no reply"), "signing-unreachable", {}, 4)
         yield Row("503", path, unavailable, "signing-refused", {"status": 503, "said": ""}, 4)
         yield Row("429", path, Answer(429), "signing-refused", {"status": 429, "said": ""}, 4)
-        yield Row("4xx with nothing", path, Answer(403), "signing-refused", {"status": 403, "said": ""})
+        yield Row("4xx without a body", path, Answer(403), "signing-refused", {"status": 403, "said": ""})
         yield Row("4xx with a list", path, Answer.of([], 400), "signing-refused", {"status": 400, "said": ""})
-        yield Row("words", path, said, "signing-refused", {"status": 400, "said": "no such\n::issuer"})
-        yield Row("no JSON", path, Answer(200, b"<html>"), "signing-error", {"kind": "JSONDecodeError"})
+        yield Row("4xx with a reason", path, said, "signing-refused", {"status": 400, "said": "no such\n::issuer"})
+        yield Row("not JSON", path, Answer(200, b"<html>"), "signing-error", {"kind": "JSONDecodeError"})
     yield Row("another object", CERTIFY, Answer.of({}), "signing-error", {"kind": "FulcioClientError"})
     yield Row("another object", LOG, Answer.of({}, 201), "signing-error", {"kind": "ValueError"})
 

@@ -190,7 +190,7 @@ REUSED = Message("reusable-workflow", called=CALLED, workflow=STARTED)
         pytest.param({"workflow_ref": f"{STARTED}@x", "job_workflow_ref": f"{CALLED}@x"}, REUSED, id="reusable"),
         pytest.param({"workflow_ref": f"{STARTED}@x", "job_workflow_ref": f"{STARTED}@y"}, None, id="the same"),
         pytest.param({"ci_config_ref_uri": "x"}, None, id="not GitHub"),
-        pytest.param({"workflow_ref": 5, "job_workflow_ref": None}, None, id="odd"),
+        pytest.param({"workflow_ref": 5, "job_workflow_ref": None}, None, id="malformed"),
     ],
 )
 def test_reusable_workflow(claims: dict[str, object], expected: Message | None) -> None:

@@ -37,9 +37,9 @@ document.addEventListener("DOMContentLoaded", () => {
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of the built site."""
-    folder = tmp_path_factory.mktemp("site")
-    assert (0, "") == build_site(ROOT / "docs", folder)
-    return folder / "html"
+    directory = tmp_path_factory.mktemp("site")
+    assert (0, "") == build_site(ROOT / "docs", directory)
+    return directory / "html"
 
 
 class Quiet(SimpleHTTPRequestHandler):

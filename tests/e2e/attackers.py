@@ -54,7 +54,7 @@ Certificate = Literal["sound", "another name", "expired", "unknown authority", "
 
 def precious(job: Job) -> Path:
     """Return a file outside of the project that no run may touch."""
-    return job.folder / "precious"
+    return job.directory / "precious"
 
 
 def nothing(_job: Job) -> None:
@@ -175,7 +175,7 @@ def _thief(_asked: Asked) -> Answer:
     return Answer.of({"audience": "pypi", "token": "pypi-other", "files": [], "value": stolen}, media_type=SIMPLE)
 
 
-def run(attack: Attack, job: Job, folder: Path) -> Ended:
+def run(attack: Attack, job: Job, directory: Path) -> Ended:
     """Publish under attack."""
     tokens = _Tokens()
     script: dict[str, Reply] = {
@@ -190,8 +190,8 @@ def run(attack: Attack, job: Job, folder: Path) -> Ended:
         elsewhere = stack.enter_context(Scripted(_thief))
         contexts: dict[str, ssl.SSLContext | None] = {"": None}
         if attack.middle:
-            authority = Authority(folder)
-            contexts = {host: _tls(authority, host, kind, folder) for host, kind in attack.middle.items()}
+            authority = Authority(directory)
+            contexts = {host: _tls(authority, host, kind, directory) for host, kind in attack.middle.items()}
         servers = {host: stack.enter_context(Scripted(script, tls)) for host, tls in contexts.items()}
         places = {
             "{index}": next(iter(servers.values())).url,
@@ -253,12 +253,12 @@ def _filled(reply: Reply, places: Mapping[str, str]) -> Reply:
     return replace(reply, body=body, headers=headers)
 
 
-def _tls(authority: Authority, host: str, kind: Certificate, folder: Path) -> ssl.SSLContext | None:
+def _tls(authority: Authority, host: str, kind: Certificate, directory: Path) -> ssl.SSLContext | None:
     if kind == "none":
         return None
     if kind == "unknown authority":
-        (folder / "unknown").mkdir()
-        authority = Authority(folder / "unknown")
+        (directory / "unknown").mkdir()
+        authority = Authority(directory / "unknown")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     life = timedelta(minutes=-1) if kind == "expired" else timedelta(hours=1)
     named = "attacker.example" if kind == "another name" else host
@@ -291,7 +291,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 def measured(job: Job, *arguments: str) -> tuple[int, str, str, int]:
     """Run ``hatch publish -p trusted``; return its exit code, outputs, and peak memory in kilobytes."""
-    peak = job.folder / "peak"
+    peak = job.directory / "peak"
     command = [sys.executable, "-m", "hatch", "publish", "-p", "trusted", *arguments]
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _MEASURE, str(peak), *command],

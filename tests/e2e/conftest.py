@@ -16,13 +16,13 @@ from .world import SDIST, WHEEL, Ci, Index, Job, make_checkout, served
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a repository with a tag, and the files that `hatch build` makes of it, in its own environment."""
-    folder = tmp_path_factory.mktemp("built")
-    root = folder / "project"
+    directory = tmp_path_factory.mktemp("built")
+    root = directory / "project"
     make_checkout(root)
     # The build's environment is installed from this machine's package sources: their settings are kept.
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "HATCH_"))}
-    environ |= {f"HATCH_{name}": str(folder / name.lower()) for name in ("CONFIG", "DATA_DIR", "CACHE_DIR")}
-    (folder / "config").touch()
+    environ |= {f"HATCH_{name}": str(directory / name.lower()) for name in ("CONFIG", "DATA_DIR", "CACHE_DIR")}
+    (directory / "config").touch()
     done = subprocess.run(
         [sys.executable, "-m", "hatch", "build"], cwd=root, env=environ, capture_output=True, text=True, check=False
     )

@@ -153,8 +153,8 @@ def many_members(job: Job, count: int) -> None:
 
 
 def linked_itself(job: Job) -> None:
-    (job.folder / "secret").write_text("hunter2", "utf-8")
-    (job.dist / SDIST).symlink_to(job.folder / "secret")
+    (job.directory / "secret").write_text("hunter2", "utf-8")
+    (job.dist / SDIST).symlink_to(job.directory / "secret")
 
 
 def publisher(job: Job) -> None:
@@ -261,8 +261,8 @@ UNTRUSTED: Final[tuple[Certificate, ...]] = ("another name", "expired", "unknown
 
 ROWS: Final[tuple[Attack, ...]] = (
     # The list of files
-    listing("to another host", redirect("{elsewhere}/simple/"), "listing-unreadable"),
-    listing("to http", redirect("http://pypi.example/simple/", 301), "listing-unreadable"),
+    listing("redirect to another host", redirect("{elsewhere}/simple/"), "listing-unreadable"),
+    listing("redirect to http", redirect("http://pypi.example/simple/", 301), "listing-unreadable"),
     listing("a location with escapes", redirect(IN_HEADER), "connection-lost"),
     listing("an endless body", page(b"[" * MIB, endless=True), "unreadable-response"),
     listing("an endless header", raw(b"HTTP/1.1 200 OK\r\nA: ", body=b"a" * MIB, endless=True), "connection-lost"),
@@ -276,13 +276,13 @@ ROWS: Final[tuple[Attack, ...]] = (
     listing("a bomb in a bomb", partial(bomb, 2), "unreadable-response"),
     listing("the files twice", page(b'{"files": [], "files": []}'), "listing-unreadable"),
     listing("NaN", page(b'{"files": [], "meta": NaN}'), "listing-unreadable"),
-    listing("no UTF-8", page(b'{"files": [], "name": "\xff"}'), "listing-unreadable"),
-    listing("garbage for HTTP", raw(GARBAGE), "connection-lost"),
+    listing("not UTF-8", page(b'{"files": [], "name": "\xff"}'), "listing-unreadable"),
+    listing("garbage instead of HTTP", raw(GARBAGE), "connection-lost"),
     listing("a type with escapes", page(b"no", IN_HEADER), "listing-unreadable"),
     listing("a hash with escapes", held(HOSTILE[:9]), "no-hash"),
     listing("a URL with half a character", held(None, "https://files.example/\ud800\x1b"), "listing-unreadable"),
     listing("byte by byte", DRIP, "timed-out", arguments=FAST),
-    listing("cut", CUT, "connection-lost"),
+    listing("a truncated response", CUT, "connection-lost"),
     listing("lines in the status", LINES_IN_STATUS, "connection-lost"),
     listing(
         "headers ended by CR LF LF",
@@ -293,7 +293,7 @@ ROWS: Final[tuple[Attack, ...]] = (
         **GOOD,
     ),
     listing("two lengths", page(b"{}", headers={"Content-length": "9"}), "connection-lost"),
-    listing("come again in a hundred years", Answer(503, headers={"Retry-After": "9" * 10}), "retry-later"),
+    listing("Retry-After of a hundred years", Answer(503, headers={"Retry-After": "9" * 10}), "retry-later"),
     # Where identities are exchanged
     *(
         discovery(name, endpoints(url), "untrusted-endpoint")
@@ -323,7 +323,7 @@ ROWS: Final[tuple[Attack, ...]] = (
     audience("a list", Answer.of({"audience": ["127.0.0.1", "pypi"]}), "no-audience"),
     audience("two", Answer(body=b'{"audience": "127.0.0.1", "audience": "pypi"}'), "no-audience"),
     audience("depth", Answer(body=DEEP), "no-audience"),
-    audience("to another host", redirect("{elsewhere}/"), "exchange-failed"),
+    audience("redirect to another host", redirect("{elsewhere}/"), "exchange-failed"),
     audience("an error with escapes", refusal(403, HOSTILE), "exchange-failed"),
     # The CI's token
     identity("for PyPI", lambda: Answer.of({"value": identity_token("github", "pypi")}), "token-for-another-audience"),
@@ -362,7 +362,7 @@ ROWS: Final[tuple[Attack, ...]] = (
             "1 MB": "pypi-" + "A" * (MIB - 30),
         }.items()
     ),
-    mint("an end that is no number", Answer(body=b'{"token": "pypi-x", "expires": NaN}'), "no-upload-token"),
+    mint("an expiry that is NaN", Answer(body=b'{"token": "pypi-x", "expires": NaN}'), "no-upload-token"),
     mint("a token that never ends", Answer(body=b'{"token": "pypi-x", "expires": 1e999}'), "no-upload-token"),
     mint("two tokens", Answer(body=b'{"token": "pypi-x", "token": "pypi-y"}'), "no-upload-token"),
     mint("an endless body", ENDLESS, "unreadable-response"),
@@ -370,14 +370,14 @@ ROWS: Final[tuple[Attack, ...]] = (
     mint("an error with half a character", refusal(422, "\ud800"), "exchange-failed"),
     mint("an error of 5 MB", refusal(422, "no " * (2 * MIB)), "unreadable-response"),
     mint("plain text with escapes", Answer(400, HOSTILE.encode(), "text/plain"), "exchange-failed"),
-    mint("to another host", redirect("{elsewhere}/", 307), "exchange-failed"),
+    mint("redirect to another host", redirect("{elsewhere}/", 307), "exchange-failed"),
     mint("lines in the status", LINES_IN_STATUS, "connection-lost"),
-    mint("cut", CUT, "connection-lost"),
+    mint("a truncated response", CUT, "connection-lost"),
     mint("before the body was sent", Answer(400, b"{}", fault="early"), "exchange-failed"),
     mint("silence", SILENCE, "timed-out", arguments=FAST),
     # The upload
-    upload("to another host", redirect("{elsewhere}/", 307), "no-uploads-here"),
-    upload("to http", redirect("http://pypi.example/legacy/", 308), "no-uploads-here"),
+    upload("redirect to another host", redirect("{elsewhere}/", 307), "no-uploads-here"),
+    upload("redirect to http", redirect("http://pypi.example/legacy/", 308), "no-uploads-here"),
     upload("an error with escapes", refusal(400, HOSTILE), "file-refused"),
     upload("an error with half a character", refusal(400, "\ud800"), "file-refused"),
     upload("an error of 5 MB", refusal(400, "no " * (2 * MIB)), "unreadable-response"),
@@ -388,17 +388,17 @@ ROWS: Final[tuple[Attack, ...]] = (
         exit_code=0,
     ),
     *(
-        upload(f"a success that is none: {reply.status} {reply.media_type}", reply, "unclear-reply")
+        upload(f"an unclear success: {reply.status} {reply.media_type}", reply, "unclear-reply")
         for reply in (Answer(202), Answer(204), Answer(200, b"<form>Log in", "text/html"))
     ),
-    upload("cut", CUT, "connection-lost"),
+    upload("a truncated response", CUT, "connection-lost"),
     upload("before the body was sent", Answer(400, b"{}", fault="early"), "file-refused"),
     upload("an endless body", ENDLESS, "unreadable-response"),
     upload("byte by byte", DRIP, "timed-out", arguments=FAST),
-    upload("the token is expired, for ever", refusal(403, "token is expired"), "token-expired"),
-    upload("it is there, but is not listed", refusal(400, f"already exists {HOSTILE}"), "taken-not-listed"),
+    upload("the token is always expired", refusal(403, "token is expired"), "token-expired"),
+    upload("the name is taken, but not listed", refusal(400, f"already exists {HOSTILE}"), "taken-not-listed"),
     Attack(
-        "upload: it is there, in a list with escapes",
+        "upload: the name is taken, in a list with escapes",
         {UPLOAD: Answer(409), LISTING: [page(b'{"files": []}'), held(HOSTILE[:9])]},
         "no-hash",
         reached=BURN,
@@ -435,7 +435,7 @@ ROWS: Final[tuple[Attack, ...]] = (
         repo="main",
     ),
     Attack(
-        "PyPI itself: to another host",
+        "PyPI itself: redirect to another host",
         {AUDIENCE: redirect("https://pypi.example/")},
         "exchange-failed",
         middle={"pypi.org": "sound"},
@@ -591,26 +591,26 @@ ROWS: Final[tuple[Attack, ...]] = (
         **GOOD,
     ),
     # The files
-    bad_file("wheel: a zip bomb for METADATA", wheel(entry(INFO, bytes(64 * MIB), DEFLATED)), "large-metadata"),
-    bad_file("wheel: a zip bomb beside it", wheel(ITS, entry("a", bytes(64 * MIB), DEFLATED)), **GOOD),
+    bad_file("wheel: a zip bomb as METADATA", wheel(entry(INFO, bytes(64 * MIB), DEFLATED)), "large-metadata"),
+    bad_file("wheel: a zip bomb next to METADATA", wheel(ITS, entry("a", bytes(64 * MIB), DEFLATED)), **GOOD),
     bad_file("wheel: 100,000 members", partial(many_members, count=100_000), **GOOD),
     bad_file("wheel: a million members", partial(many_members, count=1_000_000), "large-zip-directory"),
     bad_file("wheel: two METADATA", wheel(ITS, ITS), "repeated-metadata"),
-    bad_file("wheel: a link for METADATA", wheel(link(INFO)), "metadata-not-a-file"),
+    bad_file("wheel: a link as METADATA", wheel(link(INFO)), "metadata-not-a-file"),
     bad_file("wheel: an absolute METADATA", wheel(entry(f"/{INFO}")), "no-metadata"),
     bad_file("wheel: absolute names", wheel(ITS, entry("/tmp/a"), entry("../../a"), entry("C:\\a")), **GOOD),
     bad_file("wheel: names with escapes", wheel(ITS, entry(HOSTILE)), **GOOD),
-    bad_file("wheel: a folder with escapes", wheel(entry(f"{IN_HEADER}.dist-info/METADATA")), "misplaced-metadata"),
+    bad_file("wheel: a directory with escapes", wheel(entry(f"{IN_HEADER}.dist-info/METADATA")), "misplaced-metadata"),
     bad_file("wheel: a project with escapes", wheel(entry(INFO, core_metadata(IN_HEADER, "1.2.3"))), "invalid-name"),
     bad_file("wheel: a million fields", wheel(entry(INFO, MANY_FIELDS, DEFLATED)), "too-many-fields"),
-    bad_file("wheel: a field many times", wheel(entry(INFO, ONE_FIELD, DEFLATED)), "too-many-fields"),
+    bad_file("wheel: a field repeated many times", wheel(entry(INFO, ONE_FIELD, DEFLATED)), "too-many-fields"),
     bad_file(
         "wheel: a file name with escapes",
         lambda job: (job.dist / WHEEL).rename(job.dist / f"a\x1b[2J\n::error::-{WHEEL}"),
         "unsafe-file-name",
     ),
     bad_file("sdist: a sparse PKG-INFO", sdist(member(PKG_INFO, type=tarfile.GNUTYPE_SPARSE)), "metadata-not-a-file"),
-    bad_file("sdist: a pipe for PKG-INFO", sdist(member(PKG_INFO, b"", type=tarfile.FIFOTYPE)), "metadata-not-a-file"),
+    bad_file("sdist: a pipe as PKG-INFO", sdist(member(PKG_INFO, b"", type=tarfile.FIFOTYPE)), "metadata-not-a-file"),
     bad_file("sdist: PKG-INFO out of the tree", sdist(out_of_the_tree(PKG_INFO)), "metadata-not-a-file"),
     bad_file(
         "sdist: a link out of the tree",
@@ -620,21 +620,21 @@ ROWS: Final[tuple[Attack, ...]] = (
     bad_file("sdist: absolute names", sdist(member(PKG_INFO, THEIRS), member(f"/{IN_HEADER}")), **GOOD),
     bad_file("sdist: a bomb", lambda job: (job.dist / SDIST).write_bytes(zeros()), "no-metadata"),
     bad_file(
-        "sdist: a pipe itself",
+        "sdist: the file is a pipe",
         lambda job: os.mkfifo(job.dist / SDIST),
         "not-a-distribution",
         arguments=(f"dist/{SDIST}",),
     ),
-    bad_file("sdist: itself a link out of the tree", linked_itself, "broken-sdist"),
+    bad_file("sdist: the file is a link out of the tree", linked_itself, "broken-sdist"),
 )
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with one wheel to publish."""
-    folder = tmp_path_factory.mktemp("attacked")
-    make_wheel(folder / "dist", PROJECT, "1.2.3")
-    return folder
+    directory = tmp_path_factory.mktemp("attacked")
+    make_wheel(directory / "dist", PROJECT, "1.2.3")
+    return directory
 
 
 @pytest.fixture

@@ -241,7 +241,7 @@ def test_what_is_not_imported(job: Job, ci: Ci, index: Index) -> None:
     """A run that signs nothing does not import the libraries; nor does Hatch's help."""
     job.set_config()
     in_ci(job, ci, "github")
-    path = job.folder / "modules"
+    path = job.directory / "modules"
     heavy = {"sigstore", "pypi_attestations", "tuf", "pydantic"}
     for arguments in (["publish", "--help"], ["publish", "-p", "trusted", "-r", index.upload_url]):
         assert 0 == job.hatch(*arguments, E2E_MODULES=str(path)).code
@@ -261,7 +261,7 @@ def test_no_token_is_written(signing: Job, ci: Ci, index: Index) -> None:
     run = signing.hatch("-vvv", "publish", "-p", "trusted", "-o", "report=report.json", HATCH_DEBUG="1")
     assert 0 == run.code
     token = ci.issued[0]
-    files = [path for path in signing.folder.rglob("*") if path.is_file()]
+    files = [path for path in signing.directory.rglob("*") if path.is_file()]
     texts = [
         run.err,
         run.out.replace(f"::add-mask::{token}\n", ""),

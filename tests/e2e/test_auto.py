@@ -188,11 +188,11 @@ def _served(apps: Mapping[str, ASGIApp], authority: Authority) -> Iterator[dict[
 class Internet:
     """PyPI and TestPyPI at their own hosts, and the proxy to them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self.requests: list[str] = []
-        self.pypi, self.testpypi = Index(folder / "pypi"), Index(folder / "testpypi")
+        self.pypi, self.testpypi = Index(directory / "pypi"), Index(directory / "testpypi")
         self.pypi.store.audience, self.testpypi.store.audience = "pypi", "testpypi"
-        self.authority = Authority(folder)
+        self.authority = Authority(directory)
         self._proxy: Proxy
 
     @contextmanager
@@ -222,9 +222,9 @@ class Internet:
 
 @pytest.fixture
 def internet(tmp_path: Path) -> Iterator[Internet]:
-    folder = tmp_path / "internet"
-    folder.mkdir()
-    internet = Internet(folder)
+    directory = tmp_path / "internet"
+    directory.mkdir()
+    internet = Internet(directory)
     with internet.served():
         yield internet
 

@@ -72,26 +72,26 @@ def _mistaken(job: Job) -> None:
 
 BAD: Final = (
     Bad("an unreadable file", ("unreadable-file",), prepare=_unreadable),
-    Bad("no wheel and no sdist, in spite of their names", ("broken-wheel", "broken-sdist"), prepare=_not_a_wheel),
+    Bad("neither a wheel nor an sdist, despite the names", ("broken-wheel", "broken-sdist"), prepare=_not_a_wheel),
     Bad("an empty dist", ("no-files-found",), prepare=_empty),
     Bad("a dist with other files only", ("no-files-found",), prepare=_nothing_but_other_files),
     Bad("no dist", ("no-such-file",), prepare=lambda job: job.dist.rename(job.root / "built")),
     Bad("a directory as an artifact", ("no-files-found",), ("src",)),
     Bad(
-        "a directory that is called like a wheel",
+        "a directory named like a wheel",
         ("no-files-found",),
         ("sample_project-1.2.3-py2-none-any.whl",),
         prepare=lambda job: (job.root / "sample_project-1.2.3-py2-none-any.whl").mkdir(),
     ),
     Bad(
-        "files that are not there, or are of another kind",
+        "missing files, and files of another type",
         ("no-such-file", "not-a-distribution", "dangling-link"),
         ("nothing.whl", "pyproject.toml", "lost.whl", f"dist/{WHEEL}"),
         prepare=lambda job: (job.root / "lost.whl").symlink_to("nowhere.whl"),
     ),
     Bad("a path that is too long", ("unreadable-path",), ("x/" * 3000,)),
     Bad("a symlink loop in dist", ("unreadable-file",), prepare=_loop),
-    Bad("a symlink loop, named", ("unreadable-path",), (f"dist/{SDIST}",), prepare=_loop),
+    Bad("a symlink loop as an argument", ("unreadable-path",), (f"dist/{SDIST}",), prepare=_loop),
     Bad("an unknown repository", ("unknown-index",), ("-r", "mian")),
     Bad("a URL with credentials", ("bad-url",), ("-r", "https://octo:hunter2@example.com/legacy/?token=hunter2")),
     Bad("http", ("bad-url",), ("-r", "http://example.com/legacy/")),
@@ -106,19 +106,19 @@ BAD: Final = (
         prepare=lambda job: job.configure('[tool.hatch.publish.trusted]\nuser = "octo"'),
     ),
     Bad(
-        "mistakes in every layer, all at once",
+        "mistakes in every layer",
         ("misspelled-key", "not-a-number", "not-one-of"),
         ("-o", "existing=sometimes"),
         prepare=_mistaken,
     ),
     Bad(
-        "a certificate that is not there",
+        "a missing certificate",
         ("unusable-certificate",),
         ("--ca-cert", "authority.pem"),
         variable=("HATCH_INDEX_CLIENT_CERT", "client.pem"),
     ),
     Bad("a report that is a directory", ("report-refused",), ("-o", "report=dist")),
-    Bad("a report in a directory that is not there", ("report-refused",), ("-o", "report=reports/report.json")),
+    Bad("a report in a missing directory", ("report-refused",), ("-o", "report=reports/report.json")),
 )
 
 

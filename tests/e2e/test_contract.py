@@ -273,7 +273,7 @@ def test_vcs_public(job: Job, ci: Ci, index: Index, tmp_path: Path) -> None:
 
 def test_outside_of_a_project(job: Job, index: Index) -> None:
     """Files can be published from any directory; the log then says that their version was not compared."""
-    job.root = job.folder / "elsewhere"
+    job.root = job.directory / "elsewhere"
     job.root.mkdir()
     run = job.measured().publish("-r", index.upload_url, "-o", "dry-run", "../project/dist")
     assert (0, "") == (run.code, run.out)
@@ -375,11 +375,11 @@ def test_report_of_a_failure(job: Job, ci: Ci, index: Index) -> None:
     job.on_github(ci)
     # The index keeps the file, and its answers are lost: the report has what the client knows.
     index.answers["POST /legacy/"] = [Answer(), *[Answer(lost=True)] * 5]
-    run = job.publish("-r", index.upload_url, "-o", f"report={job.folder / 'report.json'}")
+    run = job.publish("-r", index.upload_url, "-o", f"report={job.directory / 'report.json'}")
     assert 1 == run.code
-    error = json.loads((job.folder / "report.json").read_text("utf-8"))["error"]
+    error = json.loads((job.directory / "report.json").read_text("utf-8"))["error"]
     assert ["connection-lost"] == run.codes
-    assert report_of(index, job, "uploaded", "unknown", error=error) == timeless(job.folder / "report.json")
+    assert report_of(index, job, "uploaded", "unknown", error=error) == timeless(job.directory / "report.json")
     assert [*SEARCH, *EXCHANGE, *uploads(6), "POST /_/oidc/burn-token 202"] == index.requests
 
 
@@ -398,12 +398,12 @@ def test_report_of_a_refused_identity(job: Job, ci: Ci, index: Index) -> None:
 def test_report_that_cannot_be_kept(job: Job, ci: Ci, index: Index) -> None:
     """A report that can no longer be written does not fail a release: there is one warning."""
     job.on_github(ci)
-    folder = job.root / "reports"
-    folder.mkdir()
+    directory = job.root / "reports"
+    directory.mkdir()
 
     def take_away() -> None:
-        (folder / "report.json").unlink()
-        folder.rmdir()
+        (directory / "report.json").unlink()
+        directory.rmdir()
 
     index.answers["POST /legacy/"] = [Answer(first=take_away)]
     run = job.measured().publish("-r", index.upload_url, "-o", "report=reports/report.json")

@@ -35,32 +35,32 @@ NOT_INHERITED: Final = ("COVERAGE_", "GITHUB_", "HATCH_", "PIPX_", "PYTHON", "VI
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the directory of the wheel and the sdist, built as a release builds them."""
-    folder = tmp_path_factory.mktemp("built")
-    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
+    directory = tmp_path_factory.mktemp("built")
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(directory)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return folder
+    return directory
 
 
 class Place:
     """A directory with built files only, and a place to install packages for it."""
 
-    def __init__(self, folder: Path, built: Path) -> None:
-        self.root = folder / "elsewhere"
+    def __init__(self, directory: Path, built: Path) -> None:
+        self.root = directory / "elsewhere"
         self.dist = self.root / "dist"
         shutil.copytree(built, self.dist)
         [self.wheel] = self.dist.glob("*.whl")
         self.release = " ".join([NAME, self.wheel.name.split("-")[1]])
-        self.venv = folder / "venv"
+        self.venv = directory / "venv"
         self.scripts = Path(sysconfig.get_path("scripts", "venv", {"base": str(self.venv)}))
-        (folder / "config.toml").touch()
+        (directory / "config.toml").touch()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
         self.environ = kept | {
-            "HATCH_CONFIG": str(folder / "config.toml"),
-            "HATCH_DATA_DIR": str(folder / "data"),
-            "HATCH_CACHE_DIR": str(folder / "cache"),
-            "PIPX_HOME": str(folder / "pipx"),
+            "HATCH_CONFIG": str(directory / "config.toml"),
+            "HATCH_DATA_DIR": str(directory / "data"),
+            "HATCH_CACHE_DIR": str(directory / "cache"),
+            "PIPX_HOME": str(directory / "pipx"),
             "PIPX_BIN_DIR": str(self.scripts),
-            "PIPX_MAN_DIR": str(folder / "man"),
+            "PIPX_MAN_DIR": str(directory / "man"),
             "PIPX_DEFAULT_PYTHON": sys.executable,
             "UV_PYTHON": sys.executable,
             "PIP_NO_COMPILE": "1",
@@ -156,12 +156,12 @@ def test_own_release(place: Place, ci: Ci, index: Index) -> None:
 class Steps:
     """The action and the template of this commit, run as their CI runs them."""
 
-    def __init__(self, folder: Path, place: Place) -> None:
-        self.place, self.repository = place, folder / "repository"
+    def __init__(self, directory: Path, place: Place) -> None:
+        self.place, self.repository = place, directory / "repository"
         # Neither has the history of its CI's job, so the version of the plugin is set explicitly.
-        git(folder, "clone", "--quiet", str(ROOT), str(self.repository))
+        git(directory, "clone", "--quiet", str(ROOT), str(self.repository))
         git(self.repository, "tag", "v9.8.7")
-        self.output = folder / "output"
+        self.output = directory / "output"
 
     def github(self, inputs: Mapping[str, str], environ: Mapping[str, str]) -> Run:
         """Run the action from GitHub's archive of the commit, which has no history."""

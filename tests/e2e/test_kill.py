@@ -34,8 +34,8 @@ PATIENCE: Final = 30
 class Watched(Index):
     """An index that reports each event."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
         self.happens: Callable[[str], Awaitable[None]] = _nothing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -331,9 +331,9 @@ def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempP
     """Memory stays flat, no file stays open, and the same command again reads one list and uploads nothing."""
     peaks, sockets = [], []
     for count in (100, 1000):
-        folder = tmp_path / str(count)
-        (folder / "template" / "dist").mkdir(parents=True)
-        job = Job(folder, folder / "template")
+        directory = tmp_path / str(count)
+        (directory / "template" / "dist").mkdir(parents=True)
+        job = Job(directory, directory / "template")
         job.on_github(ci)
         index = Watched(tmp_path_factory.mktemp("index") / "files")
         with served(index):
@@ -343,7 +343,7 @@ def test_a_thousand_files(tmp_path: Path, ci: Ci, tmp_path_factory: pytest.TempP
             assert 0 == job.publish("-r", index.upload_url).code
             assert [f"GET /simple/{PROJECT}/ 200"] == index.requests_but_terms
         peaks.append(peak)
-        assert [] == [path for path in opened if path.startswith(str(job.folder / "project"))]
+        assert [] == [path for path in opened if path.startswith(str(job.directory / "project"))]
         sockets.append(sum(path.startswith("socket:") for path in opened))
     small, large = peaks
     assert 5 > (large - small) / 900  # KiB per file

@@ -52,7 +52,7 @@ def without_times(text: str) -> str:
 
 def files_of(job: Job) -> dict[str, Path]:
     """Create the empty files of a step on GitHub."""
-    files = {name: job.folder / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    files = {name: job.directory / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
     for name, path in files.items():
         path.touch()
         job.environ[name] = str(path)
@@ -243,7 +243,7 @@ def test_what_gitlab_gets(job: Job, index: Index) -> None:
 def test_every_run_has_a_report(job: Job) -> None:
     """The reports that these tests compare with the schema exist."""
     assert 0 == job.publish("-r", "rehearsal", "-o", "dry-run").code
-    assert "rehearsal" == json.loads((job.folder / "report.json").read_text("utf-8"))["index"]["name"]
+    assert "rehearsal" == json.loads((job.directory / "report.json").read_text("utf-8"))["index"]["name"]
 
 
 @pytest.mark.parametrize("gone", ["2>/dev/full", "2>&-", ">&- 2>&-", "2> >(true)"])

@@ -27,7 +27,7 @@ def shell(tmp_path: Path) -> Shell:
     """Return a shell at the tag core-v1.0.0, one commit after web-v2.0.0."""
     shell = Shell(tmp_path, clean_environ(tmp_path / "home"))
     [block] = [block for block in blocks_of(PAGE) if block.language == "toml"]
-    root = shell.folder
+    root = shell.directory
     for name in ("core", "web"):
         package = root / "packages" / name / "src" / f"example_{name}"
         package.mkdir(parents=True)
@@ -67,7 +67,7 @@ def test_one_package_a_run(shell: Shell, two: Index) -> None:
     shell.environ["GITHUB_REF_NAME"] = "core-v1.0.0"
     assert 0 == shell.type(build)[0]
     # The output of the build job.
-    built = (shell.folder / "dist").iterdir()
+    built = (shell.directory / "dist").iterdir()
     shell.environ["DIGEST"] = digest_of((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in built)
     code, said = shell.type(publish)
     assert 0 == code, said

@@ -159,7 +159,7 @@ class _Gated(ThreadingHTTPServer):
 
 def _installed(job: Job, simple_url: str, binary: str) -> str:
     """Install from there with uv, or with pip if uv is missing, and return the installed version."""
-    target = job.folder / f"installed{binary}"
+    target = job.directory / f"installed{binary}"
     uv = find_uv()
     command = [uv, "pip", "install", "--no-config", "--no-cache"] if uv else [sys.executable, "-m", "pip", "install"]
     # An sdist is built with local packages: its requirements are not on this index.
@@ -202,12 +202,12 @@ def test_pypiserver(job: Job, exchange: Index, tmp_path: Path, readers: str) -> 
 @pytest.mark.parametrize("readers", ["anybody", "the token"])
 def test_devpi(job: Job, exchange: Index, tmp_path: Path, readers: str) -> None:
     """devpi accepts files from the holder of the token, and installers find them there."""
-    environ, folder, port = clean_environ(tmp_path / "server"), tmp_path / "devpi", _free_port()
+    environ, directory, port = clean_environ(tmp_path / "server"), tmp_path / "devpi", _free_port()
     quiet = {name: value for name, value in environ.items() if not name.startswith(("COVERAGE_", "PYTHON"))}
     main = "import sys; from devpi_server.{} import {} as run; sys.argv[0] = 'devpi'; sys.exit(run())"
-    init = [sys.executable, "-c", main.format("init", "init"), "--serverdir", str(folder), "--no-root-pypi"]
+    init = [sys.executable, "-c", main.format("init", "init"), "--serverdir", str(directory), "--no-root-pypi"]
     subprocess.run([*init, "--root-passwd", "root"], env=quiet, check=True, capture_output=True)
-    server = [sys.executable, "-c", main.format("main", "main"), "--serverdir", str(folder), "--offline-mode"]
+    server = [sys.executable, "-c", main.format("main", "main"), "--serverdir", str(directory), "--offline-mode"]
     url = f"http://127.0.0.1:{port}/"
     with _running([*server, "--host", "127.0.0.1", "--port", str(port)], environ):
         _ask(f"{url}__token__", "root", "root", password=PASSWORD)

@@ -119,15 +119,15 @@ class Runner:
         self._job, self._index = job, index
         self.pip = job.command("pip")
         """The file that records what the job installs."""
-        put_hatch(job.folder / "bin")
-        pipx = job.folder / "bin" / "pipx"
+        put_hatch(job.directory / "bin")
+        pipx = job.directory / "bin" / "pipx"
         pipx.write_text('#!/bin/sh\nshift\nexec "$@"\n', "utf-8")
         pipx.chmod(0o755)
         self.environ = job.environ | packages() | {"HATCH_INDEX_REPO": index.upload_url}
         self.identity: dict[str, str] = {}
         """The variables of a job that may request an identity."""
-        self.dist = job.folder / "artifacts"
-        self.output = job.folder / "output"
+        self.dist = job.directory / "artifacts"
+        self.output = job.directory / "output"
         """The outputs of GitHub's steps."""
         self.output.touch()
 
@@ -142,20 +142,28 @@ class Runner:
 
     def clone(self, name: str, *options: str) -> Path:
         """Clone the project as the CI does."""
-        folder = self._job.folder / name
-        git(self._job.folder, "clone", "--quiet", *options, f"--branch={TAG}", f"file://{self._job.root}", str(folder))
-        return folder
+        directory = self._job.directory / name
+        git(
+            self._job.directory,
+            "clone",
+            "--quiet",
+            *options,
+            f"--branch={TAG}",
+            f"file://{self._job.root}",
+            str(directory),
+        )
+        return directory
 
-    def __call__(self, task: Task, folder: Path) -> str:
+    def __call__(self, task: Task, directory: Path) -> str:
         """Run a job in *directory*, and return its output."""
         if task.publishes and self.dist.exists():
-            shutil.copytree(self.dist, folder / "dist", dirs_exist_ok=True)
+            shutil.copytree(self.dist, directory / "dist", dirs_exist_ok=True)
         variables = {name: self._value(value) for name, value in task.environ.items()}
         if "INDEX" in variables:
             variables["INDEX"] = self._index.upload_url
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", task.script],
-            cwd=folder,
+            cwd=directory,
             env=self.environ | variables | (self.identity if task.gets_identity else {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -163,9 +171,9 @@ class Runner:
             check=False,
         )
         assert 0 == done.returncode, done.stdout
-        if (folder / "dist").exists():
-            shutil.copytree(folder / "dist", self.dist, dirs_exist_ok=True)
-        if (report := folder / "digest.env").exists():
+        if (directory / "dist").exists():
+            shutil.copytree(directory / "dist", self.dist, dirs_exist_ok=True)
+        if (report := directory / "digest.env").exists():
             self.environ |= dict(line.split("=") for line in report.read_text("utf-8").splitlines())
         return done.stdout
 
@@ -173,12 +181,12 @@ class Runner:
         """Run all jobs, and return the output of the publishing one."""
         said = ""
         for task in tasks:
-            folder = self._job.folder / task.name
+            directory = self._job.directory / task.name
             if task.has_checkout:
                 self.clone(task.name, *options)
             else:
-                folder.mkdir()
-            said = self(task, folder)
+                directory.mkdir()
+            said = self(task, directory)
         assert tasks[-1].publishes
         assert "pip install" not in tasks[-1].script or INSTALLED == self.pip.read_text("utf-8").splitlines()[-1]
         return said
@@ -286,11 +294,11 @@ def at_hand(job: Job, private: Index, page: Path) -> tuple[Runner, Path]:
 def test_other_ci(job: Job, private: Index) -> None:
     """The dry run exchanges the token in the variable, and the release uses the next one."""
     page = HOW_TO / "other-ci.md"
-    runner, folder = at_hand(job, private, page)
+    runner, directory = at_hand(job, private, page)
     command, trial = (block.text for block in blocks_of(page) if not block.language)
     for script, files in [(trial, []), (command, [WHEEL, SDIST])]:
         runner.identity = {"MY_ID_TOKEN": identity_token("buildkite", "127.0.0.1")}
-        runner(Task("publish", script, has_checkout=True), folder)
+        runner(Task("publish", script, has_checkout=True), directory)
         assert files == private.files
     assert 2 == private.requests.count("POST /exchange/mint 200")
 
@@ -298,10 +306,10 @@ def test_other_ci(job: Job, private: Index) -> None:
 def test_other_index(job: Job, ci: Ci, private: Index) -> None:
     """The plugin discovers the index through PEP 807, exchanges an identity, and publishes."""
     page = HOW_TO / "other-index.md"
-    runner, folder = at_hand(job, private, page)
+    runner, directory = at_hand(job, private, page)
     runner.identity = ci.github
     command, trial = re.findall("`(hatch publish -p trusted(?: -o [^`]*)?)`", page.read_text("utf-8"))
     for script, files in [(trial, []), (command, [WHEEL, SDIST])]:
-        runner(Task("publish", script, has_checkout=True), folder)
+        runner(Task("publish", script, has_checkout=True), directory)
         assert files == private.files
     assert 2 == private.requests.count("GET /.well-known/pytp?discover=%2Flegacy%2F 200")

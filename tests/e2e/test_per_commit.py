@@ -102,9 +102,9 @@ class History:
         shas = self.repository.git("rev-list", "--first-parent", "--reverse", branch).split()
         return [self.versions[sha] for sha in shas]
 
-    def checkout(self, sha: str, folder: Path) -> Path:
+    def checkout(self, sha: str, directory: Path) -> Path:
         """Return a job's own full clone."""
-        clone = self.repository.clone(folder)
+        clone = self.repository.clone(directory)
         self.repository.git("-C", str(clone), "checkout", "--quiet", "--detach", sha)
         return clone
 
@@ -126,10 +126,10 @@ def digests(dist: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(dist.iterdir())}
 
 
-def run_job(history: History, sha: str, folder: Path, ci: Ci, index: Index, umask: int, zone: str) -> Done:
+def run_job(history: History, sha: str, directory: Path, ci: Ci, index: Index, umask: int, zone: str) -> Done:
     """Check out the commit, build it, and run the publisher."""
-    folder.mkdir(parents=True)
-    job = Job(folder, history.checkout(sha, folder / "clone"))
+    directory.mkdir(parents=True)
+    job = Job(directory, history.checkout(sha, directory / "clone"))
     job.environ |= ci.github | {"TZ": zone}
     # Other permissions, as on another machine.
     for path in (job.root, *job.root.glob("*.py")):
@@ -140,11 +140,11 @@ def run_job(history: History, sha: str, folder: Path, ci: Ci, index: Index, umas
     return Done(digests(job.dist), published)
 
 
-def run_jobs(history: History, folder: Path, ci: Ci, index: Index, umask: int, zone: str) -> dict[str, Done]:
+def run_jobs(history: History, directory: Path, ci: Ci, index: Index, umask: int, zone: str) -> dict[str, Done]:
     """Run the job of each commit, two at a time."""
     with ThreadPoolExecutor(2) as pool:
         jobs = {
-            sha: pool.submit(run_job, history, sha, folder / str(number), ci, index, umask, zone)
+            sha: pool.submit(run_job, history, sha, directory / str(number), ci, index, umask, zone)
             for number, sha in enumerate(history.versions)
         }
         return {sha: job.result() for sha, job in jobs.items()}
@@ -157,24 +157,24 @@ def listed(index: Index) -> dict[str, str]:
     return {file["filename"]: file["hashes"]["sha256"] for file in listing["files"]}
 
 
-def installed(index: Index, folder: Path, command: list[str], requirement: str) -> tuple[str, str]:
+def installed(index: Index, directory: Path, command: list[str], requirement: str) -> tuple[str, str]:
     """Return version and content of the release that an installer gets from this index alone."""
-    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PIP_CONFIG_FILE": os.devnull}
-    options = ["--quiet", "--no-deps", "--target", str(folder), "--index-url", f"{index.url}/simple/"]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(directory), "PIP_CONFIG_FILE": os.devnull}
+    options = ["--quiet", "--no-deps", "--target", str(directory), "--index-url", f"{index.url}/simple/"]
     done = subprocess.run([*command, *options, requirement], env=environ, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr
-    [metadata] = folder.glob("*.dist-info/METADATA")
+    [metadata] = directory.glob("*.dist-info/METADATA")
     [version] = [
         line.partition(": ")[2] for line in metadata.read_text("utf-8").splitlines() if line.startswith("Version: ")
     ]
-    return version, (folder / "sample.py").read_text("utf-8")
+    return version, (directory / "sample.py").read_text("utf-8")
 
 
-def hatch_built(history: History, shas: list[str], folder: Path, outside: dict[str, str]) -> list[dict[str, str]]:
+def hatch_built(history: History, shas: list[str], directory: Path, outside: dict[str, str]) -> list[dict[str, str]]:
     """Build these commits with `hatch build`, in its own environment with the built plugin."""
-    clone = history.repository.clone(folder / "clone")
-    environ = outside | {f"HATCH_{name}": str(folder / name.lower()) for name in ("CONFIG", "DATA_DIR", "CACHE_DIR")}
-    (folder / "config").touch()
+    clone = history.repository.clone(directory / "clone")
+    environ = outside | {f"HATCH_{name}": str(directory / name.lower()) for name in ("CONFIG", "DATA_DIR", "CACHE_DIR")}
+    (directory / "config").touch()
     made = []
     for sha in shas:
         history.repository.git("-C", str(clone), "checkout", "--quiet", "--detach", sha)
@@ -191,11 +191,11 @@ def hatch_built(history: History, shas: list[str], folder: Path, outside: dict[s
     return made
 
 
-def built_plugin(folder: Path) -> str:
+def built_plugin(directory: Path) -> str:
     """Return the requirement for the plugin as built here."""
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(directory)]
     subprocess.run(build, cwd=PLUGIN, check=True, capture_output=True)
-    [wheel] = folder.iterdir()
+    [wheel] = directory.iterdir()
     return f"hatch-trusted-publish @ {wheel.as_uri()}"
 
 

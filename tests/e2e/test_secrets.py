@@ -102,22 +102,25 @@ CASES: Final = (
         tokens=0,
         on=_GITHUB,
     ),
-    Case("a CI that is not well", lambda _ci, _index: {IDENTITY: _always(Answer(500))}, tokens=0, on=_GITHUB),
+    Case("a CI with errors", lambda _ci, _index: {IDENTITY: _always(Answer(500))}, tokens=0, on=_GITHUB),
     Case(
-        "an identity whose end is cut", lambda _ci, _index: {IDENTITY: _always(Answer(lost=True))}, tokens=1, on=_GITHUB
+        "a truncated identity response",
+        lambda _ci, _index: {IDENTITY: _always(Answer(lost=True))},
+        tokens=1,
+        on=_GITHUB,
     ),
-    Case("an audience of another", lambda _ci, _index: {AUDIENCE: [Answer(200, '{"audience": "pypi"}')]}, tokens=0),
+    Case("another service's audience", lambda _ci, _index: {AUDIENCE: [Answer(200, '{"audience": "pypi"}')]}, tokens=0),
     Case("no such publisher", prepare=lambda _job, index: index.store.publishers.clear(), tokens=1),
-    Case("an index that is not well", lambda _ci, _index: {MINT: _always(Answer(500, "no"))}, tokens=1),
-    Case("an exchange that is cut", lambda _ci, _index: {MINT: _always(Answer(lost=True))}),
-    Case("a token that is no text", lambda _ci, _index: {MINT: [Answer(200, '{"token": 1}')]}, tokens=1),
+    Case("an index with errors", lambda _ci, _index: {MINT: _always(Answer(500, "no"))}, tokens=1),
+    Case("a truncated exchange", lambda _ci, _index: {MINT: _always(Answer(lost=True))}),
+    Case("a token that is not a string", lambda _ci, _index: {MINT: [Answer(200, '{"token": 1}')]}, tokens=1),
     Case("a refused file", lambda _ci, _index: {UPLOAD: [Answer(), Answer(400, '{"code": "400 no"}')]}),
-    Case("a renewal", lambda _ci, _index: {UPLOAD: [Answer(), _ENDED]}, code=0, on=_GITHUB),
+    Case("a renewed token", lambda _ci, _index: {UPLOAD: [Answer(), _ENDED]}, code=0, on=_GITHUB),
     Case("a refused token", lambda _ci, _index: {UPLOAD: [_ENDED] * 3}),
-    Case("an upload that is cut", lambda _ci, _index: {UPLOAD: _always(Answer(lost=True))}),
-    Case("an upload that fails and fails", lambda _ci, _index: {UPLOAD: _always(Answer(503))}),
+    Case("a truncated upload", lambda _ci, _index: {UPLOAD: _always(Answer(lost=True))}),
+    Case("an upload that fails at every try", lambda _ci, _index: {UPLOAD: _always(Answer(503))}),
     Case("a list that cannot be read", lambda _ci, _index: {UPLOAD: [Answer(409)], LISTING: [Answer(), Answer(401)]}),
-    Case("a burning that fails", lambda _ci, _index: {BURN: [Answer(500)]}, code=0),
+    Case("burning fails", lambda _ci, _index: {BURN: [Answer(500)]}, code=0),
     Case("a file that is gone", prepare=_change),
     Case("a crash of this program", prepare=_crash),
 )
@@ -147,9 +150,9 @@ def leaks(texts: dict[str, str], tokens: list[str]) -> list[tuple[str, str]]:
     return [(where, piece) for where, text in texts.items() for piece in sorted(wanted) if piece in text]
 
 
-def written(folder: Path, run: Run) -> dict[str, str]:
+def written(directory: Path, run: Run) -> dict[str, str]:
     """Return everything that a run has written, except for the file of a kept token, and masks: the CI hides these."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    files = [path for path in sorted(directory.rglob("*")) if path.is_file() and not path.is_symlink()]
     texts = {str(path): path.read_bytes().decode(errors="replace") for path in files if path.parent.name != "tokens"}
     return texts | {"stdout": re.sub(r"^::add-mask::.+\n", "", run.out, flags=re.MULTILINE), "stderr": run.raw}
 
@@ -160,13 +163,13 @@ def masked(run: Run) -> list[str]:
 
 def spy(job: Job, name: str, then: str) -> Path:
     """Put a command on the PATH that records its environment and then runs; return the record's path."""
-    folder = job.folder / "bin"
-    folder.mkdir(exist_ok=True)
-    script = folder / name
-    seen = folder / f"{name}.seen"
+    directory = job.directory / "bin"
+    directory.mkdir(exist_ok=True)
+    script = directory / name
+    seen = directory / f"{name}.seen"
     script.write_text(f'#!/bin/sh\ntr "\\0" "\\n" < /proc/self/environ >> "{seen}"\n{then}\n', "utf-8")
     script.chmod(0o755)
-    job.environ["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
+    job.environ["PATH"] = os.pathsep.join([str(directory), os.environ["PATH"]])
     return seen
 
 
@@ -219,17 +222,17 @@ def test_a_token_that_is_kept(job: Job, ci: Ci, index: Index, tmp_path: Path) ->
     assert (0, 0) == (first.code, second.code), second.err
     assert sorted([*RELEASE[:-2], *SEARCH, EXCHANGE[0], *uploads(1)]) == sorted(index.requests)
     [token] = index.store.minted
-    folder = job.home / "cache" / "publish" / "trusted" / "tokens"
-    [file] = folder.iterdir()
+    directory = job.home / "cache" / "publish" / "trusted" / "tokens"
+    [file] = directory.iterdir()
     assert token == json.loads(file.read_text("utf-8"))["token"]
-    assert (0o700, 0o600) == (stat.S_IMODE(folder.stat().st_mode), stat.S_IMODE(file.stat().st_mode))
+    assert (0o700, 0o600) == (stat.S_IMODE(directory.stat().st_mode), stat.S_IMODE(file.stat().st_mode))
     assert [] == leaks(written(tmp_path, first) | written(tmp_path, second), [*ci.issued, token])
 
     index.answers[UPLOAD] = [_ENDED]
     next_one = make_sdist(job.dist, PROJECT, "1.2.4").name
     third = job.publish(f"dist/{next_one}", "-r", index.upload_url, "-o", "check-version=false")
     assert (1, ["upload-token-of-job-refused"]) == (third.code, third.codes)
-    assert [] == list(folder.iterdir())
+    assert [] == list(directory.iterdir())
     assert [] == leaks(written(tmp_path, third), [*ci.issued, token])
 
 

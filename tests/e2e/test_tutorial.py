@@ -43,4 +43,4 @@ def test_on_your_own_machine(tmp_path: Path) -> None:
     assert [0, 1] == shown
     assert 0 == code
     made = ["sample-0.1.1.dev1-py3-none-any.whl", "sample-0.1.1.dev1.tar.gz"]
-    assert made == sorted(path.name for path in (shell.folder / "dist").iterdir())
+    assert made == sorted(path.name for path in (shell.directory / "dist").iterdir())

@@ -169,13 +169,13 @@ class TestTable:
     )
     def test_past_the_schemes(self, tmp_path: Path, key: str, environ: dict[str, str], kept: str, public: str) -> None:
         """A local segment that bypasses the schemes does not reach the file name."""
-        folder = tmp_path / "folder"
-        folder.mkdir()
-        (folder / "sample.py").touch()
-        write_pyproject(folder, f"{VCS}\n{key}")
-        assert f"sample-{kept}-py2.py3-none-any.whl" == build(folder, "wheel", **environ)
-        write_pyproject(folder, f"{PUBLIC}\n{key}")
-        assert f"sample-{public}-py2.py3-none-any.whl" == build(folder, "wheel", **environ)
+        directory = tmp_path / "directory"
+        directory.mkdir()
+        (directory / "sample.py").touch()
+        write_pyproject(directory, f"{VCS}\n{key}")
+        assert f"sample-{kept}-py2.py3-none-any.whl" == build(directory, "wheel", **environ)
+        write_pyproject(directory, f"{PUBLIC}\n{key}")
+        assert f"sample-{public}-py2.py3-none-any.whl" == build(directory, "wheel", **environ)
 
     def test_from_outside(self, origin: Repository) -> None:
         """No variable makes hatch-vcs drop the local segment; here the release job can set one."""
@@ -210,13 +210,13 @@ class TestTable:
 
     def test_archive(self, origin: Repository, tmp_path: Path) -> None:
         """An archive without the file that names its commit ends in a paragraph."""
-        folder = unpacked_archive(origin, tmp_path)
-        write_pyproject(folder, VCS)
-        ran = run(folder, "hatchling", "version")
+        directory = unpacked_archive(origin, tmp_path)
+        write_pyproject(directory, VCS)
+        ran = run(directory, "hatchling", "version")
         assert Ran(1, "", ran.err) == ran
         assert "LookupError: setuptools-scm was unable to detect version" in ran.err
-        write_pyproject(folder, PUBLIC)
-        assert "no-repository" == refusal(folder)
+        write_pyproject(directory, PUBLIC)
+        assert "no-repository" == refusal(directory)
 
     def test_archive_with_its_commit(self, origin: Repository, tmp_path: Path) -> None:
         """An archive with that file has the version of its commit, with either source."""
@@ -228,13 +228,13 @@ class TestTable:
         write_lines(origin.root / ".git_archival.txt", lines)
         write_lines(origin.root / ".gitattributes", [".git_archival.txt export-subst"])
         origin.commit()
-        folder = unpacked_archive(origin, tmp_path)
-        write_pyproject(folder, VCS)
-        assert version(folder) == "1.1.dev3"
-        write_pyproject(folder, PUBLIC)
-        assert version(folder, **IN_CI) == "1.1.dev3"
-        write_pyproject(folder, f'{PUBLIC}\ndev-number = "commit-time"')
-        assert version(folder) == "1.1.dev20240101000500"
+        directory = unpacked_archive(origin, tmp_path)
+        write_pyproject(directory, VCS)
+        assert version(directory) == "1.1.dev3"
+        write_pyproject(directory, PUBLIC)
+        assert version(directory, **IN_CI) == "1.1.dev3"
+        write_pyproject(directory, f'{PUBLIC}\ndev-number = "commit-time"')
+        assert version(directory) == "1.1.dev20240101000500"
 
     @pytest.mark.parametrize("table", [VCS, PUBLIC], ids=["vcs", "vcs-public"])
     def test_unpacked_sdist(self, origin: Repository, tmp_path: Path, table: str) -> None:
@@ -273,11 +273,11 @@ class TestTable:
 
 def unpacked_archive(repository: Repository, tmp_path: Path) -> Path:
     """Unpack ``git archive``'s archive of HEAD."""
-    folder = tmp_path / "archive"
+    directory = tmp_path / "archive"
     repository.git("archive", "--output", str(tmp_path / "archive.tar"), "HEAD")
     with tarfile.open(tmp_path / "archive.tar") as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+        archive.extractall(directory, filter="data")
+    return directory
 
 
 class TestBuilds:

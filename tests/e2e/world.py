@@ -258,10 +258,10 @@ def clean_environ(home: Path) -> dict[str, str]:
 class Job:
     """A job of a CI: a checkout with built files, an environment, and the command."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
-        self.folder = folder
-        self.root = folder / "project"
-        self.home = folder / "home"
+    def __init__(self, directory: Path, template: Path) -> None:
+        self.directory = directory
+        self.root = directory / "project"
+        self.home = directory / "home"
         self.dist = self.root / "dist"
         self.environ = clean_environ(self.home)
         shutil.copytree(template, self.root, symlinks=True)
@@ -275,7 +275,7 @@ class Job:
     def set_config(self, **settings: bool) -> None:
         """Write the user's own configuration: a report, and *settings*."""
         lines = [f"{name.replace('_', '-')} = {str(value).lower()}" for name, value in settings.items()]
-        text = "\n".join(["[publish.trusted]", f"report = '{self.folder / 'report.json'}'", *lines, ""])
+        text = "\n".join(["[publish.trusted]", f"report = '{self.directory / 'report.json'}'", *lines, ""])
         (self.home / "config.toml").write_text(text, "utf-8")
 
     def configure(self, toml: str) -> None:
@@ -297,12 +297,12 @@ class Job:
 
     def outcomes(self) -> dict[str, str]:
         """Return the outcome of each file in the report of the last run."""
-        report = json.loads((self.folder / "report.json").read_text("utf-8"))
+        report = json.loads((self.directory / "report.json").read_text("utf-8"))
         return {file["filename"]: file["outcome"] for file in report["files"]}
 
     def check_reports(self) -> None:
         """Check each report that was written against the schema."""
-        for path in (self.folder / "report.json", *self.root.rglob("report.json")):
+        for path in (self.directory / "report.json", *self.root.rglob("report.json")):
             if path.is_file():
                 REPORTS.validate(json.loads(path.read_text("utf-8")))
 
@@ -339,13 +339,13 @@ class Job:
 
     def command(self, name: str) -> Path:
         """Put an executable on the PATH that prints ``$FAKE_TOKEN``; return the file to which it logs its arguments."""
-        folder = self.folder / "bin"
-        folder.mkdir(exist_ok=True)
-        calls = folder / f"{name}.calls"
-        script = folder / name
+        directory = self.directory / "bin"
+        directory.mkdir(exist_ok=True)
+        calls = directory / f"{name}.calls"
+        script = directory / name
         script.write_text(f'#!/bin/sh\necho "$*" >> "{calls}"\necho "$FAKE_TOKEN"\n', "utf-8")
         script.chmod(0o755)
-        self.environ["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
+        self.environ["PATH"] = os.pathsep.join([str(directory), os.environ["PATH"]])
         return calls
 
 
@@ -523,8 +523,8 @@ class Ci(_Served):
 class _Store(Store):
     """The store of the embedded index, which records the tokens it mints."""
 
-    def __init__(self, folder: Path, audience: str) -> None:
-        super().__init__(folder, time.time, audience)
+    def __init__(self, directory: Path, audience: str) -> None:
+        super().__init__(directory, time.time, audience)
         self.minted: list[str] = []
         self.kept: list[str] = []
         """The name of each file, every time it is stored."""
@@ -542,9 +542,9 @@ class _Store(Store):
 class Index(_Served):
     """The embedded index, or a private one that accepts the identities of any CI, as in PEP 807."""
 
-    def __init__(self, folder: Path, *, private: bool = False) -> None:
-        folder.mkdir()
-        self.store = _Store(folder, "127.0.0.1")
+    def __init__(self, directory: Path, *, private: bool = False) -> None:
+        directory.mkdir()
+        self.store = _Store(directory, "127.0.0.1")
         self.store.add_project(PROJECT, *PUBLISHERS)
         self.url = ""
         self._authority = Authority(TRUSTED, time.time)

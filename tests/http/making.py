@@ -37,10 +37,10 @@ def mint(url: str, tries: int = 1) -> Request:
     return Request(MINTING, url, token=Secret(IDENTITY_TOKEN), tries=tries)
 
 
-def upload(folder: Path, url: str, size: int = 0, tries: int = 1) -> Request:
+def upload(directory: Path, url: str, size: int = 0, tries: int = 1) -> Request:
     """Return a request with a wheel of slightly more than *size* bytes, the one that `wheel_of` writes."""
     noise = b"".join(hashlib.sha512(number.to_bytes(4, "big")).digest() for number in range(size // 64))
-    distribution = Distribution.read(make_wheel(folder, members={"noise": noise}), "dist/sample.whl")
+    distribution = Distribution.read(make_wheel(directory, members={"noise": noise}), "dist/sample.whl")
     form = Upload(distribution, "boundary", b"head")
     return Request(UPLOADING, url, upload=form, basic=Secret(UPLOAD_TOKEN), tries=tries)
 

@@ -91,7 +91,7 @@ def test_an_upload_has_time_by_its_size(tmp_path: Path) -> None:
 
 
 def test_no_connection() -> None:
-    """A port on which no server listens is reported with the system's words; nothing was sent."""
+    """A port on which no server listens is reported with the system's words; the request was not sent."""
     port = closed_port()
     error = refused(mint(f"http://127.0.0.1:{port}/", 2), a_client())
 
@@ -273,13 +273,13 @@ def test_nothing_is_left_of_an_upload(fault: Fault, tmp_path: Path) -> None:
     assert (([], []), ([], [])) == (before, after)
 
 
-def _open_files(folder: Path) -> list[str]:
+def _open_files(directory: Path) -> list[str]:
     """Return the files in *directory* that this process has open."""
     found = []
     for link in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):
             found.append(str(link.resolve()))
-    return [path for path in found if path.startswith(str(folder))]
+    return [path for path in found if path.startswith(str(directory))]
 
 
 def _hashing_threads() -> list[str]:

@@ -17,7 +17,7 @@ from tests.support.scripted import Answer, Scripted
 @pytest.mark.parametrize("by", ["ca-cert", "SSL_CERT"])
 def test_a_private_ca(authority: Authority, form: str, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`ca-cert`, or one of OpenSSL's two variables, names the CA that signed the index's certificate."""
-    path = str(authority.file if form == "file" else authority.as_folder())
+    path = str(authority.file if form == "file" else authority.as_directory())
     if by == "SSL_CERT":
         monkeypatch.setenv("SSL_CERT_FILE" if form == "file" else "SSL_CERT_DIR", path)
     certificates = Certificates(path if by == "ca-cert" else None)
@@ -106,8 +106,8 @@ def test_certificate_files_that_cannot_be_used(files: dict[str, str], said: str,
     authority.issue("client", "client.test")
     authority.issue("other", "client.test")
     authority.issue("locked", "client.test", b"sesame")
-    (authority.folder / "junk.pem").write_text("junk")
-    paths = {key: str(authority.folder / name) for key, name in files.items()}
+    (authority.directory / "junk.pem").write_text("junk")
+    paths = {key: str(authority.directory / name) for key, name in files.items()}
 
     with pytest.raises(NetworkError) as raised:
         a_client(20.0, Certificates(**paths))

@@ -114,7 +114,7 @@ def test_retries_are_reported(error: Exception, reason: Message | str) -> None:
 
 
 def test_a_budget() -> None:
-    """All threads together share the retries of the budget; once it has ended, there are none."""
+    """All threads together share the retries of the budget; after its end, no call is retried."""
     budget = Budget(100)
     taken: list[bool] = []
     threads = [threading.Thread(target=_take, args=(budget, 60, taken.append)) for _ in range(2)]

@@ -364,7 +364,9 @@ def test_where_a_redirect_points() -> None:
         pytest.param(Reply(200, b"<b>" * (5 * MOST_FILES + 1), HTML), id="HTML, too many tags"),
         pytest.param(Reply(200, b"<a" + b" a" * 101 + b">", HTML), id="HTML, a tag too long"),
         pytest.param(Reply(200, b"<a" + b" a" * 99_999, HTML), id="HTML, a tag without an end"),
-        pytest.param(Reply(200, _page(*[_file("\u00fc", {})] * (MOST_FILES + 1)), JSON), id="JSON, too many odd names"),
+        pytest.param(
+            Reply(200, _page(*[_file("\u00fc", {})] * (MOST_FILES + 1)), JSON), id="JSON, too many non-ASCII names"
+        ),
         pytest.param(Reply(200, b"<a href=a>" * (MOST_FILES + 1), HTML), id="HTML, one name too often"),
         pytest.param(Reply(200, _page(_file(TOKEN, {})), JSON, secrets=[Secret(TOKEN)]), id="JSON, a token"),
     ],

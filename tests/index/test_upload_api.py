@@ -296,10 +296,10 @@ FULL_FORM = [
 
 
 def _built(
-    kind: str, folder: Path, metadata: bytes, name: str = "sample-project", version: str = "1.0"
+    kind: str, directory: Path, metadata: bytes, name: str = "sample-project", version: str = "1.0"
 ) -> Distribution:
     make = make_wheel if kind == "bdist_wheel" else make_sdist
-    path = make(folder, name, version, metadata=metadata)
+    path = make(directory, name, version, metadata=metadata)
     return Distribution.read(path, path.name)
 
 

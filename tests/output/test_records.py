@@ -37,9 +37,9 @@ class World:
         self.records = Records(Settings(repository, **chosen), root, self.run, environ, lambda: self.now)
 
 
-def github(folder: Path) -> dict[str, str]:
+def github(directory: Path) -> dict[str, str]:
     """Return GitHub's variables, after creating the files that they name."""
-    found = {name: folder / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    found = {name: directory / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
     for path in found.values():
         path.write_text("before\n", "utf-8")
     return {name: str(path) for name, path in found.items()}
@@ -77,13 +77,13 @@ def test_elsewhere(tmp_path: Path, environ: Mapping[str, str]) -> None:
 @pytest.mark.parametrize("where", [None, "checkout"], ids=["the project", "CI_PROJECT_DIR"])
 def test_gitlab(tmp_path: Path, where: str | None) -> None:
     """On GitLab the variables are written where it looks for artifacts, and replace older ones."""
-    folder = tmp_path / (where or "")
-    folder.mkdir(exist_ok=True)
-    (folder / "trusted-publish.env").write_text("OLD=1\n", "utf-8")
-    named = {} if where is None else {"CI_PROJECT_DIR": str(folder)}
+    directory = tmp_path / (where or "")
+    directory.mkdir(exist_ok=True)
+    (directory / "trusted-publish.env").write_text("OLD=1\n", "utf-8")
+    named = {} if where is None else {"CI_PROJECT_DIR": str(directory)}
     world = World(tmp_path, {"GITLAB_CI": "true", **named})
     assert [] == world.records.finish(None)
-    assert dotenv(world.plan) == (folder / "trusted-publish.env").read_text("utf-8")
+    assert dotenv(world.plan) == (directory / "trusted-publish.env").read_text("utf-8")
 
 
 def test_before_the_plan(tmp_path: Path) -> None:
@@ -110,17 +110,17 @@ def test_a_rehearsal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["missing directory", "pipe", "pipe with a reader", "directory"])
 def test_what_cannot_be_written(kind: str, tmp_path: Path) -> None:
     """Each file that cannot be written is a warning; none stops or delays the release."""
-    folder = tmp_path / "there"
-    paths = [folder / name for name in ("report.json", "summary", "outputs", "trusted-publish.env")]
+    directory = tmp_path / "there"
+    paths = [directory / name for name in ("report.json", "summary", "outputs", "trusted-publish.env")]
     readers = []
     if kind != "missing directory":
-        folder.mkdir()
+        directory.mkdir()
         for path in paths:
             path.mkdir() if kind == "directory" else os.mkfifo(path)
             if kind == "pipe with a reader":
                 readers.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
     environ = {"GITHUB_STEP_SUMMARY": str(paths[1]), "GITHUB_OUTPUT": str(paths[2])}
-    environ |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(folder)}
+    environ |= {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(directory)}
     world = World(tmp_path, environ, report="there/report.json")
     found = [world.records.keep(), *world.records.finish(None)]
     for reader in readers:

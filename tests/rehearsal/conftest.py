@@ -12,6 +12,6 @@ from .world import World
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """A fresh index with the publishers that the recordings name."""
-    folder = tmp_path / "files"
-    folder.mkdir()
-    return World(folder)
+    directory = tmp_path / "files"
+    directory.mkdir()
+    return World(directory)

@@ -156,17 +156,17 @@ def test_a_command_that_does_not_end() -> None:
 
 def test_where_uv_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """uv is found next to the interpreter, then in the package, then on PATH; it may be missing."""
-    beside, path = (tmp_path / name / "uv" for name in ("beside", "path"))
-    for each in (beside, path):
+    sibling, path = (tmp_path / name / "uv" for name in ("sibling", "path"))
+    for each in (sibling, path):
         each.parent.mkdir()
         shutil.copy(sys.executable, each)
     elsewhere = str(tmp_path / "nowhere" / "python")
     monkeypatch.setenv("PATH", str(path.parent))
 
-    assert installing.find_uv(str(beside.with_name("python"))) == str(beside)
+    assert installing.find_uv(str(sibling.with_name("python"))) == str(sibling)
     packaged = installing.find_uv(elsewhere)
     assert packaged is not None
-    assert Path(packaged).parent not in (beside.parent, path.parent)
+    assert Path(packaged).parent not in (sibling.parent, path.parent)
     monkeypatch.setitem(sys.modules, "uv", None)
     assert installing.find_uv(elsewhere) == str(path)
     path.unlink()

@@ -15,8 +15,8 @@ from tests.support.verdicts import STRICTER, VERDICTS, Verdict, as_recorded
 from .world import SAMPLE, World
 
 
-def read(verdict: Verdict, folder: Path) -> Distribution | DistributionError:
-    path = verdict.write(folder)
+def read(verdict: Verdict, directory: Path) -> Distribution | DistributionError:
+    path = verdict.write(directory)
     try:
         return Distribution.read(path, path.name)
     except DistributionError as error:

@@ -81,12 +81,12 @@ def identity_token(
 class World:
     """The index on which the recordings were made."""
 
-    folder: Path
+    directory: Path
     now: float = NOW
     requests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.store = Store(self.folder, lambda: self.now, "pypi", "https://pypi.test")
+        self.store = Store(self.directory, lambda: self.now, "pypi", "https://pypi.test")
         self.store.add_project("sampleproject", SAMPLE)
         self.store.add_project("noenv-project", NO_ENVIRONMENT)
         self.store.add_project("gl-sample", GL_SAMPLE)
@@ -166,17 +166,17 @@ def wheel(
 ) -> bytes:
     """Return a small wheel, *without* one of its files or with *extra* ones; *salt* changes its bytes."""
     name, version = filename.split("-")[:2]
-    folder = f"{name}-{version}.dist-info"
+    directory = f"{name}-{version}.dist-info"
     core = metadata or f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     files = {
         f"{name}.py": salt,
-        f"{folder}/METADATA": core.encode(),
-        f"{folder}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{folder}/RECORD": b"".join(
+        f"{directory}/METADATA": core.encode(),
+        f"{directory}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{directory}/RECORD": b"".join(
             f"{each},,\n".encode()
-            for each in (f"{name}.py", *(f"{folder}/{x}" for x in ("METADATA", "WHEEL", "RECORD")))
+            for each in (f"{name}.py", *(f"{directory}/{x}" for x in ("METADATA", "WHEEL", "RECORD")))
         ),
-        **{f"{folder}/licenses/{each}": b"MIT" for each in licenses},
+        **{f"{directory}/licenses/{each}": b"MIT" for each in licenses},
         **{path: text.encode() for path, text in (extra or {}).items()},
     }
     target = io.BytesIO()

@@ -30,12 +30,12 @@ _SIGNS_CERTIFICATES = x509.KeyUsage(
 class Authority:
     """A CA that signs certificates for loopback."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests")])
-        self.folder = folder
+        self.directory = directory
         self.certificate = self._sign(self.name, self.key, x509.BasicConstraints(True, None), _SIGNS_CERTIFICATES)
-        self.file = folder / "ca.pem"
+        self.file = directory / "ca.pem"
         self.file.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
     def _sign(
@@ -71,7 +71,7 @@ class Authority:
         ]
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, label)])
         certificate = self._sign(name, key, x509.SubjectAlternativeName(names), life=life)
-        files = self.folder / f"{label}.pem", self.folder / f"{label}.key"
+        files = self.directory / f"{label}.pem", self.directory / f"{label}.key"
         files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         hidden = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
         files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden))
@@ -86,11 +86,11 @@ class Authority:
             context.load_verify_locations(self.file)
         return context
 
-    def as_folder(self) -> Path:
+    def as_directory(self) -> Path:
         """Return a directory with the CA certificate, under the name by which OpenSSL looks it up."""
         canonical = self.name.public_bytes()[2:]
         number = int.from_bytes(hashlib.sha1(canonical).digest()[:4], "little")
-        folder = self.folder / "certs"
-        folder.mkdir()
-        (folder / f"{number:08x}.0").write_bytes(self.file.read_bytes())
-        return folder
+        directory = self.directory / "certs"
+        directory.mkdir()
+        (directory / f"{number:08x}.0").write_bytes(self.file.read_bytes())
+        return directory

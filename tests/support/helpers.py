@@ -61,7 +61,7 @@ def stem(name: str) -> str:
 
 
 def make_wheel(
-    folder: Path,
+    directory: Path,
     name: str = "sample",
     version: str = "1.0",
     tag: str = "py3-none-any",
@@ -87,8 +87,8 @@ def make_wheel(
     }
     record = [f"{path},sha256={_record_hash(data)},{len(data)}\n" for path, data in content.items()]
     content[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"]).encode()
-    path = folder / (filename or f"{stem(name)}-{version}-{tag}.whl")
-    folder.mkdir(parents=True, exist_ok=True)
+    path = directory / (filename or f"{stem(name)}-{version}-{tag}.whl")
+    directory.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, data in content.items():
             archive.writestr(zipfile.ZipInfo(member, (2020, 1, 1, 0, 0, 0)), data)
@@ -96,7 +96,7 @@ def make_wheel(
 
 
 def make_sdist(
-    folder: Path,
+    directory: Path,
     name: str = "sample",
     version: str = "1.0",
     metadata: bytes | None = None,
@@ -121,8 +121,8 @@ def make_sdist(
             info = tarfile.TarInfo(f"{base}/{member}")
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    path = folder / (filename or f"{base}.tar.gz")
-    folder.mkdir(parents=True, exist_ok=True)
+    path = directory / (filename or f"{base}.tar.gz")
+    directory.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(unpacked.getvalue(), mtime=0))
     return path
 
@@ -149,14 +149,14 @@ class Kept(Content):
 
 
 def a_distribution(
-    filename: str, folder: str = "dist", warnings: Sequence[Message] = (), **metadata: object
+    filename: str, directory: str = "dist", warnings: Sequence[Message] = (), **metadata: object
 ) -> Distribution:
     """Return what would be read from a file of this name, without a file; its bytes are its name."""
     said = filenames.parse(filename, filename)
     raw = {"metadata_version": "2.4", "name": said.name, "version": str(said.version), **metadata}
     return Distribution(
-        path=Path("/project", folder, filename),
-        shown=f"{folder}/{filename}",
+        path=Path("/project", directory, filename),
+        shown=f"{directory}/{filename}",
         metadata=CoreMetadata.of([*form(raw)], filename),
         python_tag="py3",
         content=Kept(filename.encode()),

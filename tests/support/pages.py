@@ -53,13 +53,13 @@ def packages() -> dict[str, str]:
     return own | {"XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME", str(Path.home() / ".config"))}
 
 
-def put_hatch(folder: Path) -> None:
+def put_hatch(directory: Path) -> None:
     """Write the commands of the pages to *directory*. They cannot reach a real index."""
     nowhere = "export HTTPS_PROXY=http://127.0.0.1:9 HTTP_PROXY=http://127.0.0.1:9 NO_PROXY=127.0.0.1"
-    hatch = folder / "hatch"
+    hatch = directory / "hatch"
     hatch.write_text(f'#!/bin/sh\n[ "$1" = publish ] && {nowhere}\nexec "{sys.executable}" -m hatch "$@"\n', "utf-8")
     hatch.chmod(0o755)
-    script = folder / "hatch-trusted-publish"
+    script = directory / "hatch-trusted-publish"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m hatch_trusted_publish "$@"\n', "utf-8")
     script.chmod(0o755)
 
@@ -67,20 +67,20 @@ def put_hatch(folder: Path) -> None:
 class Shell:
     """One shell in which the commands of a page are typed. Builds use this plugin."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         """Start in an empty directory.
 
         Args:
             directory: the parent of that directory and of the commands.
             environ: the environment variables of the shell.
         """
-        self.folder = folder / "work"
-        self.folder.mkdir()
-        commands = folder / "bin"
+        self.directory = directory / "work"
+        self.directory.mkdir()
+        commands = directory / "bin"
         commands.mkdir()
         put_hatch(commands)
         # Without this, a build would install the released plugin from an index.
-        own = str(_constraint(folder))
+        own = str(_constraint(directory))
         self.environ = {**environ, **packages(), "PIP_CONSTRAINT": own, "UV_CONSTRAINT": own}
         self.environ["PATH"] = os.pathsep.join([str(commands), os.environ["PATH"]])
 
@@ -90,11 +90,11 @@ class Shell:
         for line in commands.splitlines():
             assert code == 0, said
             if into := re.fullmatch(r"cd (\S+)", line):
-                self.folder = (self.folder / into[1]).resolve(strict=True)
+                self.directory = (self.directory / into[1]).resolve(strict=True)
             elif not line.startswith(_AT_HAND):
                 done = subprocess.run(
                     ["bash", "-c", line],
-                    cwd=self.folder,
+                    cwd=self.directory,
                     env=self.environ,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -107,15 +107,15 @@ class Shell:
 
     def save(self, block: Block) -> None:
         """Write the block to its file."""
-        (self.folder / block.name).write_text(block.text, "utf-8")
+        (self.directory / block.name).write_text(block.text, "utf-8")
 
 
-def _constraint(folder: Path) -> Path:
+def _constraint(directory: Path) -> Path:
     """Return a constraint file that makes pip and uv use this plugin."""
-    wheels = folder / "wheels"
+    wheels = directory / "wheels"
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(wheels)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     [wheel] = wheels.iterdir()
-    constraint = folder / "constraint.txt"
+    constraint = directory / "constraint.txt"
     constraint.write_text(f"hatch-trusted-publish @ {wheel.as_uri()}\n", "utf-8")
     return constraint

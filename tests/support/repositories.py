@@ -17,7 +17,7 @@ _FOREIGN = ("GIT_", "SETUPTOOLS_SCM_", "VCS_VERSIONING_", "HATCH_", "GITHUB_", "
 _FOREIGN_NAMES = ("CI", "SOURCE_DATE_EPOCH", "TZ")
 
 
-def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def isolate(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
     """Hide the settings of the machine and of its CI, and any repository around *directory*."""
     for name in os.environ:
         if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES or name.lower().endswith("_proxy"):
@@ -25,7 +25,7 @@ def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     author = {"NAME": "Ada", "EMAIL": "ada@example.org"}
     settings = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in author.items()}
     settings |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    settings |= {"GIT_CEILING_DIRECTORIES": str(folder)}
+    settings |= {"GIT_CEILING_DIRECTORIES": str(directory)}
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
 
@@ -99,15 +99,15 @@ def give_away(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
         monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # Git's own test hook for this
 
 
-def booby_trap(repository: Path, folder: Path) -> Path:
+def booby_trap(repository: Path, directory: Path) -> Path:
     """Make every command that the configuration of *repository* can name write to a file, and return that file."""
-    folder.mkdir()
-    trace, command = folder / "trace", folder / "trap"
+    directory.mkdir()
+    trace, command = directory / "trace", directory / "trap"
     write_lines(command, ["#!/bin/sh", f'echo "$0 $@" >> "{trace}"', "exit 1"])
     command.chmod(0o755)
     settings = {
         "core.fsmonitor": command,
-        "core.hooksPath": folder,
+        "core.hooksPath": directory,
         "core.sshCommand": command,
         "gpg.program": command,
         "log.showSignature": "true",
@@ -123,10 +123,10 @@ def booby_trap(repository: Path, folder: Path) -> Path:
     return trace
 
 
-def count_processes(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+def count_processes(monkeypatch: pytest.MonkeyPatch, directory: Path) -> Path:
     """Make each Git process write a line to a file, and return that file."""
-    log = folder / "processes"
-    program = folder / "counting" / "git"
+    log = directory / "processes"
+    program = directory / "counting" / "git"
     program.parent.mkdir()
     write_lines(program, ["#!/bin/sh", f'echo "$@" >> "{log}"', f'exec {shutil.which("git")} "$@"'])
     program.chmod(0o755)

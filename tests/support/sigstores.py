@@ -64,10 +64,10 @@ class Verifying:
     def trust(self, trust_config: str) -> None:
         """Verify with the keys of this Sigstore from now on, instead of those of the public one."""
         config = json.loads(trust_config)
-        folder = self._cache / quote("https://tuf-repo-cdn.sigstore.dev", safe="")
-        folder.mkdir(parents=True)
-        (folder / "trusted_root.json").write_text(json.dumps(config["trustedRoot"]), "utf-8")
-        (folder / "signing_config.v0.2.json").write_text(json.dumps(config["signingConfig"]), "utf-8")
+        directory = self._cache / quote("https://tuf-repo-cdn.sigstore.dev", safe="")
+        directory.mkdir(parents=True)
+        (directory / "trusted_root.json").write_text(json.dumps(config["trustedRoot"]), "utf-8")
+        (directory / "signing_config.v0.2.json").write_text(json.dumps(config["signingConfig"]), "utf-8")
 
     def predicate(self, attestation: str, publisher: Publisher, name: str, digest: str) -> str:
         """Return the predicate of a valid attestation.

@@ -19,10 +19,10 @@ class Verdict:
     """PyPI's words; empty if it accepted the file."""
     content: bytes = field(repr=False)
 
-    def write(self, folder: Path) -> Path:
+    def write(self, directory: Path) -> Path:
         """Write the file to a directory."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / self.filename
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / self.filename
         path.write_bytes(self.content)
         return path
 

@@ -114,10 +114,10 @@ def test_a_try_that_hangs_holds_the_growth() -> None:
     gate = grown(8, 2)
     hangs = gate.slot()
     hangs.__enter__()
-    beside = [one_try(gate, "+") for _ in range(5)]
+    together = [one_try(gate, "+") for _ in range(5)]
 
     assert not hangs.__exit__(TryFailed, TryFailed(), None)
-    assert ([2] * 5, 1) == (beside, gate.limit)
+    assert ([2] * 5, 1) == (together, gate.limit)
 
 
 def test_a_pause_holds_for_all() -> None:

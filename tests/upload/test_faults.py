@@ -74,17 +74,17 @@ class Fault:
 REFUSED: Final = Fault("refused", "refused")
 BEFORE: Final = Fault("reset before the body", "cut")
 WITHIN: Final = Fault("reset in the body", "cut")
-AFTER: Final = Fault("reset after it is done", "cut", acts=True)
+AFTER: Final = Fault("reset after processing", "cut", acts=True)
 CUT: Final = Fault("reply cut", "cut", acts=True)
 TOO_MANY: Final = Fault("429", "status", 429)
 WAIT: Final = Fault("429 with Retry-After", "status", 429, {"Retry-After": "1"})
 NOT_TODAY: Final = Fault("429 for an hour", "status", 429, {"Retry-After": "3600"})
 TIMEOUT: Final = Fault("408", "status", 408)
 BROKEN: Final = tuple(Fault(str(status), "status", status) for status in (500, 502, 503))
-GATEWAY: Final = Fault("502 after it is done", "status", 502, acts=True)
+GATEWAY: Final = Fault("502 after processing", "status", 502, acts=True)
 SLOW: Final = Fault("slow reply", "slow", acts=True)
 HANG: Final = Fault("hang", "late")
-ENDLESS: Final = Fault("reply without an end", "late", acts=True)
+ENDLESS: Final = Fault("endless reply", "late", acts=True)
 
 
 @dataclass(frozen=True)
@@ -343,9 +343,9 @@ class Closes(Recorder):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Distribution]:
     """Return two wheels and an sdist."""
-    folder = tmp_path_factory.mktemp("dist")
-    wheels = [make_wheel(folder, tag=f"cp{number}-cp{number}-win32") for number in (310, 311)]
-    return [Distribution.read(path, f"dist/{path.name}") for path in [make_sdist(folder), *wheels]]
+    directory = tmp_path_factory.mktemp("dist")
+    wheels = [make_wheel(directory, tag=f"cp{number}-cp{number}-win32") for number in (310, 311)]
+    return [Distribution.read(path, f"dist/{path.name}") for path in [make_sdist(directory), *wheels]]
 
 
 def _is_slow(row: Row) -> bool:
@@ -519,14 +519,14 @@ class Struggling(Service):
         with self._state:
             self.uploads += 1
             self._under_way += 1
-            number, beside = self.uploads, self._under_way - 1
-            self._under_way -= (stalls := self._how == "stalls all but one connection" and beside > 0)
+            number, others = self.uploads, self._under_way - 1
+            self._under_way -= (stalls := self._how == "stalls all but one connection" and others > 0)
         if stalls:  # until the client gives up
             self._closing.wait(60)
             return Answer(500)
         # The time that an upload takes: others arrive meanwhile.
-        self._closing.wait(0.01 * beside**2 if self._how == "gets slower" else 0.02)
-        refused = self._how == "handles three at once" and beside > 2
+        self._closing.wait(0.01 * others**2 if self._how == "gets slower" else 0.02)
+        refused = self._how == "handles three at once" and others > 2
         failed = self._how == "fails every tenth upload" and number % 10 == 0
         answer = Answer(429) if refused else Answer(500) if failed else super()._act(asked)
         with self._state:

@@ -566,12 +566,12 @@ def test_untracked_files(repository: Repository) -> None:
     """Files that Git neither tracks nor ignores are listed, whatever characters their names have."""
     write_lines(repository.root / ".gitignore", ["ignored"])
     repository.commit()
-    for name in ("ignored", "new", "a b\nc", "folder/ü"):
+    for name in ("ignored", "new", "a b\nc", "directory/ü"):
         (repository.root / name).parent.mkdir(exist_ok=True)
         (repository.root / name).write_text("", "utf-8")
 
-    assert {"new", "a b\nc", "folder/ü"} == untracked_files(repository.root)
-    assert {"ü"} == untracked_files(repository.root / "folder")
+    assert {"new", "a b\nc", "directory/ü"} == untracked_files(repository.root)
+    assert {"ü"} == untracked_files(repository.root / "directory")
 
 
 def test_untracked_files_in_ascii(repository: Repository) -> None:

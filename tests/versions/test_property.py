@@ -103,8 +103,8 @@ class History:
     @contextmanager
     def checked_out(self) -> Iterator[Path]:
         """Create a repository with this history: each commit's tree is the empty directory."""
-        with tempfile.TemporaryDirectory() as folder:
-            root = Path(folder)
+        with tempfile.TemporaryDirectory() as directory:
+            root = Path(directory)
             run(root, "init", "--quiet")
             run(root, "fast-import", "--quiet", "--force", given=self.stream())
             head = root / ".git" / "HEAD"

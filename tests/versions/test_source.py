@@ -28,13 +28,13 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a project that is not in a checkout."""
-    folder = tmp_path / "sample-4.0+x"
-    folder.mkdir()
-    (folder / "pyproject.toml").touch()
-    monkeypatch.chdir(folder)  # as hatchling does: setuptools-scm before 10 looks for archives here alone
-    return folder
+    directory = tmp_path / "sample-4.0+x"
+    directory.mkdir()
+    (directory / "pyproject.toml").touch()
+    monkeypatch.chdir(directory)  # as hatchling does: setuptools-scm before 10 looks for archives here alone
+    return directory
 
 
 def version(root: Path, **config: Any) -> str:
@@ -163,19 +163,19 @@ class TestLocalVersion:
         [{"fallback-version": "3.0+loc"}, {"raw-options": {"fallback_version": "3.0+loc"}}],
         ids=["key", "raw"],
     )
-    def test_fallback(self, folder: Path, config: dict[str, Any], key: str, expected: str) -> None:
+    def test_fallback(self, directory: Path, config: dict[str, Any], key: str, expected: str) -> None:
         """A fallback is used if there is no other version."""
-        assert hatch_vcs(folder, **config) == "3.0+loc"
-        assert expected == version(folder, local_version=key, **config)
+        assert hatch_vcs(directory, **config) == "3.0+loc"
+        assert expected == version(directory, local_version=key, **config)
 
     @pytest.mark.parametrize(("key", "expected"), [("drop", "4.0"), ("keep", "4.0+x")])
     @pytest.mark.filterwarnings("ignore:tag '4.0.x' will be stripped of its suffix:UserWarning")
-    def test_directory_name(self, folder: Path, key: str, expected: str) -> None:
+    def test_directory_name(self, directory: Path, key: str, expected: str) -> None:
         """A version from the directory's name is public, too."""
         options = {"parentdir_prefix_version": "sample-"}
-        theirs = hatch_vcs(folder, raw_options=options)  # setuptools-scm 8 has no local segments from names
+        theirs = hatch_vcs(directory, raw_options=options)  # setuptools-scm 8 has no local segments from names
         assert theirs.startswith("4.0")
-        assert (theirs if key == "keep" else expected) == version(folder, local_version=key, raw_options=options)
+        assert (theirs if key == "keep" else expected) == version(directory, local_version=key, raw_options=options)
 
     @pytest.mark.filterwarnings("ignore:tag 'v1.5.build7' will be stripped of its suffix:UserWarning")
     def test_tag(self, repository: Repository) -> None:
@@ -198,17 +198,17 @@ class TestLocalVersion:
     )
     @pytest.mark.parametrize("mode", ["any", "fetch", "require"])
     @pytest.mark.filterwarnings("ignore:git archive did not support describe output:UserWarning")
-    def test_archive(self, folder: Path, line: str, expected: str, mode: str) -> None:
+    def test_archive(self, directory: Path, line: str, expected: str, mode: str) -> None:
         """An archive has the version of its commit, whatever the `history` setting."""
-        write_lines(folder / ".git_archival.txt", ["node: 0123456789abcdef0123456789abcdef01234567", line])
-        assert expected == version(folder, history=mode)
-        assert hatch_vcs(folder) == version(folder, history=mode, local_version="keep")
+        write_lines(directory / ".git_archival.txt", ["node: 0123456789abcdef0123456789abcdef01234567", line])
+        assert expected == version(directory, history=mode)
+        assert hatch_vcs(directory) == version(directory, history=mode, local_version="keep")
 
     @pytest.mark.parametrize(("key", "expected"), [("drop", "1.2"), ("keep", "1.2+abc")])
-    def test_packaged(self, folder: Path, key: str, expected: str) -> None:
+    def test_packaged(self, directory: Path, key: str, expected: str) -> None:
         """An unpacked sdist has its own version."""
-        write_lines(folder / "PKG-INFO", ["Metadata-Version: 2.4", "Name: sample", "Version: 1.2+abc"])
-        assert expected == version(folder, local_version=key)
+        write_lines(directory / "PKG-INFO", ["Metadata-Version: 2.4", "Name: sample", "Version: 1.2+abc"])
+        assert expected == version(directory, local_version=key)
 
 
 class TestDevNumber:
@@ -267,16 +267,16 @@ class TestDevNumber:
         repository.commit()
         assert version(repository.root, dev_number="commit-time") == "1!2.0rc2.dev20240101000400"
 
-    def test_archive(self, folder: Path) -> None:
+    def test_archive(self, directory: Path) -> None:
         """An archive has the time of its commit."""
         lines = ["node: 0123456789", "node-date: 2024-01-01T02:02:00+02:00", "describe-name: v1.0-2-g0123456789"]
-        write_lines(folder / ".git_archival.txt", lines)
-        assert f"1.1.dev{self.TIME}" == version(folder, dev_number="commit-time")
+        write_lines(directory / ".git_archival.txt", lines)
+        assert f"1.1.dev{self.TIME}" == version(directory, dev_number="commit-time")
 
-    def test_no_date(self, folder: Path) -> None:
+    def test_no_date(self, directory: Path) -> None:
         """Without a date there is no number."""
-        write_lines(folder / ".git_archival.txt", ["node: 0123456789", "describe-name: v1.0-2-g0123456789"])
-        assert Message("no-commit-date") == refusal(folder, dev_number="commit-time")
+        write_lines(directory / ".git_archival.txt", ["node: 0123456789", "describe-name: v1.0-2-g0123456789"])
+        assert Message("no-commit-date") == refusal(directory, dev_number="commit-time")
 
     @pytest.mark.parametrize(
         ("seconds", "expected"), [(1, []), (0, ["commit-time-not-later"]), (-60, ["commit-time-not-later"])]
@@ -518,9 +518,9 @@ class TestKeys:
 class TestRefusals:
     """A build without a reliable version is refused."""
 
-    def test_no_repository(self, folder: Path) -> None:
+    def test_no_repository(self, directory: Path) -> None:
         """A directory of files has no version."""
-        assert Message("no-repository") == refusal(folder)
+        assert Message("no-repository") == refusal(directory)
 
     def test_root_is_above(self, repository: Repository) -> None:
         """setuptools-scm looks for the repository in one directory only; its words are shown."""
@@ -556,10 +556,10 @@ class TestRefusals:
         assert Message("no-version", said=str(error.value) or "AssertionError") == refusal(repository.root)
 
     @pytest.mark.filterwarnings("ignore:tag .* (could not be parsed|no version found):UserWarning")
-    def test_archive_of_a_tag_that_is_not_a_version(self, folder: Path) -> None:
+    def test_archive_of_a_tag_that_is_not_a_version(self, directory: Path) -> None:
         """The same in an archive, which has no repository."""
-        write_lines(folder / ".git_archival.txt", ["node: 0123456789", "describe-name: nightly-x9"])
-        assert "no-version" == refusal(folder).code
+        write_lines(directory / ".git_archival.txt", ["node: 0123456789", "describe-name: nightly-x9"])
+        assert "no-version" == refusal(directory).code
 
     @pytest.mark.filterwarnings("ignore:.*'(tag_regex|git_describe_command)' is deprecated:DeprecationWarning")
     def test_broken_pattern(self, repository: Repository) -> None:
@@ -575,9 +575,9 @@ class TestRefusals:
         assert version(repository.root) == "1.1.dev3"
 
     @pytest.mark.parametrize("version", ["latest", "1.0.x"])
-    def test_not_a_version(self, folder: Path, version: str) -> None:
+    def test_not_a_version(self, directory: Path, version: str) -> None:
         """Whatever its source, the version is valid by PEP 440."""
-        assert "no-version" == refusal(folder, fallback_version=version).code
+        assert "no-version" == refusal(directory, fallback_version=version).code
 
     def test_set_version(self, repository: Repository) -> None:
         """``hatch version minor`` fails with the way to change the version."""
