@@ -12,6 +12,7 @@ from hatch_trusted_publish.artifacts.digest import digest_of
 from hatch_trusted_publish.errors import Message
 from tests.support.pages import ROOT, Shell, blocks_of
 
+from .test_pages import github, tasks
 from .world import PUBLISHERS, Ci, Index, clean_environ, git
 
 pytestmark = pytest.mark.slow
@@ -61,15 +62,15 @@ def test_rehearsal(shell: Shell) -> None:
 
 def test_one_package_a_run(shell: Shell, two: Index) -> None:
     """The workflow builds the package that the tag names; only its files are published."""
-    [file] = [block.text for block in blocks_of(PAGE) if block.language == "yaml"]
-    [build] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch build" in line]
-    [publish] = [line.partition("run: ")[2] for line in file.splitlines() if "hatch publish" in line]
+    job, publish = tasks(PAGE, github, "\njobs:")
+    [build] = [line for line in job.script.splitlines() if "hatch build" in line]
     shell.environ["GITHUB_REF_NAME"] = "core-v1.0.0"
     assert 0 == shell.type(build)[0]
     # The output of the build job.
     built = (shell.directory / "dist").iterdir()
-    shell.environ["DIGEST"] = digest_of((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in built)
-    code, said = shell.type(publish)
+    digest = digest_of((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in built)
+    shell.environ |= dict.fromkeys(publish.environ, digest)
+    code, said = shell.type(publish.script)
     assert 0 == code, said
     assert CORE == two.files
 
