@@ -82,7 +82,7 @@ def make_repository(root: Path) -> None:
 
 
 def git(root: Path, *arguments: str, given: str | None = None) -> None:
-    """Run git, which has to succeed."""
+    """Run Git, and check that it succeeds."""
     subprocess.run(["git", *arguments], cwd=root, input=given, text=True, check=True)
 
 

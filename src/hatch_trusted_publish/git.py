@@ -22,7 +22,7 @@ from subprocess import CompletedProcess
 from typing import Final
 
 NOT_FOUND: Final = 127
-"""The exit code where Git is not installed, as a shell has it."""
+"""The exit code if Git is not installed, as in a shell."""
 _OPTIONS: Final = (
     *("-c", "core.fsmonitor=false"),
     *("-c", f"core.hooksPath={os.devnull}"),
@@ -31,7 +31,7 @@ _OPTIONS: Final = (
 )
 _ENVIRON: Final = {"GCM_INTERACTIVE": "never", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 IDENTITIES: Final = ("_ID_TOKEN", "_ID_TOKEN_REQUEST_TOKEN")
-"""How the names of variables end that hold an identity token, or what one is requested with."""
+"""The suffixes of variables that hold an identity token, or the credential to request one."""
 _ELSEWHERE: Final = {"GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
 """Git sets them for its hooks; they name another repository than that of the directory."""
 
@@ -48,7 +48,7 @@ def parse_remote(url: str) -> tuple[str, str, str] | None:
 
 
 def ask(root: Path, *arguments: str) -> str:
-    """Return what a command prints, or nothing if it fails."""
+    """Return the output of a command, or nothing if it fails."""
     done = run(root, *arguments)
     return done.stdout.strip() if done.returncode == 0 else ""
 

@@ -1,4 +1,4 @@
-"""The process of a release: what ends it, what it leaves on the disk, and its variables."""
+"""The process of a release: the signals that end it, what it leaves on the disk, and its variables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def prepare() -> None:
 
 
 def _hear_signals() -> None:
-    """End the run as Ctrl-C does when a CI cancels the job or a terminal goes away; what is ignored stays ignored."""
+    """End the run as Ctrl-C does when a CI cancels the job or a terminal closes; ignored signals stay ignored."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows lacks the last
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:

@@ -119,7 +119,7 @@ def release(
 
 
 def _prepare_next_run(error: TrustedPublishError, exchange: Exchange, signing: Signing) -> None:
-    """Remove what the next run should not find, and say how there can be one."""
+    """Remove data that the next run should not find, and report how to run again."""
     if _ATTESTATIONS_REFUSED.intersection(error.codes):
         signing.discard()
     if exchange.is_spent and "upload-token-of-job-refused" not in error.codes:
@@ -127,7 +127,7 @@ def _prepare_next_run(error: TrustedPublishError, exchange: Exchange, signing: S
 
 
 def _compare_without_token(job: Job, distributions: Sequence[Distribution]) -> Plan | None:
-    """As `_compare`; nothing where the index lists its files only for an upload token."""
+    """As `_compare`; nothing if the index lists its files only for an upload token."""
     if not job.index.listed:
         job.events.warn(Message("not-compared", index=job.index.title))
     try:

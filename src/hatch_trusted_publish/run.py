@@ -55,7 +55,7 @@ def publish(settings: Settings, artifacts: Sequence[str], root: Path, cache: Pat
         with (
             _place(settings, repository, distributions, root, log) as index,
             Client(repository.certificates, settings.timeout, _user_agent(), log.note) as client,
-            # The CI's own service is asked without the certificates of an index.
+            # The certificates of an index do not apply to the CI's own service.
             nullcontext(client)
             if repository.certificates == Certificates()
             else Client(Certificates(), settings.timeout, _user_agent(), log.note) as client_of_ci,
@@ -71,7 +71,7 @@ def publish(settings: Settings, artifacts: Sequence[str], root: Path, cache: Pat
 
 @contextmanager
 def _recorded(settings: Settings, root: Path, console: Console) -> Iterator[tuple[Run, Records, RunLog]]:
-    """Keep the record of a run, and write at its end what it leaves behind, whatever has become of it."""
+    """Record a run, and write its records at the end, however it ends."""
     run = Run()
     records = Records(settings, root, run, os.environ)
     log = RunLog(console, settings, run, records)

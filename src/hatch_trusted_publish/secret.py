@@ -74,7 +74,7 @@ def _counts(char: str) -> bool:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield what stands for *text* among the letters and digits of another text."""
+    """Yield the forms that *text* takes among the letters and digits of another string."""
     yield "".join(filter(_counts, text))
     data = text.encode()
     for before in range(3):  # Base64 takes three bytes at a time: what comes before decides the form

@@ -22,7 +22,7 @@ GRACE: Final = 5.0
 
 
 def later(work: Callable[[], T]) -> Future[T]:
-    """Start *work* in a thread of its own; its result or exception comes out of the future.
+    """Start *work* in its own thread; the future has its result or exception.
 
     No pool: the interpreter waits for a pool's threads, and one may be waiting for a server that
     never answers.

@@ -48,7 +48,7 @@ def wheel_metadata(file: BinaryIO, filename: str, shown: str) -> bytes:
     """Return the one METADATA of a wheel (PEP 427).
 
     Raises:
-        DistributionError: it has none, several, or one that cannot be read.
+        DistributionError: it is missing, repeated, or cannot be read.
         BROKEN: it is not a sound zip file.
     """
     expected = f"{dist_info(filename)}/METADATA"
@@ -73,7 +73,7 @@ def sdist_metadata(file: BinaryIO, shown: str, wanted: AbstractSet[str] = frozen
     """Return the one PKG-INFO of an sdist (PEP 643), and which of the files *wanted* it contains.
 
     Raises:
-        DistributionError: it has none, several, or one that cannot be read.
+        DistributionError: it is missing, repeated, or cannot be read.
         BROKEN: it is not a sound gzipped tar file.
     """
     metadata: list[bytes] = []
@@ -142,7 +142,7 @@ class _BoundedStream:
         return self._last
 
     def seek(self, position: int) -> int:
-        if position < self.tell():  # tarfile would read the same header again and again
+        if position < self.tell():  # tarfile would loop over the same header
             raise TarError("a header points backwards")
         self._check_position(position)
         return self._stream.seek(position)

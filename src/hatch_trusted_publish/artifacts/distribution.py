@@ -194,5 +194,5 @@ def _is_wanted(path: Path) -> bool:
 
 
 def shown_path(path: PurePath, root: PurePath) -> str:
-    """Return *path* as users and the report show it: relative to *root* where it is inside, with slashes."""
+    """Return *path* as users and the report show it: relative to *root* if it is inside, with slashes."""
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

@@ -18,7 +18,7 @@ from packaging.version import Version
 from ..errors import DistributionError, Message
 
 Fields: TypeAlias = Sequence[tuple[str, str]]
-"""Names and values of an upload form, in its order; a name may come several times."""
+"""Names and values of an upload form, in order; a name may occur several times."""
 
 LARGEST_HEADERS: Final = 1024**2
 """Bytes of the fields before the description. The parser takes up to fifty times as many."""

@@ -25,7 +25,7 @@ Newest = Mapping[NormalizedName, tuple[Version, str]]
 
 
 def publishers_of(index: Index, client: Client, newest: Newest) -> Mapping[NormalizedName, Sequence[str]]:
-    """Return who published the newest release of each project; nothing where the index does not say."""
+    """Return the publisher of each project's newest release; nothing if the index does not say."""
     found: dict[NormalizedName, list[str]] = {}
     for project, (_, url) in newest.items():
         if not is_on_host_of(url, index.simple_url):

@@ -158,7 +158,7 @@ class _Signer:
                 return once()
             except Exception as error:  # noqa: BLE001 - sigstore lets out whatever requests, json and pydantic raise
                 failure = _failure(service, error, self._token)
-            # Not from there: the frames behind it hold the token.
+            # Outside of the handler: the frames of the caught error hold the token.
             raise failure
 
         return call(SMALL_REQUEST, lambda error: isinstance(error, _PassingError), attempt, self._events.note)

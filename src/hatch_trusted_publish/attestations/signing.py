@@ -1,4 +1,4 @@
-"""Whether the files of a run get attestations, and from where: next to them, or signed now (PEP 740).
+"""Whether the files of a run get attestations, and their source: existing files, or signing now (PEP 740).
 
 Rules:
 
@@ -56,7 +56,7 @@ class Signing:
             self.problems.append(Message("attestations-required", reason=self._refusal))
 
     def require(self, ambient: Callable[[], Ambient]) -> None:
-        """With ``attestations = true``: check that this job can sign, before the index is asked for anything.
+        """With ``attestations = true``: check that this job can sign, before any request to the index.
 
         Raises:
             AttestationError: PyPI accepts no attestations from it.
@@ -91,7 +91,7 @@ class Signing:
         return {one.filename: self._found[one.filename] for one in distributions}
 
     def discard(self) -> None:
-        """Remove what this run wrote next to the files: the index refused it, and the next run would find it."""
+        """Remove what this run wrote next to the files: the index rejected it, and the next run would find it."""
         for path in self._kept:
             path.unlink(missing_ok=True)
 

@@ -50,7 +50,7 @@ def _workflows(project: Project) -> Iterator[Finding]:
 
 
 def _zizmor(root: Path, file: str) -> Iterator[Finding]:
-    """The findings of zizmor, where it is installed."""
+    """Return the findings of zizmor, if it is installed."""
     command = shutil.which("zizmor")
     if command is None:
         return

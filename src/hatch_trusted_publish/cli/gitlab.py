@@ -21,7 +21,7 @@ _AUDIENCES: Final = {"PYPI_ID_TOKEN": "pypi", "TESTPYPI_ID_TOKEN": "testpypi"}
 
 
 class Job(rules.Job):
-    """One job, with what it extends."""
+    """One job, with the jobs that it extends."""
 
     __slots__ = ()
 
@@ -34,7 +34,7 @@ class Job(rules.Job):
 
 
 def jobs(root: Node) -> list[Job]:
-    """The jobs that run; hidden ones count where others extend them."""
+    """The jobs that run; hidden ones count if others extend them."""
     members = root.members or {}
 
     def merged(name: str, seen: tuple[str, ...] = ()) -> dict[str, Node]:

@@ -48,7 +48,7 @@ class Publishing:
     """A job that publishes already."""
 
     file: str
-    """As PyPI's form asks for it."""
+    """As in PyPI's form."""
     environment: str
 
 

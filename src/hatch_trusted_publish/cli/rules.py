@@ -42,7 +42,7 @@ class Job:
 
 
 def finding(level: Level, code: str, node: Node, **facts: object) -> Finding:
-    """Return what was found at *node*."""
+    """Return a finding at *node*."""
     return Finding(level, Message(code, **facts), node.file, node.line)
 
 
@@ -61,7 +61,7 @@ def publisher(project: Project, provider: str, file: str, jobs: Sequence[Job], t
     configured = str(said.get("environment", ""))
     compared = str.casefold if provider == "github" else str
     for job in jobs:
-        # What a variable or an expression holds is not known here.
+        # The content of a variable or an expression is not known here.
         if configured and "$" not in job.environment and compared(configured) != compared(job.environment):
             found = job.environment or "none"
             yield finding("error", "other-environment", job.node, configured=configured, found=found, job=job.name)

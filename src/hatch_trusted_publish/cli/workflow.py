@@ -1,4 +1,4 @@
-"""GitHub's workflow files: triggers, jobs and steps, and what a job is for."""
+"""GitHub's workflow files: triggers, jobs and steps, and the purpose of a job."""
 
 from __future__ import annotations
 

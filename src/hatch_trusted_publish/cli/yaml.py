@@ -28,13 +28,13 @@ class Node:
     """A scalar, sequence or mapping."""
 
     line: int
-    """Of its key in a mapping; else where it starts."""
+    """The line of its key in a mapping; else of its start."""
     text: str = ""
-    """Of a scalar."""
+    """The value of a scalar."""
     items: Sequence[Node] = ()
-    """Of a sequence."""
+    """The items of a sequence."""
     members: Mapping[str, Node] | None = None
-    """Of a mapping."""
+    """The members of a mapping."""
     file: str = ""
     """The path to show."""
 

@@ -52,6 +52,6 @@ class Certificates:
 
 
 def words(error: BaseException) -> str:
-    """Return what the system says of a failure; of other kinds the type, since the text may cite what was sent."""
+    """Return the system's words about a failure; for other errors the type, since the words may quote the request."""
     said = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or type(error).__name__
     return str(said).removesuffix(".")

@@ -1,4 +1,4 @@
-"""Sends requests, again where that may help.
+"""Sends requests, with retries if they may help.
 
 Rules:
 
@@ -34,7 +34,7 @@ from .retries import LONGEST_WAIT, SMALL_REQUEST, Budget, Note, call, can_pass, 
 SLOWEST_UPLOAD: Final = 100_000
 """Bytes a second: a slower upload is given up, and tried again."""
 RETRIES: Final = 60
-"""Of all requests together without a good reply: an index that is down is not asked for every file of a run."""
+"""For all failed tries of a run together: an index that is down does not get every file of a run."""
 
 
 class Client:
@@ -59,7 +59,7 @@ class Client:
             self._proxy = _proxy()
             self._direct, self._proxied = pool(), pool(proxy=self._proxy)
         except (ImportError, ValueError, httpx.InvalidURL):
-            # Not said which: the variable may hold a password.
+            # Without the variable's value, which may hold a password.
             raise NetworkError("unusable-proxy", was_sent=False, can_pass=False) from None
         self._budget = Budget(RETRIES)
         self._secrets = [Secret(self._proxy.auth[1])] if self._proxy and self._proxy.auth else []
@@ -78,7 +78,7 @@ class Client:
         self._proxied.close()
 
     def hurry(self, seconds: float) -> None:
-        """Send only what is `Request.last` from now on, once and within *seconds*: the run ends."""
+        """From now on send only requests that are `Request.last`, once and within *seconds*: the run ends."""
         self._ends = time.monotonic() + seconds
         self._budget.end()
 

@@ -223,7 +223,7 @@ def strict_object(data: bytes) -> dict[str, object]:
 
 
 def message(reply: Reply) -> str:
-    """Return what the server says in words: PyPI's code in JSON, plain text, or the reason phrase."""
+    """Return the server's words: PyPI's code in JSON, plain text, or the reason phrase."""
     answer = json_object(reply)
     texts = (answer.get(key) for key in ("code", "detail", "message", "title"))
     said = next((text for text in texts if isinstance(text, str) and text), "")

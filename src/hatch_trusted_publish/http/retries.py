@@ -43,7 +43,7 @@ class Budget:
             return self._left >= 0
 
     def end(self) -> None:
-        """Leave none."""
+        """Use up all retries."""
         with self._lock:
             self._full = self._left = 0
 

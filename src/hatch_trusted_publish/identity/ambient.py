@@ -58,7 +58,7 @@ class Ambient:
 
     name: str
     request: Callable[[str], str]
-    """Audience → what the CI returns as an identity token."""
+    """Audience → the CI's identity token, as returned."""
     renewable: bool = True
     """Whether each request returns a new token; GitLab creates one token per job."""
     attests: bool = False
@@ -168,7 +168,7 @@ def _github(environ: Mapping[str, str], client: Client) -> Callable[[str], str]:
         if reply.status != 200:
             raise IdentityError("token-service-refused", status=reply.status)
         token = json_object(reply).get("value")
-        # `fetch` judges what is no token.
+        # `fetch` rejects malformed tokens.
         return token if isinstance(token, str) else ""
 
     return ask
@@ -197,7 +197,7 @@ def _google(audience: str, timeout: float) -> str:
             # It has a time limit for each read only.
             return later(partial(detect_credential, audience)).result(timeout) or ""
         except Exception as error:  # noqa: BLE001 - it lets through whatever urllib3 and json raise
-            # The status and nothing else: the words hold bodies of responses.
+            # The status alone: the words quote bodies of responses.
             status = re.search(r"code=(\d{3})", str(error))
             raise IdentityError("google-refused", status=status[1] if status else "") from None
 
@@ -218,7 +218,7 @@ def _by_command(command: list[str], timeout: float) -> str:
             raise IdentityError("ci-command-failed", command=name, problem=type(error).__name__) from None
         if token := done.stdout.strip() if done.returncode == 0 else "":
             return token
-        # Standard error only: standard output is where a token would be.
+        # Standard error only: standard output could contain a token.
         asked = " ".join(takewhile(lambda word: not word.startswith("-"), command))
         raise IdentityError("ci-command-refused", command=asked, status=done.returncode, said=done.stderr)
 

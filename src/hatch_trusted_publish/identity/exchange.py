@@ -77,7 +77,7 @@ class Exchange:
     client: Client
     events: Events
     keep_in: Path | None = None
-    """The directory for kept tokens; used where the job can have no other token."""
+    """The directory for kept tokens; used if the job can have no other token."""
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _claims: Claims = field(default_factory=dict, init=False)
     _token: UploadToken | None = field(default=None, init=False)
@@ -100,7 +100,7 @@ class Exchange:
         return self._token is not None and self._kept is None and not self.renewable
 
     def claims(self) -> Claims:
-        """Return what the CI says about this job; empty before it was asked."""
+        """Return the job's claims; empty until the identity is requested."""
         return self._claims
 
     def seconds_left(self) -> float:
@@ -160,7 +160,7 @@ class Exchange:
         return hints.other_project(self._refused(), projects)
 
     def burn(self, *, tell: bool = False) -> None:
-        """Burn what was minted here, also by a mint that is under way, and end the exchange.
+        """Burn the tokens minted here, also by a mint in flight, and end the exchange.
 
         Args:
             tell: whether to report that the index has no way to burn a token.
@@ -265,7 +265,7 @@ class Exchange:
         return token
 
     def _identify(self) -> Identity:
-        """Return the job's identity, masked, and compared with the table ``publisher`` before it goes anywhere."""
+        """Return the job's identity, masked, and compared with the table ``publisher`` before it is sent."""
         identity = self.ambient.fetch(self.terms.audience)
         self.events.mask(identity.token)
         self._claims = identity.claims

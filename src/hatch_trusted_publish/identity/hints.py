@@ -76,7 +76,7 @@ def refusal(job: Refused, refused: Message) -> Message | None:
 
 
 def other_project(job: Refused, projects: Sequence[str]) -> Message:
-    """Return what to add to the refusal of a file that the upload token is not for."""
+    """Return the addition to the rejection of a file that the upload token is not for."""
     causes = [Message("another-name"), Message("no-publisher", projects=projects, index=job.index.title)]
     return _details(job, causes=causes, form=_form(job, projects), table=_table(job))
 

@@ -52,7 +52,7 @@ class Provider:
     public: tuple[str, ...]
     """The claims that a report may show."""
     form: Mapping[str, str] = field(default_factory=dict)
-    """Field → its name in PyPI's form, where the two differ."""
+    """Field → its name in PyPI's form, if the two differ."""
 
 
 PROVIDERS: Final[Mapping[str, Provider]] = {
@@ -170,7 +170,7 @@ def claim(claims: Claims, name: str) -> str:
         return str(value).lower()
     if isinstance(value, str | int | float):
         return clean(value)
-    return "" if value is None else type(value).__name__  # what is nested may be too deep to be written out
+    return "" if value is None else type(value).__name__  # a nested value may be too deep to write out
 
 
 def presented(claims: Claims, names: Sequence[str] = ()) -> dict[str, str | Message]:

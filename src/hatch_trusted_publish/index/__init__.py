@@ -1,1 +1,1 @@
-"""What an index is asked and what its replies mean. No network here."""
+"""The requests to an index, and the meaning of its replies. No network here."""

@@ -30,7 +30,7 @@ class Repository:
     local_versions: bool = False
     attestations: bool = False
     listing: Literal["none"] | None = None
-    """``none``: it cannot be asked for its files."""
+    """``none``: the list of files cannot be read."""
     certificates: Certificates = field(default_factory=Certificates)
 
 
@@ -58,16 +58,16 @@ class Index:
     endpoints: Endpoints | None = None
     """Where the exchange happens, if that is known without a search."""
     project_url: str | None = None
-    """The pages for people, where they are known: ``{project_url}NAME/VERSION/``."""
+    """The web pages, if they are known: ``{project_url}NAME/VERSION/``."""
     local_versions: bool = False
     pypi_rules: bool = False
     """Whether PyPI's own rules hold, which are checked before anything is uploaded."""
     attestations: bool = False
     """Whether it accepts attestations (PEP 740)."""
     listed: bool = True
-    """Whether it can be asked for its files; without that, nothing is compared."""
+    """Whether its list of files can be read; without that, nothing is compared."""
     token: Secret | None = None
-    """An upload token to read its list with, where it wants to know who asks."""
+    """An upload token for reading its list, if the index requires one."""
     trust_config: str | None = None
     """Another Sigstore than the public one to sign with, as `sigstore.models.ClientTrustConfig` in JSON."""
 
@@ -91,7 +91,7 @@ class Index:
         return urljoin(self.simple_url, quote(project) + "/")
 
     def release_url(self, project: str, version: str) -> str:
-        """The page of a release for people; the simple page where no such page is known."""
+        """Return the web page of a release, or its simple page if no web page is known."""
         if self.project_url is None:
             return self.listing_url(project)
         return f"{self.project_url}{quote(project)}/{quote(version)}/"

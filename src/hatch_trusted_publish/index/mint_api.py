@@ -19,7 +19,7 @@ from .endpoints import Endpoints, Index
 from .origins import LONGEST_AUDIENCE, trusted_endpoint
 
 TOKEN_LIFE: Final = 900.0
-"""Seconds, where an index does not say (PEP 807); PyPI's own life time."""
+"""Seconds, if an index does not say (PEP 807); PyPI's own lifetime."""
 _CODES: Final = {
     *("invalid-payload", "not-enabled", "invalid-token", "invalid-reuse-token"),
     *("invalid-pending-publisher", "invalid-publisher"),
@@ -43,7 +43,7 @@ class UploadToken:
 
 
 def ask_discovery(index: Index) -> Request:
-    """Ask where the index exchanges identities (PEP 807)."""
+    """Return the request for the index's exchange endpoints (PEP 807)."""
     upload_url = index.upload_url
     return Request(
         purpose=Message("asking-endpoints", index=index.title),
@@ -91,7 +91,7 @@ def read_audience(reply: Reply, index: Index) -> str:
     """Return the audience as the index states it; `origins.trusted_audience` judges it.
 
     Raises:
-        ExchangeError: the reply has none.
+        ExchangeError: the reply has no audience.
     """
     if reply.status != 200:
         raise _failed(reply, index)

@@ -37,7 +37,7 @@ _SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One file of a listing, with what the index says about it."""
+    """One file of a listing, with the index's data about it."""
 
     sha256: str | None = None
     said_url: str | None = None
@@ -58,7 +58,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What an index holds of one project."""
+    """The files of one project on an index."""
 
     files: Mapping[str, Listed] = field(default_factory=dict)
     """By file name."""
@@ -80,7 +80,7 @@ def ask_listing(index: Index, project: str) -> Request:
 
 
 def read_listing(reply: Reply, index: Index, project: str) -> Listing:
-    """Return what the index holds of *project*.
+    """Return the files of *project* on the index.
 
     Raises:
         IndexReadError: the reply does not say. ``listing-needs-token``: it may with an upload token.

@@ -1,4 +1,4 @@
-"""Uploads: the form for one file, and what the index says to it.
+"""Uploads: the form for one file, and the meaning of the index's reply.
 
 Pure: a request to send, or what a reply means. PyPI's replies are recorded in tests/pypi-recordings.json.
 """
@@ -116,7 +116,7 @@ def read_upload(reply: Reply, distribution: Distribution, index: Index) -> Liter
 
 
 def _refusal(status: int, said: str) -> tuple[str, Scope]:
-    """The code of a refusal, and what it holds for."""
+    """The code of a rejection, and its scope."""
     words = said.lower()
     for part, code, scope in _BY_WORDS if 400 <= status < 500 else ():
         # A refusal of the metadata quotes them, whatever they say.

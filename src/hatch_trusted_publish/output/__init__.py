@@ -1,1 +1,1 @@
-"""What a run shows and what it leaves behind."""
+"""The output of a run, and the files it leaves."""

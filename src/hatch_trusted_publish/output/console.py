@@ -31,7 +31,7 @@ _QUIETEST: Final[Mapping[Kind, int]] = {"info": 0, "success": 0, "warning": -1, 
 """Hatch's lowest verbosity that shows each."""
 _ASCII: Final = str.maketrans({"→": "->", "…": "...", "━": "#", "╌": "-"})
 _COMMANDS: Final = re.compile(r"^\s*:(?=:)|#(?=#\w*\[)", re.MULTILINE)
-"""How commands begin: ``::`` at the start of a line, for GitHub; ``##[`` or ``##vso[`` anywhere, for GitHub and Azure."""
+"""How commands start: ``::`` at the start of a line on GitHub; ``##[`` or ``##vso[`` anywhere on GitHub and Azure."""
 
 
 class Console:
@@ -69,7 +69,7 @@ class Console:
         return not in_log and sys.stderr.isatty() and self._app.verbosity >= _QUIETEST["info"]
 
     def show(self, kind: Kind, text: str) -> None:
-        """Print *text*, where Hatch's verbosity allows it."""
+        """Print *text*, if Hatch's verbosity allows it."""
         if self._app.verbosity < _QUIETEST[kind]:
             return
         if kind == "warning" and self._github:
@@ -104,7 +104,7 @@ class Console:
                 raise Interrupted("no-mask", reason=error.strerror) from None
 
     def folded(self, title: str, lines: Iterable[str]) -> None:
-        """Print *title* and *lines*: folded where the log can do that, else the lines with `-v` only."""
+        """Print *title* and *lines*: folded if the log supports it, else the lines with `-v` only."""
         if self._app.verbosity < _QUIETEST["info"]:
             return
         start, end, detailed = f"{title}\n", "", self._app.verbosity > 0
@@ -178,7 +178,7 @@ class Console:
 
 
 def _discard(stream: TextIO) -> None:
-    """Write *stream* to nowhere from now on, so that nothing else fails on it, nor Python's flush at exit."""
+    """Discard further output to *stream*, so that nothing else fails on it, nor Python's flush at exit."""
     with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), stream.fileno())
 

@@ -1,4 +1,4 @@
-"""How far the uploads have come: a row for each file, and a total. Pure, except for its clock.
+"""The progress of the uploads: a row for each file, and a total. Pure, except for its clock.
 
 Rules:
 
@@ -83,7 +83,7 @@ class Progress:
         self._open -= 1
 
     def stop(self) -> None:
-        """End what is under way: no reply to it will be read."""
+        """End the uploads in flight: no reply to them will be read."""
         self._open = 0
         for row in self._uploads:
             if row.is_under_way:
@@ -114,7 +114,7 @@ class Progress:
         )
 
     def so_far(self) -> Message:
-        """How far all of it has come, for a log without a table."""
+        """Return the total progress in words, for a log without a table."""
         sent, size, rate, left = self._now()
         return Message("uploaded-so-far", sent=bytes_(sent), size=bytes_(size), rate=rate, left=left)
 
@@ -173,7 +173,7 @@ class Progress:
         return sent, size, _rate(sent, seconds), str(Message("time-left", time=_minutes(left))) if left >= 0.5 else ""
 
     def _names_within(self, width: int) -> tuple[str, list[str]]:
-        """Return what all names start with, if they are too long, and the names in at most *width* characters."""
+        """Return the common start of all names, if they are too long, and the names in at most *width* characters."""
         names = [row.name for row in self._rows.values()]
         if max(map(len, names)) <= width:
             return "", names

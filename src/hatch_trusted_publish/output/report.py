@@ -1,4 +1,4 @@
-"""A run → JSON, and what it says of itself after a failure. Pure."""
+"""A run → JSON, and its account of the files after a failure. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def release_urls(plan: Plan) -> list[str]:
 
 
 def standing(run: Run) -> list[Message]:
-    """Return what is on the index after a failure, and what is not; nothing if no upload was started."""
+    """Return which files are on the index after a failure, and which are not; nothing if no upload started."""
     found: dict[str, list[str]] = {"on-the-index": [], "perhaps-on-the-index": [], "not-on-the-index": []}
     for name, outcome in run.outcomes.items() if run.has_started else ():
         there = outcome.result in ON_THE_INDEX

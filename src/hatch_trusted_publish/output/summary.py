@@ -21,7 +21,7 @@ from .report import ON_THE_INDEX, release_urls
 
 
 def job_summary(run: Run, error: str | None, *, dry_run: bool) -> str:
-    """Return what was released, where it is and how to install it; or why it was not."""
+    """Return the release, its URL and its install command; or the error."""
     plan = run.plan
     what = Message("summary-dry-run") if dry_run else Message("summary-release")
     releases = [f"{name} {version}" for name, version in plan.releases] if plan else []

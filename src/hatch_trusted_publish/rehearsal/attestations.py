@@ -51,7 +51,7 @@ def _malformed(*problems: Problem) -> str:
 def forged(
     attestations: Sequence[Attestation], publisher: GitHub | GitLab, subject: tuple[str, str], trust_config: str
 ) -> str | None:
-    """Return PyPI's words against the first attestation that does not hold.
+    """Return PyPI's words about the first invalid attestation.
 
     PyPI compares the publisher with the Build Config URI of the certificate, and not with the claims of the token.
 

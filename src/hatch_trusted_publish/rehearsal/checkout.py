@@ -1,4 +1,4 @@
-"""What the rehearsed job runs on: repository, ref and commit, from Git where it knows."""
+"""The checkout of the rehearsed job: repository, ref and commit, from Git if it knows them."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def mint(store: Store, trusted: Trusted, body: bytes) -> Reply:
 
 
 def payload(body: bytes) -> str | Problem:
-    """Return the identity token in the request, or what is wrong with the request."""
+    """Return the identity token in the request, or the problem with the request."""
     value = parsed(body)
     if isinstance(value, Problem):
         return value

@@ -99,7 +99,7 @@ class _Server(uvicorn.Server):
 def serving(app: ASGIApp, sock: socket.socket) -> Iterator[None]:
     """Serve *app* on *sock*. At the end, the thread and its sockets are closed."""
     ready = threading.Event()
-    # uvicorn would choose each of these by what is installed.
+    # uvicorn would choose each of these by the installed packages.
     config = uvicorn.Config(
         app,
         http="h11",

@@ -1,4 +1,4 @@
-"""What the embedded index knows: publishers, projects, files, upload tokens.
+"""The state of the embedded index: publishers, projects, files, upload tokens.
 
 Rules:
 
@@ -160,7 +160,7 @@ class Store:
         return f"pypi-{text}", expires
 
     def token(self, text: str) -> tuple[UploadToken, bool] | None:
-        """Return what is known about a token, and whether its signature is right."""
+        """Return the data of a token, and whether its signature is valid."""
         if (parts := self._parts(text)) is None:
             return None
         identifier, mac = parts
@@ -199,7 +199,7 @@ class Store:
         project.files[file.filename] = file
 
     def path(self, file: File) -> Path:
-        """Return where the content is: named by its digest, never by a request."""
+        """Return the path of the content: named by its digest, never by a request."""
         return self.directory / file.blake2
 
     def delete(self, project: Project, filename: str) -> None:

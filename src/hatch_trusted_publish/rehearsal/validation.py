@@ -39,7 +39,7 @@ def complaint(model: str, *problems: Problem) -> str:
 
 
 def parsed(text: bytes | str) -> object | Problem:
-    """Parse JSON, or return what is wrong with it."""
+    """Parse JSON, or return the problem with it."""
     try:
         result: object = json.loads(text)
     except (ValueError, RecursionError):

@@ -33,7 +33,7 @@ PUBLISHER_FIELDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line of ``hatch publish`` says in addition to ``-o``; ``None`` where it says nothing.
+    """The command line of ``hatch publish`` except ``-o``; ``None`` for what it does not set.
 
     Hatch 1.x drops these for a plugin: someone who types ``-r test`` must not land on PyPI.
     """
@@ -168,7 +168,7 @@ def _untrusted(parsed: Mapping[str, Any]) -> list[Message]:
 def _publisher(table: Mapping[str, object], prefix: str, problems: list[Message]) -> dict[str, Any]:
     provider = table.get("provider")
     known = PUBLISHER_FIELDS.get(provider) if isinstance(provider, str) else None
-    # With a wrong provider, the other mistakes are reported all the same.
+    # With a wrong provider, the other mistakes are still reported.
     fields = known or dict.fromkeys(field for fields in PUBLISHER_FIELDS.values() for field in fields)
     if "provider" not in table:
         problems.append(Message("missing-key", key=f"{prefix}provider"))

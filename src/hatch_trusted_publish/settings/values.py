@@ -82,7 +82,7 @@ def one_of(*values: str | bool) -> Parser:
 
     def parse(key: str, value: object) -> object:
         spelled = _spelled(value) if True in values else value
-        # 1 == True: the type counts as well.
+        # 1 == True: compare the type, too.
         if any(spelled == known and type(spelled) is type(known) for known in values):
             return spelled
         raise SettingsError("not-one-of", key=key, allowed=[str(one).lower() for one in values], value=shown(value))
@@ -114,7 +114,7 @@ def table(key: str, value: object) -> Mapping[str, object]:
 
 
 def shown(value: object) -> str:
-    """What the user wrote, as TOML spells it where that differs."""
+    """Return the configured value, as TOML spells it if that differs."""
     if isinstance(value, str):
         return repr(clean(value, 80))
     try:

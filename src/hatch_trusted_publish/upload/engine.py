@@ -1,4 +1,4 @@
-"""How many uploads run at once: the engine finds out what the index bears.
+"""How many uploads run at once: the engine finds out how many the index can handle.
 
 Rules (as in TCP; measured on PyPI, docs/explanation/design.md):
 

@@ -1,4 +1,4 @@
-"""What is to become of each file, and what became of it."""
+"""The planned outcome of each file, and the actual one."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def _count(root: Path, config: dict[str, Any], source: str) -> str:
 
 
 def _describe(repository: Path, source: str) -> str:
-    """Return what the version is counted from: tag, distance and commit. Nothing is fetched for it."""
+    """Return the tag, distance and commit that the version is counted from. Nothing is fetched for it."""
     described = history.describe(repository)
     distance = int(described.split("-")[-2]) if described else None
     if found := history.missing(repository, distance) or (None if described else "no-tags"):

@@ -14,7 +14,7 @@ class Refusal(NamedTuple):
     """One reason to reject a file."""
 
     code: str
-    """Of the message that says what to do about it."""
+    """The code of the message with the remedy."""
     said: str
     """PyPI's words."""
     is_certain: bool = True

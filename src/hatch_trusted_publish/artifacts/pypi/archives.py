@@ -35,7 +35,7 @@ _ENTRY_POINT: Final = re.compile(r"[\w.-]+")
 
 
 def refusals(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Iterator[str]:
-    """Yield what PyPI says to the contents of a wheel or sdist, in its order.
+    """Yield PyPI's words about the contents of a wheel or sdist, in PyPI's order.
 
     A file that is not a sound archive gets one reason.
     """
@@ -51,7 +51,7 @@ def refusals(file: BinaryIO, filename: str, license_files: Sequence[str]) -> Ite
 def _is_tar(file: BinaryIO) -> bool:
     try:
         return tarfile.is_tarfile(file)
-    except EOFError:  # it begins like one
+    except EOFError:  # it starts like one
         return True
 
 
@@ -175,5 +175,5 @@ def _is_scanned(name: str, size: int) -> bool:
 
 
 def _forbidden(contents: Iterable[bytes]) -> str:
-    """Return what PyPI says to the first file with something that it forbids."""
+    """Return PyPI's words about the first file with forbidden content."""
     return next((said for content in contents for pattern, said in _FORBIDDEN.items() if pattern.search(content)), "")

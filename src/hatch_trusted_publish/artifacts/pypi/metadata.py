@@ -44,7 +44,7 @@ def skipped() -> list[str]:
 
 
 def refusals(fields: Fields) -> list[Refusal]:
-    """Return what PyPI says to the fields of an upload form, in its order: it shows only the first."""
+    """Return PyPI's words about the fields of an upload form, in PyPI's order: it shows only the first."""
     raw, errors = _raw(fields)
     errors = errors or _by_packaging(raw) or list(_by_pypi(Metadata.from_raw(cast("RawMetadata", raw.copy()))))
     rank = {name: place for place, name in enumerate(_FIRST)}
@@ -53,7 +53,7 @@ def refusals(fields: Fields) -> list[Refusal]:
 
 
 def _raw(fields: Fields) -> tuple[dict[str, object], list[tuple[str, Refusal]]]:
-    """Return the form as `packaging` has core metadata, and what is wrong with its shape."""
+    """Return the form as core metadata for `packaging`, and the problems with its shape."""
     raw: dict[str, object] = {}
     errors = []
     kinds = get_type_hints(RawMetadata)

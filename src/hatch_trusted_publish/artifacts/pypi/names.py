@@ -32,7 +32,7 @@ _NEWER_PLATFORM: Final = re.compile(rf"macosx_(2[7-9]|[3-9]\d)_0_({_APPLE})")
 
 
 def refusals(filename: str, name: str, version: Version) -> Iterator[Refusal]:
-    """Yield what PyPI says to the name of a file of this release, in its order."""
+    """Yield PyPI's words about the name of a file of this release, in PyPI's order."""
     expected = normalized(filename, canonicalize_name(name), version)
     if not filename.endswith(".whl"):
         expected = expected.removesuffix(".tar.gz") + (".zip" if filename.endswith(".zip") else ".tar.gz")

@@ -21,7 +21,7 @@ LARGEST_FILE: Final = 100 * 1024**2
 
 
 def file_refusals(filename: str, file: BinaryIO, fields: Fields, project: str) -> Iterator[Refusal]:
-    """Yield what PyPI says to a file, apart from its core metadata, in its order."""
+    """Yield PyPI's words about a file, apart from its core metadata, in PyPI's order."""
     version = next(value for name, value in fields if name == "version")
     licenses = [value for name, value in fields if name == "license_file"]
     yield from names.refusals(filename, project, Version(version))

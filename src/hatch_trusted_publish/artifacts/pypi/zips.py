@@ -124,14 +124,14 @@ def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _zip_64_sizes(value: bytes, method: int, packed: int, unpacked: int) -> tuple[int, int]:
-    """Return the packed and the unpacked size that hold, of those in the header and in *value*."""
+    """Return the valid packed and unpacked size, from the header or from *value*."""
     if len(value) not in {0, 8, 16, 24, 28}:
         raise BadZipFile("Malformed zip file")
     if not value:
         if _IN_ZIP_64 in {packed, unpacked}:
             raise BadZipFile("Malformed zip file")
         return packed, unpacked
-    if len(value) == 8 and method != 0:  # the one size is both only where nothing is compressed
+    if len(value) == 8 and method != 0:  # one size can be both only without compression
         raise BadZipFile("Malformed zip file")
     sizes = [int.from_bytes(value[place : place + 8], "little") for place in (0, 8)]
     return sizes[0 if len(value) == 8 else 1], sizes[0] if unpacked == _IN_ZIP_64 else unpacked
