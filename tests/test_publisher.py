@@ -36,7 +36,7 @@ def context(**said: object) -> click.Context:
 @pytest.mark.parametrize(
     ("said", "options", "expected"),
     [
-        pytest.param({}, {}, Flags(), id="nothing"),
+        pytest.param({}, {}, Flags(), id="no options"),
         pytest.param({"repo": None, "user": None, "ca_cert": None}, {}, Flags(), id="unset flags"),
         pytest.param({"repo": "test"}, {}, Flags(repo="test"), id="--repo"),
         pytest.param({"user": ""}, {}, Flags(user=True), id="--user, even an empty one"),

@@ -122,7 +122,7 @@ LONG = "pypi-AgEIcHlwaS5vcmcCJDAwMDAtMDAwMC0wMDAw_x+y/z"
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param(f"token {LONG} is bad", "token *** is bad", id="as it is"),
+        pytest.param(f"token {LONG} is bad", "token *** is bad", id="plain"),
         pytest.param(f"{LONG[:7]}\n  {LONG[7:20]}\r\n{LONG[20:]}!", "***!", id="broken over lines"),
         pytest.param(f"{LONG}, {LONG}", "***, ***", id="twice"),
         pytest.param(f"{LONG}{LONG}", "***", id="twice, at once"),
@@ -165,7 +165,7 @@ def test_a_secret_of_nothing() -> None:
     [
         pytest.param([], False, id="empty"),
         pytest.param(["no secret", LONG[:-3]], False, id="other strings"),
-        pytest.param(["no secret", f"a{LONG}b"], True, id="as it is"),
+        pytest.param(["no secret", f"a{LONG}b"], True, id="plain"),
         pytest.param([base64.b64encode(LONG.encode()).decode()], True, id="encoded"),
         pytest.param(["a-short-secret.whl"], False, id="a secret that may be a word"),
     ],

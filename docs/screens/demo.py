@@ -51,14 +51,14 @@ def record() -> dict[str, Scene]:
         make_project(root, CASE)
         (root / ".gitignore").write_text("/dist/\n", "utf-8")
         env = environ(home, CASE)
-        person = ["-c", "user.name=octo", "-c", "user.email=octo@example.com"]
+        author = ["-c", "user.name=octo", "-c", "user.email=octo@example.com"]
         for arguments in (
             ["init", "--quiet", "--initial-branch=main"],
             ["remote", "add", "origin", "https://github.com/octo-org/sample.git"],
             ["add", "."],
             ["commit", "--quiet", "--message=Start"],
         ):
-            subprocess.run(["git", "-C", root, *person, *arguments], env=env, check=True)
+            subprocess.run(["git", "-C", root, *author, *arguments], env=env, check=True)
         publish = "hatch publish -p trusted -r"
         scenes = {
             "init": _run("hatch-trusted-publish init --yes --offline", root, env),

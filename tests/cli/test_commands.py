@@ -94,7 +94,7 @@ def test_an_existing_pipeline_with_yes(root: Path) -> None:
     assert root.joinpath(".gitlab", "publish.yml").is_file()
 
 
-def test_check_for_people(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_as_text(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Findings are grouped, each with its code; a warning fails only with `--strict`."""
     assert 0 == main(["check"])
     assert "[no-publishing-job]" in capsys.readouterr().out

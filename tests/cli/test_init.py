@@ -152,7 +152,7 @@ def test_the_table_for_what_is_there(root: Path, expected: dict[str, str], envir
         ),
     ],
 )
-def test_a_pipeline_that_is_there(root: Path, expected: list[str], text: str) -> None:
+def test_an_existing_pipeline(root: Path, expected: list[str], text: str) -> None:
     """An existing pipeline is kept; its own list of includes is not edited."""
     root.joinpath(".gitlab-ci.yml").write_text(text, "utf-8")
     assert expected == set_up(root, "gitlab", Answers())

@@ -375,7 +375,7 @@ def test_a_refused_connection_is_not_a_lost_reply() -> None:
     assert (404, False) == (reply.status, reply.after_lost)
 
 
-def test_a_reply_knows_what_was_sent(tmp_path: Path) -> None:
+def test_a_reply_without_secrets(tmp_path: Path) -> None:
     """A reply that repeats a token, of its own request or of an earlier one, does not show it."""
     said = f"no {IDENTITY_TOKEN}, pypi-sesame-street, {BASIC}"
     answer = Answer(403, said.encode(), "text/plain", {"Location": f"https://index.test/{IDENTITY_TOKEN}"})

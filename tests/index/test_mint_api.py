@@ -247,7 +247,7 @@ SINGLE = Endpoints("https://index.test/a", "https://index.test:8443/m", single_u
         pytest.param(Reply(408, b""), "exchange-failed", id="408"),
         pytest.param(Reply(429, b""), "exchange-failed", id="429"),
         pytest.param(Reply(200, b"[]", "application/json"), "malformed-discovery", id="list"),
-        pytest.param(Reply(200, b"{", "application/json"), "malformed-discovery", id="no JSON"),
+        pytest.param(Reply(200, b"{", "application/json"), "malformed-discovery", id="not JSON"),
         pytest.param(discovery(features="single-use-token"), "malformed-discovery", id="features a string"),
         pytest.param(discovery(features=[1]), "malformed-discovery", id="features of numbers"),
         pytest.param(discovery(**{"default-features": {}}), "malformed-discovery", id="default features an object"),

@@ -143,7 +143,7 @@ def test_read_listing(reply: Reply, expected: dict[str, str | None]) -> None:
             "https://pypi.org/f/a.whl",
             id="JSON, relative",
         ),
-        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}}), JSON), None, id="JSON, none"),
+        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}}), JSON), None, id="JSON, missing"),
         *(
             pytest.param(
                 Reply(200, _page({"filename": "a.whl", "hashes": {}, "url": url}), JSON), None, id=f"JSON, {name}"
@@ -272,7 +272,7 @@ def test_no_provenance(reply: Reply) -> None:
             id="JSON",
         ),
         pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}, "provenance": None}), JSON), None, id="null"),
-        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}}), JSON), None, id="none"),
+        pytest.param(Reply(200, _page({"filename": "a.whl", "hashes": {}}), JSON), None, id="missing"),
         pytest.param(Reply(200, b'<a href="a.whl" data-provenance="https://h/p">', HTML), "https://h/p", id="HTML"),
     ],
 )

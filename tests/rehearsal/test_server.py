@@ -111,7 +111,7 @@ def test_gitlab(client: httpx.Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "bearer", "bearer wrong", "bearer \xe9", "basic x"])
-def test_the_token_endpoint_knows_its_job(client: httpx.Client, tmp_path: Path, authorization: str) -> None:
+def test_the_token_endpoint_requires_its_bearer(client: httpx.Client, tmp_path: Path, authorization: str) -> None:
     """Another process of this machine can find the port, but does not have the bearer token."""
     with hold("github", tmp_path, []) as rehearsal:
         url = str(rehearsal.environ["ACTIONS_ID_TOKEN_REQUEST_URL"])

@@ -122,7 +122,7 @@ def test_project_urls_of_one_label(world: World) -> None:
     assert code.startswith("400 'project_urls' has invalid data. ")
 
 
-def test_attestations_that_are_no_objects() -> None:
+def test_attestations_that_are_not_objects() -> None:
     """The error names each item by its position."""
     said = attestations.read('[{"version": 1, "verification_material": {}, "envelope": {}}, 1]', SAMPLE)
     assert "\n1\n  Input should be an object [type=model_type, input_value=1, input_type=int]" in said

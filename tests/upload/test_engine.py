@@ -313,7 +313,7 @@ def test_an_error_about_one_file() -> None:
     assert (True, ["begin 0", "end 0 failed", "begin 1", "end 1 failed"]) == (goes_on, story.reported)
 
 
-def test_files_are_drawn_when_their_turn_comes() -> None:
+def test_the_next_file_may_depend_on_outcomes() -> None:
     """One at a time, the next file may depend on the outcome of the one before."""
     story = Story()
     reported: list[list[str]] = []

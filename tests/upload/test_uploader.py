@@ -296,7 +296,7 @@ def test_a_first_file_that_is_refused() -> None:
     assert ["failed", "uploaded", "uploaded", "uploaded"] == world.results()
 
 
-def test_a_first_file_that_is_there() -> None:
+def test_a_first_file_that_exists() -> None:
     """If someone else has uploaded the first file meanwhile, the release exists."""
     files = wheels(3)
     together = Together(2)
