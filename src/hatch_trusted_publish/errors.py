@@ -165,7 +165,7 @@ class TrustedPublishError(Exception):
 
     @property
     def reason(self) -> Message:
-        """What happened, without what to do about it, for a message that gives other advice."""
+        """The cause without its advice, for a message that gives other advice."""
         found = self.message.facts.get("reason")
         return found if isinstance(found, Message) else self.message
 

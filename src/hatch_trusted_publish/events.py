@@ -1,4 +1,4 @@
-"""What a run reports while it happens: from the engine to the screen."""
+"""The events of a run, from the engine to the screen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result: TypeAlias = Literal["uploaded", "there", "differs", "failed", "unknown",
 
 
 class Events(Protocol):
-    """Where a run reports. Files are named by their file names.
+    """The receiver of the events of a run. Files are named by their file names.
 
     `sent` is called by the threads that upload, after each piece: it must return at once.
     """

@@ -1,4 +1,4 @@
-"""What Hatch and hatchling load.
+"""The hooks that Hatch and hatchling load.
 
 A build environment has no ``hatch``, and every build loads this: all imports are inside the hooks.
 """

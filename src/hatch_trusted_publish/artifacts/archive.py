@@ -31,7 +31,7 @@ LARGEST_SDIST: Final = 8 * 1024**3
 """Bytes of an unpacked sdist. A larger one is taken for a bomb."""
 
 BROKEN = (BadZipFile, BadGzipFile, TarError, zlib.error, EOFError, IndexError, RuntimeError, ValueError, OverflowError)
-"""What zipfile, gzip and tarfile raise on broken input."""
+"""The exceptions of zipfile, gzip and tarfile for broken input."""
 
 
 def open_wheel(file: BinaryIO, shown: str) -> zipfile.ZipFile:

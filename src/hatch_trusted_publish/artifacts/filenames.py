@@ -1,4 +1,4 @@
-"""What the name of a wheel or sdist says."""
+"""The project, version and tags in the name of a wheel or sdist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the newest release on the index says about who published it (PEP 740), compared with this run.
+"""The publisher of the newest release on the index (PEP 740), compared with that of this run.
 
 A release without attestations after one with them, or with those of another publisher, is either a move or a theft.
 """

@@ -40,7 +40,7 @@ T = TypeVar("T")
 AT_ONCE: Final = 8
 """Entries that are made in the log side by side; each takes about a second."""
 SECONDS_PER_FILE: Final = 2.0
-"""What each file adds to the time for all."""
+"""Seconds that each file adds to the time for all."""
 SHORTEST_LIFE: Final = timedelta(minutes=2)
 """A certificate with less left is not used."""
 KEYS: Final = "Sigstore's list of keys"

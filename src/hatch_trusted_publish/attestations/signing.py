@@ -1,4 +1,4 @@
-"""Whether the files of a run get attestations, and their source: existing files, or signing now (PEP 740).
+"""The decision whether files get attestations, and from where: existing files, or signing now (PEP 740).
 
 Rules:
 

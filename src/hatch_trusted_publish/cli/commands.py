@@ -147,7 +147,7 @@ def _show(found: Sequence[Finding]) -> None:
 
 
 def _agreed(change: setup.Change, root: Path, *, yes: bool) -> bool:
-    """Whether a file may be written: a new one always, an existing one after its difference was shown."""
+    """Return whether a file may be written: a new one always, an existing one after its difference was shown."""
     if change.before is None:
         return True
     name = change.path.relative_to(root).as_posix()
@@ -158,7 +158,7 @@ def _agreed(change: setup.Change, root: Path, *, yes: bool) -> bool:
 
 
 def _show_form(project: str, name: str, table: Mapping[str, str], *, offline: bool) -> None:
-    """What to type into the form of the index *name*, and where it is."""
+    """Show the form of the index *name*, filled in, and its URL."""
     index = find_index(Repository(name, UPLOAD_URLS[name]))
     known = None if offline else exists(index, project)
     code = "form-unknown" if known is None else "form-of-project" if known else "form-of-new-project"

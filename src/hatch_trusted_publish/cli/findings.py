@@ -1,4 +1,4 @@
-"""What `check` finds, and how it is shown: for people, as JSON and as annotations of GitHub."""
+"""The findings of `check`, shown for people, as JSON and as annotations of GitHub."""
 
 from __future__ import annotations
 

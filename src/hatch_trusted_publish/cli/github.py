@@ -112,7 +112,7 @@ def foreign_text(_: Project, workflow: Workflow) -> Iterator[Finding]:
 
 
 def company(_: Project, workflow: Workflow) -> Iterator[Finding]:
-    """What should not run next to an identity."""
+    """Yield what should not run next to an identity."""
     for job in _holders(workflow):
         for step in job.steps:
             if rules.BUILDS.search(step.run):

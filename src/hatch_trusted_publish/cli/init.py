@@ -26,7 +26,7 @@ _INCLUDE: Final = "include:\n  - local: .gitlab/publish.yml\n"
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the user chose."""
+    """The choices of the user."""
 
     every_commit: bool = False
     """Publish each commit of the default branch to TestPyPI as well."""
@@ -84,7 +84,7 @@ def environments_of(answers: Answers, existing: Publishing | None) -> dict[str, 
 
 
 def is_known(environment: str) -> bool:
-    """Whether there is an environment, and its name is not left to an expression or a variable."""
+    """Return whether there is an environment, and its name is not left to an expression or a variable."""
     return bool(environment) and "$" not in environment
 
 
@@ -200,6 +200,6 @@ def form(table: Mapping[str, str], project: str) -> list[tuple[str, str]]:
 
 
 def pages(index: Index, project: str, table: Mapping[str, str]) -> dict[str, str]:
-    """Where the publisher is added: the form of the project, filled in, and the one for new projects."""
+    """Return the URLs of the forms: that of the project, filled in, and that for new projects."""
     known = {key: value for key, value in table.items() if key != "environment" or is_known(value)}
     return {"url": form_url(index, project, known) or "", "account": pending_form_url(index) or ""}

@@ -20,7 +20,7 @@ _LARGEST_README: Final = 1024 * 1024
 
 
 def check(project: Project) -> Iterator[Finding]:
-    """What PyPI would reject of ``pyproject.toml`` and of the files in ``dist/``."""
+    """Yield what PyPI would reject of ``pyproject.toml`` and of the files in ``dist/``."""
     for refusal in metadata.refusals([*fields(project.data["project"], project.root)]):
         yield Finding("error", Message("metadata-refused", said=refusal.said), "pyproject.toml")
     if "version" in project.data["project"].get("dynamic", ()):

@@ -1,4 +1,4 @@
-"""What PyPI and TestPyPI say about a project, for `init` and `check --online`."""
+"""The state of a project on PyPI and TestPyPI, for `init` and `check --online`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def listing_of(index: Index, project: str) -> Listing:
 
 
 def exists(index: Index, project: str) -> bool | None:
-    """Whether *index* has *project*; ``None`` if that could not be found out."""
+    """Return whether *index* has *project*; ``None`` if that could not be found out."""
     try:
         return listing_of(index, project).exists
     except (IndexReadError, NetworkError):
@@ -38,7 +38,7 @@ def exists(index: Index, project: str) -> bool | None:
 
 
 def check(index: Index, project: str) -> Iterator[Finding]:
-    """What *index* says that matters for the next release of *project*."""
+    """Yield what matters on *index* for the next release of *project*."""
     try:
         listing = listing_of(index, project)
     except (IndexReadError, NetworkError) as error:

@@ -24,7 +24,7 @@ class Project:
     """``pyproject.toml``."""
     name: str
     forge: Forge | None
-    """Where it is hosted, by its Git remote."""
+    """The forge that hosts it, by its Git remote."""
     remote: str
     """The URL of that remote; empty without one."""
 
@@ -35,7 +35,7 @@ class Project:
 
     @property
     def counts_commits(self) -> bool:
-        """Whether the version comes from the history of the repository."""
+        """Return whether the version comes from the history of the repository."""
         if "version" not in self.data["project"].get("dynamic", ()):
             return False
         system, source = _table(self.data, "build-system"), self._version.get("source")

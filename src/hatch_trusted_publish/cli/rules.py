@@ -1,4 +1,4 @@
-"""What a job does, and the rules for it that hold on every forge."""
+"""The steps of a job, and the rules that hold on every forge."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def publisher(project: Project, provider: str, file: str, jobs: Sequence[Job], t
 
 
 def installs(job: Job, script: str, node: Node) -> Iterator[Finding]:
-    """What a job that publishes installs is known by its hash."""
+    """Require a hash for everything that a publishing job installs."""
     for found in INSTALLS.finditer(script.replace("\\\n", " ")):
         if "--require-hashes" not in found[0] and "--no-index" not in found[0]:
             yield finding("warning", "install-without-hashes", node, command=found[0].strip(), job=job.name)

@@ -74,7 +74,7 @@ class Workflow:
 
     @property
     def grants_identity(self) -> bool:
-        """Whether every job may request an identity token."""
+        """Return whether every job may request an identity token."""
         return _grants_identity(self.node)
 
     @property

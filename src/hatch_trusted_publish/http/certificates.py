@@ -22,7 +22,7 @@ class Certificates:
 
     @property
     def trusted(self) -> str:
-        """What names the trusted CAs, as ``SSL_CERT_FILE=path``; empty for the usual ones."""
+        """The source of the trusted CAs, as ``SSL_CERT_FILE=path``; empty for the usual ones."""
         named = {"ca-cert": self.ca_cert} | {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
         return next((f"{name}={path}" for name, path in named.items() if path), "")
 

@@ -63,7 +63,7 @@ class Client:
             raise NetworkError("unusable-proxy", was_sent=False, can_pass=False) from None
         self._budget = Budget(RETRIES)
         self._secrets = [Secret(self._proxy.auth[1])] if self._proxy and self._proxy.auth else []
-        """What was sent to any server, and another may repeat."""
+        """The secrets that were sent to any server, which another may repeat."""
         self._ends = math.inf
         """When the last request must be over, by the monotonic clock, once the run is stopped."""
 
@@ -120,7 +120,7 @@ class Client:
             return unwell.reply
 
     def _again(self, error: Exception) -> bool | float:
-        """Whether *error* allows another try, or after how many seconds."""
+        """Return whether *error* allows another try, or after how many seconds."""
         if not isinstance(error, NetworkError) or not error.can_pass or not self._budget.take():
             return False
         return True if error.wait is None else error.wait

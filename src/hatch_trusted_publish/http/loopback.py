@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is a loopback address or ``localhost``. Any other name is what DNS makes of it."""
+    """Return whether *host* is a loopback address or ``localhost``. Any other name is what DNS makes of it."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

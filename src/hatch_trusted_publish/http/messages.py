@@ -32,7 +32,7 @@ class Request:
     """One request: a POST if it has a body."""
 
     purpose: Message
-    """What it is for, to follow "while": ``reading the files of sample on PyPI``."""
+    """Its purpose, to follow "while": ``reading the files of sample on PyPI``."""
     url: str
     token: Secret | None = None
     """The body, as ``{"token": …}``."""
@@ -52,7 +52,7 @@ class Request:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing encrypts it."""
+        """Return whether nothing encrypts it."""
         return urlsplit(self.url).scheme == "http"
 
     @property
@@ -68,7 +68,7 @@ class Request:
 
     @property
     def has_body(self) -> bool:
-        """Whether it is a POST."""
+        """Return whether it is a POST."""
         return self.token is not None or self.upload is not None
 
     @property
@@ -155,7 +155,7 @@ def form_field(boundary: str, name: str, value: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back."""
+    """The reply of a server."""
 
     status: int
     body: bytes = field(repr=False)
@@ -163,10 +163,10 @@ class Reply:
     media_type: str = ""
     reason: str = ""
     location: str = ""
-    """Where a redirect points, to be shown; it is never followed."""
+    """The target of a redirect, to be shown; it is never followed."""
     retry_after: str = ""
     secrets: Iterable[Secret] = field(default=(), compare=False)
-    """What the run has sent so far, and a server may repeat."""
+    """The secrets that the run has sent so far, which a server may repeat."""
     after_lost: bool = False
     """Whether an earlier try was sent too, and its reply lost."""
 

@@ -25,7 +25,7 @@ _A_YEAR: Final = 365 * 24 * 60 * 60
 
 
 class Budget:
-    """How many retries a run has left until the next good reply, for all of its threads."""
+    """The retries that a run has left until the next good reply, for all of its threads."""
 
     def __init__(self, retries: int) -> None:
         self._full = self._left = retries
@@ -49,7 +49,7 @@ class Budget:
 
 
 def can_pass(status: int) -> bool:
-    """Whether another try may get another status: a time-out, 429 (too many requests), or a failure of the server."""
+    """Return whether another try may get another status: a time-out, 429 (too many requests), or a failure of the server."""
     return status in {408, 429} or status >= 500
 
 

@@ -45,7 +45,7 @@ that cancels a job kills it soon."""
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Where an index exchanges identities, and for which audience."""
+    """The endpoints and the audience of an index."""
 
     index: Index
     endpoints: Endpoints
@@ -82,21 +82,21 @@ class Exchange:
     _claims: Claims = field(default_factory=dict, init=False)
     _token: UploadToken | None = field(default=None, init=False)
     _minted: list[UploadToken] = field(default_factory=list, init=False)
-    """What is to be burned."""
+    """The upload tokens to burn."""
     _kept: Path | None = field(default=None, init=False)
-    """Where this job's token is kept."""
+    """The file with this job's upload token."""
     _failure: TrustedPublishError | None = field(default=None, init=False)
     _is_asked: bool = field(default=False, init=False)
     """Whether the index may be minting, or has."""
 
     @property
     def renewable(self) -> bool:
-        """Whether there can be another token."""
+        """Return whether there can be another token."""
         return self.ambient.renewable
 
     @property
     def is_spent(self) -> bool:
-        """Whether another command of this job could not exchange its identity."""
+        """Return whether another command of this job could not exchange its identity."""
         return self._token is not None and self._kept is None and not self.renewable
 
     def claims(self) -> Claims:

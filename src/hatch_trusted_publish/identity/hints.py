@@ -33,7 +33,7 @@ from .publishers import (
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What the run knows about the job that an index refused."""
+    """A job that an index refused, as far as the run knows it."""
 
     ambient: Ambient
     claims: Claims

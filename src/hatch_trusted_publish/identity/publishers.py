@@ -1,4 +1,4 @@
-"""What a CI says about a job, against what PyPI compares with a trusted publisher. Pure.
+"""The claims of a job, and how PyPI compares them with a trusted publisher. Pure.
 
 Rules (PyPI's own, recorded in tests/pypi-recordings.json):
 

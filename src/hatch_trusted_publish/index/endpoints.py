@@ -1,4 +1,4 @@
-"""Where the parts of an index are."""
+"""The URLs of an index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MINT_PATH: Final = "/_/oidc/mint-token"
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """What the user configured for one index; `find_index` adds what is known about it."""
+    """The configuration of one index; `find_index` adds what is known about it."""
 
     name: str
     url: str
@@ -36,7 +36,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the exchange happens."""
+    """The endpoints of the exchange."""
 
     audience: str
     mint: str
@@ -47,7 +47,7 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Where one index accepts uploads, lists files and exchanges identities."""
+    """One index: the URLs for uploads, lists and the exchange of identities, and its rules."""
 
     name: str
     """As the user types it: ``main``, ``test``, ``rehearsal``, a name in ``repos``, a URL."""
@@ -56,7 +56,7 @@ class Index:
     audience: str | None = None
     """The only audience to accept; without one, only the index's own host."""
     endpoints: Endpoints | None = None
-    """Where the exchange happens, if that is known without a search."""
+    """The endpoints of the exchange, if they are known without a search."""
     project_url: str | None = None
     """The web pages, if they are known: ``{project_url}NAME/VERSION/``."""
     local_versions: bool = False
@@ -83,7 +83,7 @@ class Index:
 
     @property
     def status_page(self) -> str | None:
-        """Where PyPI reports its outages."""
+        """Return the URL of PyPI's status page."""
         return "https://status.python.org" if self.name in _PYPI else None
 
     def listing_url(self, project: str) -> str:

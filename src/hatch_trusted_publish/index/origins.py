@@ -88,19 +88,19 @@ def host_of(url: str) -> str:
 
 
 def is_on_host_of(url: str, other: str) -> bool:
-    """Whether a request may go to *url*, and *url* is on the host of *other*."""
+    """Return whether a request may go to *url*, and *url* is on the host of *other*."""
     return url_problem(url) is None and host_of(url) == host_of(other)
 
 
 def is_reserved(audience: str) -> bool:
-    """Whether *audience* belongs to PyPI, TestPyPI or Sigstore, in any spelling."""
+    """Return whether *audience* belongs to PyPI, TestPyPI or Sigstore, in any spelling."""
     # In capitals first: GitLab's variable is named by them, and a dotless i becomes an I there.
     folded = unicodedata.normalize("NFKC", audience[:LONGEST_AUDIENCE]).strip().upper().lower()
     return folded in _RESERVED_AUDIENCES
 
 
 def names_host(audience: str, url: str) -> bool:
-    """Whether *audience* is the host of *url*, or a URL on that host."""
+    """Return whether *audience* is the host of *url*, or a URL on that host."""
     if not _is_plain(audience) or "@" in audience:
         return False
     try:
@@ -146,5 +146,5 @@ def trusted_audience(index: Index, audience: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether every URL parser reads *text* alike: some drop tabs, or take a backslash for a slash."""
+    """Return whether every URL parser reads *text* alike: some drop tabs, or take a backslash for a slash."""
     return text.isprintable() and not set(" \\") & set(text)

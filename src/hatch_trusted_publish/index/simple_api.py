@@ -43,16 +43,16 @@ class Listed:
     said_url: str | None = None
     said_provenance: str | None = None
     page: str = ""
-    """What the others are relative to. Few of them are ever needed."""
+    """The URL that the others are relative to. Few of them are ever needed."""
 
     @property
     def url(self) -> str | None:
-        """Where it can be downloaded."""
+        """Return the URL of its download."""
         return public_url(self.said_url, self.page) if self.said_url else None
 
     @property
     def provenance(self) -> str | None:
-        """Where its attestations are (PEP 740)."""
+        """Return the URL of its attestations (PEP 740)."""
         return public_url(self.said_provenance, self.page) if self.said_provenance else None
 
 

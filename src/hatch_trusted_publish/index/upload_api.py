@@ -91,7 +91,7 @@ def form(distribution: Distribution) -> list[tuple[str, str]]:
 
 
 def read_upload(reply: Reply, distribution: Distribution, index: Index) -> Literal["stored", "taken", "unclear"]:
-    """Whether the file was stored.
+    """Return whether the file was stored.
 
     ``taken``: the index has a file of this name, with the same bytes or with others. ``unclear``: the reply
     is a success, but not one that an upload gets. The listing settles both.

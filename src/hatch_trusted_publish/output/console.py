@@ -31,7 +31,7 @@ _QUIETEST: Final[Mapping[Kind, int]] = {"info": 0, "success": 0, "warning": -1, 
 """Hatch's lowest verbosity that shows each."""
 _ASCII: Final = str.maketrans({"→": "->", "…": "...", "━": "#", "╌": "-"})
 _COMMANDS: Final = re.compile(r"^\s*:(?=:)|#(?=#\w*\[)", re.MULTILINE)
-"""How commands start: ``::`` at the start of a line on GitHub; ``##[`` or ``##vso[`` anywhere on GitHub and Azure."""
+"""The starts of commands: ``::`` at the start of a line on GitHub; ``##[`` or ``##vso[`` anywhere on GitHub and Azure."""
 
 
 class Console:
@@ -64,7 +64,7 @@ class Console:
 
     @property
     def can_redraw(self) -> bool:
-        """Whether lines can be drawn again in the same place."""
+        """Return whether lines can be drawn again in the same place."""
         in_log = self._github or self._gitlab or not self._interactive
         return not in_log and sys.stderr.isatty() and self._app.verbosity >= _QUIETEST["info"]
 

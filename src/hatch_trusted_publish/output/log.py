@@ -21,7 +21,7 @@ SILENCE: Final = 60.0
 
 
 class RunLog:
-    """What is said about one run: `events.Events`, the plan before, and the total after."""
+    """The log of one run: `events.Events`, the plan before, and the total after."""
 
     def __init__(
         self,

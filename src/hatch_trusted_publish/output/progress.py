@@ -36,7 +36,7 @@ OUTCOMES: Final[Mapping[Result, tuple[Kind, Message]]] = {
     "unknown": ("error", Message("no-clear-reply")),
     "not tried": ("error", Message("not-tried")),
 }
-"""What each result looks like, in the log, on the screen and in the job summary."""
+"""The look of each result in the log, on the screen and in the job summary."""
 
 
 @dataclass(slots=True)
@@ -94,12 +94,12 @@ class Progress:
         return self._open == 0
 
     def outcome(self, filename: str) -> Message:
-        """What became of one file."""
+        """Return the line of one file."""
         row = self._rows[filename]
         return Message("file-outcome", file=row.name, outcome=OUTCOMES[row.result][1])
 
     def total(self) -> Message:
-        """What was uploaded in all, and how fast."""
+        """Return the total that was uploaded, and its rate."""
         sizes = [row.size for row in self._uploads if row.result == "uploaded"]
         if not sizes:
             return Message("nothing-uploaded")

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the report, and the files that GitHub and GitLab read after it.
+"""The records of a run: the report, and the files that GitHub and GitLab read after it.
 
 Rules:
 

@@ -36,7 +36,7 @@ class Ci:
 
     @property
     def trusted(self) -> Trusted:
-        """What the index needs to check the signatures."""
+        """Return what the index needs to check the signatures."""
         return Trusted(self._kid, self._key.public_key())
 
     def publisher(self, kind: Kind) -> Publisher:

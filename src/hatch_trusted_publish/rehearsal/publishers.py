@@ -77,7 +77,7 @@ class GitHub:
         return f"/.github/workflows/{self.workflow}"
 
     def found_by(self, claims: Claims) -> bool:
-        """Whether the claims name this repository, file name and environment."""
+        """Return whether the claims name this repository, file name and environment."""
         workflow = re.search(r"([^/]+\.ya?ml)@", _text(claims, "job_workflow_ref"))
         return (
             _text(claims, "repository_owner") == self.owner
@@ -136,7 +136,7 @@ class GitLab:
         return f"//{self.workflow}"
 
     def found_by(self, claims: Claims) -> bool:
-        """Whether the claims name this project, file and environment."""
+        """Return whether the claims name this project, file and environment."""
         workflow = re.search(r"//([^@]+)@", _text(claims, "ci_config_ref_uri"))
         return (
             _text(claims, "project_path").lower() == f"{self.namespace}/{self.project}".lower()
@@ -177,7 +177,7 @@ class Google:
         return self.sub
 
     def found_by(self, claims: Claims) -> bool:
-        """Whether the claims name this account."""
+        """Return whether the claims name this account."""
         return _text(claims, "email") == self.email and self.sub in ("", _text(claims, "sub"))
 
     def objection(self, claims: Claims) -> str | None:
@@ -205,7 +205,7 @@ class ActiveState:
     actor_id: str
 
     def found_by(self, claims: Claims) -> bool:
-        """Whether the claims name this project and person."""
+        """Return whether the claims name this project and person."""
         return (
             _text(claims, "organization") == self.organization
             and _text(claims, "project") == self.project

@@ -1,4 +1,4 @@
-"""What PyPI rejects before it looks at the release. Pure.
+"""The uploads that PyPI rejects before it looks at the release. Pure.
 
 Each rule returns the answer, or nothing. `uploading` has their order.
 """

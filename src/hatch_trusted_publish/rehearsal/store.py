@@ -62,7 +62,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class UploadToken:
-    """What an upload token allows, and until when."""
+    """The rights of an upload token, and its end."""
 
     publisher: Publisher
     projects: frozenset[NormalizedName]
@@ -71,7 +71,7 @@ class UploadToken:
 
 @dataclass(slots=True)
 class Switches:
-    """What an administrator of PyPI can switch off."""
+    """The switches of an administrator of PyPI."""
 
     issuers: set[str] = field(default_factory=set)
     trusted_publishing: bool = True
@@ -129,7 +129,7 @@ class Store:
             self.pending.setdefault(publisher, []).append(name)
 
     def has(self, name: str) -> bool:
-        """Whether the project exists, however its name is written."""
+        """Return whether the project exists, however its name is written."""
         return canonicalize_name(name) in self.projects
 
     def refused_name(self, name: str) -> str | None:

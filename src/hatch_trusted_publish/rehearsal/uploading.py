@@ -74,7 +74,7 @@ class Digests:
         return cls(size, *(each.hexdigest() for each in hashes))
 
     def differ(self, form: Fields) -> bool:
-        """Whether the form states another digest."""
+        """Return whether the form states another digest."""
         stated = {
             "md5_digest": self.md5_digest,
             "sha256_digest": self.sha256_digest,

@@ -49,11 +49,11 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one run is to do; docs/reference/index.md explains each key."""
+    """The settings of one run; docs/reference/index.md explains each key."""
 
     repository: Repository
     development: Repository | None = None
-    """Where development releases go instead (``repo = "auto"``)."""
+    """The index for development releases (``repo = "auto"``)."""
     existing: Literal["identical", "skip", "fail"] = "identical"
     dry_run: Literal["no", "yes", "mint"] = "no"
     identity_variable: str | None = None
@@ -97,7 +97,7 @@ KEYS: Final[Mapping[str, values.Parser]] = {
     "rehearse-as": values.one_of("github", "gitlab"),
 }
 _HATCHS_OWN: Final = frozenset({"disable", "no_prompt", "initialize_auth"})
-"""What Hatch reads itself, or adds to the options of every publisher."""
+"""The options that Hatch reads itself, or adds for every publisher."""
 
 
 def parse(

@@ -1,1 +1,1 @@
-"""What is uploaded, in which order, and what became of each file."""
+"""The plan, the uploads and their outcomes."""

@@ -1,4 +1,4 @@
-"""How many uploads run at once: the engine finds out how many the index can handle.
+"""The number of uploads at once: the engine finds out how many the index can handle.
 
 Rules (as in TCP; measured on PyPI, docs/explanation/design.md):
 
@@ -29,7 +29,7 @@ from .outcome import Outcome
 
 
 class Gate:
-    """How many tries may be in flight, for several threads."""
+    """The number of tries that may be in flight, for several threads."""
 
     def __init__(
         self, most: int, clock: Callable[[], float] = time.monotonic, rest: Callable[[float], None] = time.sleep

@@ -1,4 +1,4 @@
-"""What every step of one run works with."""
+"""The settings, index and tools that every step of one run shares."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .outcome import Plan, Run
 
 
 class Log(Events, Protocol):
-    """Where a run reports: its plan, then what becomes of it."""
+    """The receiver of the plan of a run and of its events."""
 
     def planned(self, plan: Plan) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What a run needs of an index's list of a project: PyPI has lists of 27 MB, and a run may have many projects."""
+"""The part of an index's list that a run needs: PyPI has lists of 27 MB, and a run may have many projects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..index.simple_api import Listed, Listing
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an index holds of one project."""
+    """The files that an index has of one project."""
 
     files: Mapping[str, Listed] = field(default_factory=dict)
     """Those under the names of the run's files."""

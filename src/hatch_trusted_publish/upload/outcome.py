@@ -27,7 +27,7 @@ class Outcome:
     seconds: float | None = None
     """From its start to its end, with all tries."""
     url: str | None = None
-    """Where the index serves the file, if known."""
+    """The URL at which the index serves the file, if known."""
     attestations: tuple[str, ...] = ()
     """The predicates of the attestations that were uploaded with it (PEP 740)."""
 
@@ -43,13 +43,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do with each file."""
+    """The decision of a run for each file."""
 
     index: Index
     outcomes: tuple[Outcome, ...]
     warnings: tuple[Message, ...] = ()
     held: Mapping[NormalizedName, Held] = field(default_factory=dict)
-    """What the index held of each project before the run."""
+    """The files that the index had of each project before the run."""
 
     @property
     def uploads(self) -> tuple[Distribution, ...]:
@@ -97,5 +97,5 @@ class Run:
 
     @property
     def has_started(self) -> bool:
-        """Whether the upload of any file was started."""
+        """Return whether the upload of any file was started."""
         return self.plan is not None and tuple(self.outcomes.values()) != self.plan.outcomes

@@ -126,7 +126,7 @@ def doubts(
 
 
 def _judge(index: Index) -> str:
-    """Whose rules a file is checked by."""
+    """Return the name of the index whose rules a file is checked by."""
     return "PyPI" if index.name == "rehearsal" else index.title
 
 

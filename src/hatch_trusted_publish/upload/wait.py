@@ -30,7 +30,7 @@ LONGEST_PAUSE: Final = 15.0
 LAST_LOOK: Final = 2.0
 """Seconds for a look when the time is up."""
 _SEEN: Final[dict[Result, Result]] = {"uploaded": "uploaded", "unknown": "there"}
-"""What becomes of a file that is listed."""
+"""The results of a file that is listed."""
 
 
 def until_listed(job: Job, attestations: Attestations, rest: Callable[[float], None] = pause) -> None:

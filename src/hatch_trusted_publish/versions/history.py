@@ -24,7 +24,7 @@ from .. import git
 from ..errors import Message, VersionError
 
 FUTURE_SECONDS: Final = 3600.0
-"""How far ahead the time of a commit may be: clocks differ, but by less than this."""
+"""The most that the time of a commit may be ahead: clocks differ, but by less than this."""
 ARCHIVAL: Final = ".git_archival.txt"
 """Written by ``git archive`` where .gitattributes says ``export-subst`` (see setuptools-scm's documentation)."""
 _DUBIOUS: Final = re.compile(r"(?:dubious ownership in|unsafe) repository (?:at )?\(?'(.*?)'")

@@ -1,4 +1,4 @@
-"""What PyPI rejects, in PyPI's own words.
+"""The files that PyPI rejects, with PyPI's own words.
 
 The rules are those of PyPI's server (pypi/warehouse, August 2026): `tests/pypi-verdicts.json` shows what it said to
 143 files. They run in a rehearsal, and before a release to PyPI or TestPyPI, so that the last file's README does not
@@ -20,4 +20,4 @@ class Refusal(NamedTuple):
     is_certain: bool = True
     """Whether PyPI still says so: PyPI may have added values since this program was released."""
     detail: str = ""
-    """What PyPI knows, and does not say."""
+    """Details that PyPI knows and does not report."""

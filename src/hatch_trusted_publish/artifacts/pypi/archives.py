@@ -1,4 +1,4 @@
-"""What PyPI looks for inside a wheel or sdist."""
+"""The rules of PyPI for the inside of a wheel or sdist."""
 
 from __future__ import annotations
 

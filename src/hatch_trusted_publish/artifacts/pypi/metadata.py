@@ -97,7 +97,7 @@ def _by_packaging(raw: Mapping[str, object]) -> list[tuple[str, Refusal]]:
 
 
 def _is_newer(version: str) -> bool:
-    """Whether a metadata version is newer than the rules here."""
+    """Return whether a metadata version is newer than the rules here."""
     try:
         return Version(version) > NEWEST_METADATA
     except InvalidVersion:

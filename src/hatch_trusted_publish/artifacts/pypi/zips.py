@@ -1,4 +1,4 @@
-"""Whether a zip file reads the same from both ends.
+"""The check that a zip file reads the same from both ends.
 
 Some installers read a zip file by the directory at its end, others from its start, header by header. PyPI rejects a
 file that could show each of them other contents (docs.pypi.org/archives).
