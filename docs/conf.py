@@ -96,7 +96,7 @@ def _labeled(table: re.Match[str]) -> str:
     """Repeat the header of its column in each cell. site.css shows it where a row is a card."""
     heads = re.findall(r"<th\b[^>]*>(.*?)</th>", table[0], re.DOTALL)
     labels = cycle(re.sub("<[^>]+>", "", head) for head in heads)
-    return re.sub("<td>", lambda _: f'<td data-label="{next(labels)}">', table[0])
+    return re.sub(r"<td\b", lambda _: f'<td data-label="{next(labels)}"', table[0])
 
 
 def setup(app: Sphinx) -> None:

@@ -271,11 +271,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "html"
 
 
-@pytest.mark.slow
 def test_site(built: Path) -> None:
-    """The site has all pages, and links to GitHub for other files."""
+    """The site has all pages, links to GitHub for other files, and each cell of a table knows its header."""
     pages = {page.relative_to(ROOT / "docs").with_suffix(".html") for page in (ROOT / "docs").rglob("*.md")}
     assert set() == {page for page in pages if not (built / page).is_file()}
+    assert [] == [page for page in pages if re.search(r"<td(?! data-label=)", (built / page).read_text("utf-8"))]
     benchmarks = (built / "explanation" / "benchmarks.html").read_text("utf-8")
     assert f'href="{BROWSED}benchmarks/' in benchmarks
 
