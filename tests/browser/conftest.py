@@ -20,6 +20,7 @@ FLAGS: Final = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # it is small in a container
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
