@@ -5,7 +5,7 @@ Rules:
 - A message is a stable code and its facts. The words are in ``messages.toml`` and nowhere else.
 - A fact is data. `Message` makes each one safe to print, so that no caller has to: a log viewer obeys
   terminal escapes and workflow commands, and a fact may come from a server, a CI or a file.
-- One root, never raised itself; `publisher` is the only module that catches it.
+- One root, never raised itself: `publisher` and the console script show whatever comes from it.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def _by_packaging(raw: Mapping[str, object]) -> list[tuple[str, Refusal]]:
     version = str(raw.get("metadata_version"))
     try:
         Metadata.from_raw(cast("RawMetadata", {**raw}))
-    except ExceptionGroup as group:
+    except ExceptionGroup as group:  # all mistakes together
         errors = [(error.field, str(error)) for error in group.exceptions if isinstance(error, InvalidMetadata)]
     else:
         errors = [("metadata-version", f"{version!r} is not a valid metadata version")] if _is_newer(version) else []
