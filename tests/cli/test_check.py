@@ -112,23 +112,25 @@ def test_zizmor(said: list[str], output: str, root: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("expected", "fields"),
     [
-        pytest.param(
-            "'Framework :: Nope' is not a valid classifier", {"classifiers": ["Framework :: Nope"]}, id="classifier"
-        ),
+        pytest.param("'private :: x' is not a valid classifier", {"classifiers": ["Private :: x"]}, id="classifier"),
+        pytest.param("unknown classifier", {"classifiers": ["Framework :: Nope"]}, id="unknown classifier"),
         pytest.param("not a valid url", {"urls": {"Home": "nowhere"}}, id="URL"),
-        pytest.param("email", {"authors": [{"name": "A"}, {"name": "A", "email": "nobody"}]}, id="address"),
-        pytest.param("email", {"maintainers": [{"email": "nobody"}]}, id="address alone"),
+        pytest.param("email", {"authors": [{"name": "A"}, {"name": "A", "email": "a@localhost"}]}, id="address"),
+        pytest.param("addr-spec", {"maintainers": [{"email": "nobody"}]}, id="malformed address"),
         pytest.param("description failed to render", {"readme": "README.rst"}, id="README"),
         pytest.param(
-            "description-content-type",
+            "`content-type`",
             {"readme": {"file": "README.rst", "content-type": "text/x"}},
             id="type of the README",
         ),
         pytest.param(
             "",
-            {"readme": "none.md", "dependencies": ["attrs"], "license": "MIT", "requires-python": ">=3.11"},
+            {"readme": "../x.md", "dependencies": ["attrs"], "license": "MIT", "requires-python": ">=3.11"},
             id="valid",
         ),
+        pytest.param("does not exist", {"readme": "none.md"}, id="no README"),
+        pytest.param("author #1", {"authors": ["Me <me@example.com>"]}, id="author"),
+        pytest.param("must be a table", {"urls": "https://example.com"}, id="URLs"),
         pytest.param("", {"readme": {"text": "x", "content-type": "text/plain"}, "description": "x"}, id="plain text"),
     ],
 )
@@ -141,6 +143,13 @@ def test_metadata(expected: str, fields: dict[str, Any], root: Path) -> None:
     said = [str(one.message.facts["said"]).lower() for one in metadata.check(changed)]
     assert bool(expected) == bool(said)
     assert not said or expected.lower() in said[0]
+
+
+def test_settings(root: Path) -> None:
+    """Each mistake in the plugin's own table is a finding."""
+    table = '[tool.hatch.publish.trusted]\nwiat = 5\npublisher = {owner = "octo-org"}\n'
+    root.joinpath("pyproject.toml").write_text(PYPROJECT + table, "utf-8")
+    assert ["missing-key", "misspelled-key"] == [code for _, code, _ in codes(root)]
 
 
 def test_a_refused_file(root: Path) -> None:

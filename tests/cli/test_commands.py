@@ -132,6 +132,16 @@ def test_no_forge(code: str, remote: str | None, root: Path, capsys: pytest.Capt
     assert not root.joinpath(".github").exists()
 
 
+def test_a_publisher_without_a_provider(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Mistakes in the table are reported before anything is written."""
+    root.joinpath("pyproject.toml").write_text(
+        f'{PYPROJECT}[tool.hatch.publish.trusted.publisher]\nowner = "octo-org"\n', "utf-8"
+    )
+    assert 1 == main(["init", "--yes", "--offline"])
+    assert "[missing-key]" in capsys.readouterr().err
+    assert not root.joinpath(".github").exists()
+
+
 def test_a_directory_without_rights(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """If a file blocks a directory, nothing is written."""
     root.joinpath(".github").write_text("", "utf-8")
@@ -176,7 +186,7 @@ def test_a_name_in_unicode(root: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert 0 == main(["init", "--yes", "--offline"])
     assert "/manage/project/sch%C3%B6ne-probe/" in capsys.readouterr().out
     assert 1 == main(["check", "--json"])
-    assert ["metadata-refused"] == [one["code"] for one in json.loads(capsys.readouterr().out)]
+    assert ["project-table-malformed"] == [one["code"] for one in json.loads(capsys.readouterr().out)]
 
 
 def test_usage(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

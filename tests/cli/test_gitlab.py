@@ -53,7 +53,7 @@ def codes(
         "tool": {"hatch": hatch},
     }
     project = Project(root, data, "sample", forge, "")
-    return [(one.level, one.message.code, one.place) for one in gitlab.check(project)]
+    return [(one.level, one.message.code, one.place) for one in gitlab.check(project, gitlab.read(project.root))]
 
 
 def test_good(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess  # nosec B404 # zizmor, by its name and arguments
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,7 @@ _ZIZMOR_SECONDS: Final = 60
 def check(project: Project) -> list[Finding]:
     """Check the workflows and files of *project*. Needs no network."""
     found: list[Finding] = []
-    for rules in (_workflows, gitlab.check, metadata.check):
+    for rules in (_settings, _pipelines, metadata.check):
         try:
             found += rules(project)
         except SettingsError as error:  # a file that is not valid YAML
@@ -32,21 +31,30 @@ def check(project: Project) -> list[Finding]:
                 "unreadable", file=error.filename or "", reason=Message("quoted", text=error.strerror or "")
             )
             found.append(Finding("error", message))
-    with suppress(SettingsError, OSError):  # reported already
-        in_workflows = any(one.publishing for one in workflow.read(project.root))
-        if not in_workflows and not gitlab.publishing(gitlab.read(project.root)):
-            found.append(Finding("warning", Message("no-publishing-job")))
     return in_order(found)
 
 
-def _workflows(project: Project) -> Iterator[Finding]:
+def _settings(project: Project) -> Iterator[Finding]:
+    try:
+        project.check_settings()
+    except SettingsError as error:
+        yield from (Finding("error", one, "pyproject.toml") for one in error.problems)
+
+
+def _pipelines(project: Project) -> Iterator[Finding]:
+    publishes = False
     for one in workflow.read(project.root):
+        publishes |= bool(one.publishing)
         if one.publishing or any(job.may_request_identity for job in one.jobs) or one.grants_identity:
             for rule in github.RULES:
                 yield from rule(project, one)
             yield from _zizmor(project.root, one.file)
         else:
             yield from github.stored_tokens(project, one)
+    pipeline = gitlab.read(project.root)
+    yield from gitlab.check(project, pipeline)
+    if not publishes and not gitlab.publishing(pipeline):
+        yield Finding("warning", Message("no-publishing-job"))
 
 
 def _zizmor(root: Path, file: str) -> Iterator[Finding]:

@@ -75,6 +75,7 @@ def init(*, yes: bool, offline: bool) -> int:
     project = read(Path.cwd())
     if project.forge is None:
         raise SettingsError("unknown-forge" if project.remote else "no-remote", remote=shown_url(project.remote))
+    project.check_settings()
     answers, approver = setup.Answers(), "me"
     if not yes:
         every_commit = click.confirm("Publish every commit of the default branch to TestPyPI as well?", default=False)

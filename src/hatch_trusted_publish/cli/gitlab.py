@@ -99,14 +99,8 @@ def read(root: Path) -> Node:
     return Node(1, members=members, file=FILE)
 
 
-def check(project: Project) -> Iterator[Finding]:
-    """Everything about the pipeline of *project*; nothing if it has no ``.gitlab-ci.yml``.
-
-    Raises:
-        SettingsError: the file is not valid YAML.
-        OSError: it cannot be read.
-    """
-    root = read(project.root)
+def check(project: Project, root: Node) -> Iterator[Finding]:
+    """Check the pipeline of *project*, as `read` returns it."""
     for job in jobs(root):
         if project.counts_commits and rules.BUILDS.search(job.script):
             depth = job.get("variables", "GIT_DEPTH").text or root.get("variables", "GIT_DEPTH").text

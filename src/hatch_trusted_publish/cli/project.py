@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from .. import git
 from ..errors import Message, SettingsError
+from ..settings.options import Flags, parse
 from .forge import Forge, parse_remote
 
 _VCS: Final = ("vcs", "vcs-public")
@@ -31,7 +32,19 @@ class Project:
     @property
     def publisher(self) -> Mapping[str, Any]:
         """The table ``[tool.hatch.publish.trusted.publisher]``."""
-        return _table(self.data, "tool", "hatch", "publish", "trusted", "publisher")
+        return _table(self._settings, "publisher")
+
+    def check_settings(self) -> None:
+        """Check ``[tool.hatch.publish.trusted]`` as a release does.
+
+        Raises:
+            SettingsError: every mistake.
+        """
+        parse({}, Flags(), self._settings, {})
+
+    @property
+    def _settings(self) -> Mapping[str, Any]:
+        return _table(self.data, "tool", "hatch", "publish", "trusted")
 
     @property
     def counts_commits(self) -> bool:
